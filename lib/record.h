@@ -1,0 +1,31 @@
+/*
+ * record.h - an image record: everything that is kept of one image.  Private to lib/.
+ */
+#ifndef MM_RECORD_H
+#define MM_RECORD_H
+
+#include "lib/sums.h"
+
+/* One image.  Arrays are owned by the record. */
+typedef struct mm_record {
+    char      *id;
+    uint64_t   voxels; /* all */
+    uint64_t   scored; /* not masked, not ignored */
+    uint64_t  *label_count, *pred_count, *both_count; /* hard counts per class: label, prediction, both (TP) */
+    uint64_t  *confusion; /* classes x classes, row = label, or NULL; multilabel needs none */
+    mm_stat   *stats;     /* which sums: stat_count */
+    size_t     stat_count;
+    double    *sums;      /* stat_count x classes: sums[s * classes + c] */
+} mm_record;
+
+struct mm_images {
+    mm_task    task;
+    size_t     classes;
+    size_t     count, room;
+    mm_record *records; /* in order of arrival */
+};
+
+/* A new record at the end, its arrays zeroed (confusion only when asked).  NULL: out of memory. */
+mm_record *mm_images_append(mm_images *images, const char *id, const mm_stat *stats, size_t stat_count, int confusion);
+
+#endif

@@ -1,0 +1,140 @@
+/*
+ * history.h - what is stored, and the one table of functions that a database implements.
+ *
+ * Writes go through one thread (history_thread.c), which groups what has arrived into one transaction.  Reads may
+ * come from any thread; each takes a read-only connection of its own from a pool.
+ */
+#ifndef MM_HISTORY_H
+#define MM_HISTORY_H
+
+#include "lib/maskmeter.h"
+
+typedef struct mm_history mm_history;
+
+typedef enum mm_store_status {
+    MM_STORE_OK = 0,
+    MM_STORE_NOT_FOUND, /* 404 */
+    MM_STORE_CONFLICT,  /* 409: `problem` names the parameter or the image id */
+    MM_STORE_FULL,      /* 507: no space; nothing was changed */
+    MM_STORE_BUSY,      /* 503: down, draining or out of memory; try again */
+    MM_STORE_FATAL      /* 500: corrupt or failing to sync; the process must stop */
+} mm_store_status;
+
+/* What belongs to an evaluation as a whole: set by its first part, equal in all others. */
+typedef struct mm_definition {
+    const char *classes;      /* names, comma separated */
+    size_t      class_count;
+    mm_task     task;
+    double      threshold;
+    int         has_ignore;
+    int64_t     ignore_index;
+    int64_t     parts;        /* how many the client announced; -1: it did not */
+    const char *scores;       /* mm_plan_text() of the first part */
+    const char *weights;      /* numbers, comma separated as they were sent; "" when none: of the first part */
+} mm_definition;
+
+/* One part to store.  The caller owns everything and leaves it alone until done() is called. */
+typedef struct mm_store_part {
+    const char      *project, *run, *split, *part;
+    int64_t          step;
+    int              has_time;
+    int64_t          time; /* ms since 1970; without one: now, for a new evaluation */
+    mm_definition    definition;
+    const mm_images *images;
+    /* filled before done() */
+    mm_store_status  status;
+    mm_problem       problem;
+    int64_t          parts_received, parts_expected; /* of the evaluation, this part included; expected -1: unknown */
+    /* done() is called on the history thread once the part is on disk, or has failed. */
+    void           (*done)(struct mm_store_part *part);
+    void            *context;
+    struct mm_store_part *next;
+} mm_store_part;
+
+/* A run to delete, with the same rules. */
+typedef struct mm_store_delete {
+    const char      *project, *run;
+    mm_store_status  status;
+    mm_problem       problem;
+    void           (*done)(struct mm_store_delete *item);
+    void            *context;
+    struct mm_store_delete *next;
+} mm_store_delete;
+
+typedef struct mm_stored_part {
+    char  *name;
+    unsigned char *record; /* mm_images_save() bytes */
+    size_t size;
+} mm_stored_part;
+
+/* An evaluation as read back; parts ordered by name (as numbers where both names are numbers).
+ * One snapshot: all of it was committed together. */
+typedef struct mm_stored_evaluation {
+    mm_definition   definition; /* strings owned by this struct */
+    int64_t         time;
+    mm_stored_part *parts;
+    size_t          part_count;
+} mm_stored_evaluation;
+
+/* One line of GET /v1/runs. */
+typedef struct mm_run_row {
+    char   *run;
+    int64_t created, updated; /* ms since 1970 */
+    char  **splits;
+    size_t  split_count;
+    int64_t evaluations, first_step, last_step;
+} mm_run_row;
+
+/* One merged score value of an evaluation, as the listing shows it. */
+typedef struct mm_score_row {
+    char    *name;
+    mm_value value;
+} mm_score_row;
+
+/* One line of GET /v1/runs/{run}/evaluations. */
+typedef struct mm_evaluation_row {
+    char         *split;
+    int64_t       step, time, images, parts_received, parts_expected;
+    mm_score_row *scores;
+    size_t        score_count;
+} mm_evaluation_row;
+
+typedef struct mm_run_list {
+    mm_run_row *rows;
+    size_t      count;
+    char       *next; /* opaque cursor, or NULL at the end */
+} mm_run_list;
+
+typedef struct mm_evaluation_list {
+    mm_evaluation_row *rows;
+    size_t             count;
+    char              *next;
+} mm_evaluation_list;
+
+/* Opens (and creates or migrates) DIR/maskmeter.db and starts the writer. `problem->text` says what is wrong:
+ * not a directory, locked by another server, corrupt, or written by a newer version. */
+mm_store_status mm_history_open(mm_history **out, const char *directory, mm_problem *problem);
+/* Stores everything accepted so far, then closes.  NULL is fine. */
+void mm_history_close(mm_history *history);
+
+void mm_history_put(mm_history *history, mm_store_part *part);            /* from any thread */
+void mm_history_delete(mm_history *history, mm_store_delete *item);       /* from any thread */
+
+/* Reads: any thread.  MM_STORE_NOT_FOUND where there is no such thing. */
+mm_store_status mm_history_evaluation(mm_history *history, const char *project, const char *run, const char *split,
+                                      int64_t step, mm_stored_evaluation **out, mm_problem *problem);
+mm_store_status mm_history_runs(mm_history *history, const char *project, const char *cursor, size_t limit,
+                                mm_run_list **out, mm_problem *problem);
+mm_store_status mm_history_evaluations(mm_history *history, const char *project, const char *run, const char *cursor,
+                                       size_t limit, mm_evaluation_list **out, mm_problem *problem);
+mm_store_status mm_history_run_row(mm_history *history, const char *project, const char *run, mm_run_list **out,
+                                   mm_problem *problem);
+void mm_stored_evaluation_free(mm_stored_evaluation *evaluation);
+void mm_run_list_free(mm_run_list *list);
+void mm_evaluation_list_free(mm_evaluation_list *list);
+
+/* For /readyz and /metrics: does the last write stand, and how many writes wait? */
+mm_store_status mm_history_health(mm_history *history);
+size_t          mm_history_waiting(mm_history *history);
+
+#endif
