@@ -23,7 +23,12 @@ struct mm_images {
     size_t     classes;
     size_t     count, room;
     mm_record *records; /* in order of arrival */
+    size_t    *slots;   /* hash of ids, open addressing: position in records + 1, 0 is free */
+    size_t     slot_count; /* a power of two, at least twice room */
 };
+
+/* Position of the record with that id, or count. */
+size_t mm_images_find(const mm_images *images, const char *id);
 
 /* A new record at the end, its arrays zeroed (confusion only when asked).  NULL: out of memory. */
 mm_record *mm_images_append(mm_images *images, const char *id, const mm_stat *stats, size_t stat_count, int confusion);

@@ -71,9 +71,9 @@ void   mm_exact_add(mm_exact *sum, double term); /* start from a zeroed struct *
 double mm_exact_round(const mm_exact *sum);      /* half to even, as fsum */
 
 /* Elementary functions of plain operations: the same bits everywhere; relative error below 1e-14. */
-double mm_exp(double x);              /* 0 below -708, largest finite above 709 */
-double mm_log(double x);              /* x > 0 and normal; -1e4 is never returned for valid input; log(0) = -inf */
-double mm_pow(double x, double y);    /* x >= 0; pow(0, 0) = 1, pow(0, y > 0) = 0 */
+double mm_exp(double x);              /* 0 below -708; e^709 above 709 */
+double mm_log(double x);              /* x >= 0, not subnormal; log 0 is -infinity */
+double mm_pow(double x, double y);    /* x >= 0, y >= 0; pow(0, 0) = 1; exact for y = 0, 1, 2 */
 double mm_log1p(double x);            /* x >= 0 */
 
 #endif
