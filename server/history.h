@@ -17,10 +17,14 @@ typedef enum mm_store_status {
     MM_STORE_CONFLICT,  /* 409: `problem` names the parameter or the image id */
     MM_STORE_FULL,      /* 507: no space; nothing was changed */
     MM_STORE_BUSY,      /* 503: down, draining or out of memory; try again */
-    MM_STORE_FATAL      /* 500: corrupt or failing to sync; the process must stop */
+    MM_STORE_FATAL,     /* 500: corrupt or failing to sync; the process must stop */
+    MM_STORE_BAD_CURSOR /* 400: problem.param is "cursor"; reads only */
 } mm_store_status;
 
-/* What belongs to an evaluation as a whole: set by its first part, equal in all others. */
+/* What belongs to an evaluation as a whole: set by its first part, equal in all others (another value is a conflict,
+ * problem.param says of what).  `parts` may be left out by any part: the first that announces it sets it.  `scores` and
+ * `weights` are kept as the first part sent them, and are never a conflict.  Sending the only part of an evaluation
+ * again sets all of it anew, so that a mistake in the first upload can be mended. */
 typedef struct mm_definition {
     const char *classes;      /* names, comma separated */
     size_t      class_count;
@@ -33,7 +37,16 @@ typedef struct mm_definition {
     const char *weights;      /* numbers, comma separated as they were sent; "" when none: of the first part */
 } mm_definition;
 
-/* One part to store.  The caller owns everything and leaves it alone until done() is called. */
+/* The writer's own link in its queue: exactly one of the two is set. */
+typedef struct mm_store_item {
+    struct mm_store_item   *next;
+    struct mm_store_part   *part;
+    struct mm_store_delete *removal;
+} mm_store_item;
+
+/* One part to store.  The caller owns everything and leaves it alone until done() is called.  All strings are valid
+ * UTF-8.  A part of the same name is replaced.  An image that another part of the evaluation holds too counts once when
+ * the records are equal; else the part is refused: MM_STORE_CONFLICT naming the image, problem.param "image_ids". */
 typedef struct mm_store_part {
     const char      *project, *run, *split, *part;
     int64_t          step;
@@ -48,17 +61,17 @@ typedef struct mm_store_part {
     /* done() is called on the history thread once the part is on disk, or has failed. */
     void           (*done)(struct mm_store_part *part);
     void            *context;
-    struct mm_store_part *next;
+    mm_store_item    item; /* history's own */
 } mm_store_part;
 
-/* A run to delete, with the same rules. */
+/* A run to delete with everything of it, under the same rules.  MM_STORE_NOT_FOUND: there is none. */
 typedef struct mm_store_delete {
     const char      *project, *run;
     mm_store_status  status;
     mm_problem       problem;
     void           (*done)(struct mm_store_delete *item);
     void            *context;
-    struct mm_store_delete *next;
+    mm_store_item    item; /* history's own */
 } mm_store_delete;
 
 typedef struct mm_stored_part {
@@ -67,8 +80,8 @@ typedef struct mm_stored_part {
     size_t size;
 } mm_stored_part;
 
-/* An evaluation as read back; parts ordered by name (as numbers where both names are numbers).
- * One snapshot: all of it was committed together. */
+/* An evaluation as read back.  Parts are in order: names of digits alone come first, as numbers, then the others, by
+ * their bytes.  One snapshot: what one moment's commit had left. */
 typedef struct mm_stored_evaluation {
     mm_definition   definition; /* strings owned by this struct */
     int64_t         time;
@@ -79,13 +92,14 @@ typedef struct mm_stored_evaluation {
 /* One line of GET /v1/runs. */
 typedef struct mm_run_row {
     char   *run;
-    int64_t created, updated; /* ms since 1970 */
+    int64_t created, updated; /* ms since 1970: when its first and its last part were stored */
     char  **splits;
     size_t  split_count;
     int64_t evaluations, first_step, last_step;
 } mm_run_row;
 
-/* One merged score value of an evaluation, as the listing shows it. */
+/* One merged score value of an evaluation, as the listing shows it.  A peer score that is a list has no single value:
+ * MM_NOT_CHOSEN. */
 typedef struct mm_score_row {
     char    *name;
     mm_value value;
@@ -117,10 +131,14 @@ mm_store_status mm_history_open(mm_history **out, const char *directory, mm_prob
 /* Stores everything accepted so far, then closes.  NULL is fine. */
 void mm_history_close(mm_history *history);
 
-void mm_history_put(mm_history *history, mm_store_part *part);            /* from any thread */
-void mm_history_delete(mm_history *history, mm_store_delete *item);       /* from any thread */
+/* From any thread; carried out in the order of the calls.  With MM_HISTORY_QUEUE of them waiting: MM_STORE_BUSY. */
+#define MM_HISTORY_QUEUE 10000
+void mm_history_put(mm_history *history, mm_store_part *part);
+void mm_history_delete(mm_history *history, mm_store_delete *removal);
 
-/* Reads: any thread.  MM_STORE_NOT_FOUND where there is no such thing. */
+/* Reads: any thread; they may wait for the disk.  MM_STORE_NOT_FOUND where there is no such evaluation or run.
+ * Runs come newest first: by `created`, then by the order in which they were stored.  Evaluations come newest first by
+ * `time`, then likewise.  cursor NULL: from the start; else the `next` of the page before.  limit: at least 1. */
 mm_store_status mm_history_evaluation(mm_history *history, const char *project, const char *run, const char *split,
                                       int64_t step, mm_stored_evaluation **out, mm_problem *problem);
 mm_store_status mm_history_runs(mm_history *history, const char *project, const char *cursor, size_t limit,
@@ -133,7 +151,8 @@ void mm_stored_evaluation_free(mm_stored_evaluation *evaluation);
 void mm_run_list_free(mm_run_list *list);
 void mm_evaluation_list_free(mm_evaluation_list *list);
 
-/* For /readyz and /metrics: does the last write stand, and how many writes wait? */
+/* For /readyz and /metrics: does the last write stand, and how many writes wait?  After MM_STORE_FULL the writer keeps
+ * looking whether there is room again.  MM_STORE_FATAL stays: stop the process. */
 mm_store_status mm_history_health(mm_history *history);
 size_t          mm_history_waiting(mm_history *history);
 
