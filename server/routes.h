@@ -13,6 +13,8 @@ struct mm_history;
 struct mm_compute;
 struct mm_stats;
 struct mm_config;
+struct mm_log;
+struct mm_admission;
 
 /* What the handlers share; owned by cmd_serve.c. */
 typedef struct mm_server {
@@ -21,8 +23,11 @@ typedef struct mm_server {
     struct mm_history      *history;
     struct mm_compute      *compute;
     struct mm_stats        *stats;
+    struct mm_log          *log;
+    struct mm_admission    *admission;
     void                   *loop_scratch; /* MM_SCRATCH_BYTES for evaluations scored on the loop */
     int                     draining;     /* SIGTERM was seen: /readyz says 503 */
+    size_t                  connections;  /* open now */
 } mm_server;
 
 /* What the handler decided. */
@@ -38,7 +43,8 @@ typedef struct mm_answer {
     char       *bytes;
     size_t      size;
     const char *allow;        /* 405 */
-    const char *accept_post;  /* 415 */
+    const char *accept_post;  /* 415 for the media type */
+    const char *accept_coding; /* 415 for the content coding */
     int         retry_after;  /* seconds; 0: no header */
     int         close;        /* close the connection afterwards */
 } mm_answer;
@@ -85,8 +91,18 @@ extern const size_t   mm_route_count;
  * this.  The call stays valid until then even when the client has left. */
 void mm_call_ready(mm_call *call);
 
-/* Extra memory of a call (scratch of an evaluation), within the one budget.  0: over the budget, answer 503. */
+/* Extra memory of a call (scratch of an evaluation), within the one budget, until the call ends.  On the loop.
+ * 0: over the budget, answer 503. */
 int mm_call_reserve(mm_call *call, size_t bytes);
+
+/* Sets the answer to a problem document (reply.h), for handlers and for what http.c refuses itself.
+ * problem may be NULL.  Returns MM_DONE. */
+mm_next mm_call_problem(mm_call *call, int status, const mm_problem *problem);
+
+/* The route of a path, or NULL.  *variable, *size: its raw {segment}, if it has one.  Of the routes of a path, the
+ * method decides; when none takes it, *allow lists the methods that it has, and it stays NULL for an unknown path. */
+const mm_route *mm_route_find(const char *path, size_t path_size, const char *method, const char **variable,
+                              size_t *size, const char **allow);
 
 /* Handlers, each in the file named after it. */
 mm_next mm_admit_evaluation(mm_call *call);      /* handle_evaluations.c */
