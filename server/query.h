@@ -18,6 +18,10 @@ typedef struct mm_query {
     size_t  count;
 } mm_query;
 
+/* The path of a raw target "/path?query" is its first *path_size bytes; *query is what follows the '?', or "".
+ * MM_BAD_PARAM (without a name): not an absolute path, an empty, "." or ".." segment, '\\', '#', a blank, a bad escape,
+ * a control character, bad UTF-8. */
+mm_status mm_target_split(const char *target, size_t *path_size, const char **query, mm_problem *problem);
 /* Decodes "a=1&b=2" (form encoding: + is a space).  MM_BAD_PARAM: bad escape, NUL, control character, bad UTF-8,
  * repeated or empty name, too many. */
 mm_status   mm_query_parse(mm_query *query, const char *text, size_t size, mm_problem *problem);
@@ -50,5 +54,7 @@ mm_status mm_query_time(const mm_query *query, const char *name, int64_t *out, m
 mm_status mm_path_decode(const char *segment, size_t size, char **out, mm_problem *problem);
 /* 1 when `text` is a name as mm_query_name wants it. */
 int mm_name_valid(const char *text);
+/* The nearest of the '|'-separated words, for "did you mean"; *size is its length.  NULL when none is close. */
+const char *mm_nearest_word(const char *text, const char *words, size_t *size);
 
 #endif
