@@ -42,7 +42,8 @@ mm_wire_status mm_wire_end(mm_wire *wire, const unsigned char *data, size_t fill
 /* Size of the whole file once the header is parsed, else 0. */
 size_t mm_wire_size(const mm_wire *wire);
 
-/* After the header is parsed.  Views point into `data` of mm_wire_end() or of the last mm_wire_feed(). */
+/* After the header is parsed.  Views point into `data` of mm_wire_end() or of the last mm_wire_feed(); before the whole
+ * file is there (MM_WIRE_OK) shape and dtype are right, and data is not NULL but must not be read. */
 size_t           mm_wire_count(const mm_wire *wire);
 const char      *mm_wire_name(const mm_wire *wire, size_t index);
 const mm_tensor *mm_wire_tensor(const mm_wire *wire, size_t index); /* in file order of the header */
@@ -75,13 +76,15 @@ typedef struct mm_coding mm_coding;
 /* name: "gzip", "x-gzip" or "zstd", any case.  1 when known. */
 int            mm_coding_known(const char *name);
 const char    *mm_coding_names(void); /* "gzip, zstd": for Accept-Encoding and error texts */
+/* MM_WIRE_BAD_FILE when the name is not known. */
 mm_wire_status mm_coding_new(mm_coding **out, const char *name);
 void           mm_coding_free(mm_coding *coding); /* NULL is fine */
 /* Bytes of working memory that one decoder may take at most, for admission. */
 size_t mm_coding_memory(const char *name);
-/* Decodes in[0 .. in_size) to out[*out_filled .. out_room), advancing *in_used and *out_filled.  MM_WIRE_OK: all input
- * was used; MM_WIRE_TOO_LARGE: the output is full and there is more to come (enlarge it and call again with the rest,
- * or give up); MM_WIRE_BAD_FILE: not a stream of this coding, or trailing bytes. */
+/* Decodes in[0 .. in_size) to out[*out_filled .. out_room).  Sets *in_used, advances *out_filled.  MM_WIRE_OK: all input
+ * was used and all that it gives is in `out`, which may now be full; MM_WIRE_TOO_LARGE: the output is full and there is
+ * at least one byte more (enlarge it and call again with the rest of the input, also when nothing is left of it, or give
+ * up); MM_WIRE_BAD_FILE: not a stream of this coding, or trailing bytes.  Errors but MM_WIRE_TOO_LARGE are final. */
 mm_wire_status mm_coding_feed(mm_coding *coding, const unsigned char *in, size_t in_size, size_t *in_used,
                               unsigned char *out, size_t out_room, size_t *out_filled, mm_problem *problem);
 /* The body has ended: MM_WIRE_BAD_FILE when it stopped inside a member. */
