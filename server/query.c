@@ -391,10 +391,12 @@ mm_status mm_query_integer(const mm_query *query, const char *name, int64_t min,
     negative = text[0] == '-';
     text += negative;
     digits = strspn(text, "0123456789");
-    if (digits == 0 || digits > 18 || text[digits] != '\0') /* 18 digits fit; no parameter needs more */
+    if (digits == 0 || digits > 19 || text[digits] != '\0') /* 19 digits fit into the unsigned type */
         return bad_integer(problem, name, min, max);
     for (size_t i = 0; i < digits; i++)
         magnitude = magnitude * 10 + (uint64_t)(text[i] - '0');
+    if (magnitude > INT64_MAX)
+        return bad_integer(problem, name, min, max);
     value = negative ? -(int64_t)magnitude : (int64_t)magnitude;
     if (value < min || value > max)
         return bad_integer(problem, name, min, max);

@@ -1,0 +1,46 @@
+/*
+ * http_check.h - refuses what the HTTP parser lets through: request smuggling, forged and repeated headers.
+ *
+ * Pure functions over a list of headers, in the order and bytes of the request.
+ */
+#ifndef MM_HTTP_CHECK_H
+#define MM_HTTP_CHECK_H
+
+#include "lib/maskmeter.h"
+
+#define MM_MAX_HEADERS 100
+
+/* One header field.  The pointers are those of the parser's own buffer. */
+typedef struct mm_header {
+    const char *name, *value;
+    size_t name_size, value_size;
+} mm_header;
+
+/* What the headers say that matters here.  Strings are the values, or NULL. */
+typedef struct mm_heads {
+    const char *content_type, *content_encoding, *accept, *traceparent, *host;
+    int has_length;
+    uint64_t length; /* Content-Length */
+    int has_transfer_encoding;
+} mm_heads;
+
+typedef struct mm_head_rules {
+    int http10;                /* the request is HTTP/1.0: Host may be absent */
+    int local_only;            /* bound to loopback: only its names are accepted as Host (DNS rebinding) */
+    const char *local_address; /* the bound address as Host spells it ("127.0.0.1", "[::1]"), or NULL */
+    int adjacent;              /* the parser leaves a value right behind its name unless a folded line moved it */
+} mm_head_rules;
+
+/* 0, or the HTTP status to refuse the request with; `problem` says why and names no bytes of the client. */
+int mm_check_headers(const mm_header *headers, size_t count, const mm_head_rules *rules, mm_heads *heads,
+                     mm_problem *problem);
+/* 0, or 411, 400, 413, 415: the rules of a safetensors body of at most max_body bytes.  *coding: NULL for identity,
+ * else a name that mm_coding_new() takes. */
+int mm_check_body(const mm_heads *heads, uint64_t max_body, const char **coding, mm_problem *problem);
+/* 0, or 400: a request that must have no body. */
+int mm_check_no_body(const mm_heads *heads, mm_problem *problem);
+
+/* The trace id of a valid traceparent (version 00 or later, not all zero) as 32 hex digits; 0 when it is none. */
+int mm_trace_id(const char *traceparent, char id[33]);
+
+#endif
