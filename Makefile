@@ -2,6 +2,8 @@
 BUILD     ?= build
 CFLAGS    ?= -O2 -g
 SAN       ?=
+PREFIX    ?= /usr/local
+PYTHON    ?= /usr/bin/python3
 # The kernels are plain loops that clang turns into vector code; any C11 compiler gives the same bits.
 KERNEL_CC ?= $(if $(shell command -v clang 2>/dev/null),clang,$(CC))
 
@@ -11,13 +13,14 @@ HARD  := -fstack-protector-strong -fPIE $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIF
 BASE   = -std=c11 -I. -ffp-contract=off -fno-fast-math -MMD -MP $(WARN) $(HARD) $(CFLAGS) \
          $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 SYSTEM = -D_GNU_SOURCE
+KERNEL = -O3 -fno-math-errno -fno-trapping-math
+LINK   = -fopenmp -pie -Wl,-z,relro,-z,now
 libs  := libmicrohttpd libuv sqlite3 libzstd zlib
-LINK   = -pie -Wl,-z,relro,-z,now
 LDLIBS = $(shell pkg-config --libs $(libs)) -lcjson -lpthread -lm
 
 # lib/kernels.c is compiled once per CPU level: the same plain C, the same bits.
-machine := $(shell uname -m)
-levels  := scalar $(if $(filter x86_64,$(machine)),v3 v4)
+x86_64       := $(filter x86_64,$(shell uname -m))
+levels       := scalar $(if $(x86_64),v3 v4)
 march_scalar :=
 march_v3     := -march=x86-64-v3
 march_v4     := -march=x86-64-v4 -mprefer-vector-width=512
@@ -27,7 +30,14 @@ lib_obj    := $(call objects,lib) $(levels:%=$(BUILD)/lib/kernels-%.o)
 proto_obj  := $(call objects,proto)
 server_obj := $(call objects,server)
 test_obj   := $(call objects,tests)
+fuzzers    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 no_main     = $(filter-out $(BUILD)/server/main.o,$(server_obj))
+no_note     = $(filter %.o %.a,$^)
+
+# All cores, unless -j was given; `make V=1` shows the commands.
+jobs      := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+MAKEFLAGS += --no-print-directory $(jobs)
+say        = $(if $(V),,@echo '  $1  $@' && )
 
 all: $(BUILD)/maskmeter                ## build the server
 
@@ -35,37 +45,153 @@ all: $(BUILD)/maskmeter                ## build the server
 $(BUILD)/libmm.a:      $(lib_obj)
 $(BUILD)/libmmproto.a: $(proto_obj)
 $(BUILD)/maskmeter: $(server_obj) $(BUILD)/libmmproto.a $(BUILD)/libmm.a
-	$(CC) $(BASE) -fopenmp $(LINK) -o $@ $^ $(LDLIBS)
+	$(call say,ld)$(CC) $(BASE) $(LINK) -o $@ $(no_note) $(LDLIBS)
 $(BUILD)/run_tests: $(test_obj) $(no_main) $(BUILD)/libmmproto.a $(BUILD)/libmm.a
-	$(CC) $(BASE) -fopenmp $(LINK) -o $@ $^ $(LDLIBS) -lcunit
+	$(call say,ld)$(CC) $(BASE) $(LINK) -o $@ $(no_note) $(LDLIBS) -lcunit
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(no_main) $(BUILD)/libmmproto.a $(BUILD)/libmm.a
+	$(call say,ld)$(CC) $(BASE) -fsanitize=fuzzer $(LINK) -o $@ $(no_note) $(LDLIBS)
 
-$(BUILD)/lib/kernels-%.o: lib/kernels.c
+$(BUILD)/lib/kernels-%.o: lib/kernels.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(KERNEL_CC) $(BASE) -O3 -fno-math-errno -fno-trapping-math $(march_$*) -DMM_LEVEL=$* -c -o $@ $<
-$(BUILD)/lib/parallel.o: lib/parallel.c
+	$(call say,cc)$(KERNEL_CC) $(BASE) $(KERNEL) $(march_$*) -DMM_LEVEL=$* -c -o $@ $<
+$(BUILD)/lib/parallel.o: lib/parallel.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(BASE) -fopenmp -c -o $@ $<
-$(BUILD)/lib/%.o: lib/%.c
+	$(call say,cc)$(CC) $(BASE) -fopenmp -c -o $@ $<
+$(BUILD)/lib/%.o: lib/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(BASE) -c -o $@ $<
-$(BUILD)/%.o: %.c
+	$(call say,cc)$(CC) $(BASE) -c -o $@ $<
+$(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(BASE) $(SYSTEM) -c -o $@ $<
-$(BUILD)/%.a:
+	$(call say,cc)$(CC) $(BASE) $(SYSTEM) -c -o $@ $<
+$(BUILD)/%.a: $(BUILD)/names
 	@rm -f $@
-	$(AR) rcs $@ $^
+	@$(AR) rcs $@ $(no_note)
+
+# Notes that change when their text does: what everything is compiled with, and what there is to link.
+$(BUILD)/flags: note = $(CC) $(KERNEL_CC) $(BASE) $(SYSTEM) $(KERNEL) $(LINK)
+$(BUILD)/names: note = $(lib_obj) $(proto_obj) $(server_obj) $(test_obj)
+$(BUILD)/flags $(BUILD)/names: FORCE
+	@mkdir -p $(@D)
+	@echo '$(note)' | cmp -s - $@ || echo '$(note)' > $@
+$(BUILD)/maskmeter $(BUILD)/run_tests $(fuzzers): $(BUILD)/names
+
+# ---- what a fresh Debian lacks ----
+build_packages := gcc libc6-dev clang pkg-config libmicrohttpd-dev libuv1-dev libsqlite3-dev libcjson-dev libzstd-dev \
+                  zlib1g-dev
+demo_packages  := curl python3 zstd
+test_packages  := g++ libcunit1-dev libomp-dev libclang-rt-dev valgrind libc6-dbg util-linux python3-pytest \
+                  python3-numpy python3-jsonschema python3-requests python3-yaml
+lint_packages  := clang-format clang-tidy shellcheck
+image_packages := debootstrap python3 util-linux
+
+deps:                                  ## install what building, demo and tests need (Debian 12 and 13)
+	@tests/deps.sh $(build_packages) $(demo_packages) $(test_packages)
+
+# ---- use ----
+demo:                                  ## start a server, score real data on it, show the answers, stop it
+	@tests/deps.sh $(build_packages) $(demo_packages)
+	@$(MAKE) all
+	@tests/demo.sh $(BUILD)/maskmeter
+run:                                   ## serve on 127.0.0.1:8080 with build/data until stopped
+	@tests/deps.sh $(build_packages)
+	@$(MAKE) all
+	@exec $(BUILD)/maskmeter serve --data $(BUILD)/data
+install: all                           ## copy the server and its systemd unit below DESTDIR/PREFIX
+	install -D -m 755 $(BUILD)/maskmeter $(DESTDIR)$(PREFIX)/bin/maskmeter
+	install -D -m 644 deploy/systemd/maskmeter.service $(DESTDIR)$(PREFIX)/lib/systemd/system/maskmeter.service
+
+# ---- tests ----
+suites := check-layers check-headers check-suites unit sanitize tsan valgrind fuzz http
+cpus   := scalar $(if $(x86_64),x86-64-v3 x86-64-v4)
+cxx     = $(CXX) -std=c++17 -I. -Wall -Wextra -Wpedantic -Werror
+pytest  = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -q -p no:cacheprovider
+# run_tests exits with 77, and says so, when this machine lacks the level.
+each_level = for cpu in $(cpus); do MM_CPU=$$cpu $1 || [ $$? = 77 ] || exit 1; done
+
+test: deps                             ## every suite; sanitizers, valgrind and fuzzers in short form
+	@for suite in $(suites); do echo "== $$suite"; $(MAKE) SHORT=1 $$suite || exit 1; done
+check-long: deps                       ## every suite in its long form
+	@for suite in $(suites); do echo "== $$suite"; $(MAKE) $$suite || exit 1; done
 
 check-layers:                          ## fail if a folder includes what it must not know
 	@! grep -nE '#include "(proto|server)/' lib/*.[ch]
 	@! grep -nE '#include "server/'         proto/*.[ch]
 	@! grep -nE '#include "lib/' proto/*.[ch] server/*.[ch] | grep -v '"lib/maskmeter.h"'
 	@! grep -nE '#include "proto/' server/*.[ch] | grep -v '"proto/wire.h"'
+check-headers: $(BUILD)/libmm.a        ## every header compiles alone, the public ones also as C++17, and they link
+	@for h in $(wildcard lib/*.h proto/*.h server/*.h); do \
+	    $(CC) -std=c11 -I. $(WARN) -Werror $(SYSTEM) -fsyntax-only -x c $$h || exit 1; done
+	@for h in lib/maskmeter.h proto/wire.h; do $(cxx) -fsyntax-only -x c++ $$h || exit 1; done
+	@$(cxx) -fopenmp -o $(BUILD)/headers tests/headers.cc $< -lm && $(BUILD)/headers
+check-suites:                          ## fail if tests/run.c forgets a suite
+	@for f in $(wildcard tests/test_*.c); do suite=$${f#tests/test_}; suite=$${suite%.c}; \
+	    grep -q "X($$suite)" tests/run.c || { echo "tests/run.c does not list $$f" >&2; exit 1; }; done
+unit: $(BUILD)/run_tests               ## unit tests at every CPU level
+	@$(call each_level,$(BUILD)/run_tests)
+http: $(BUILD)/maskmeter               ## the server as its clients see it
+	@MASKMETER_BIN=$< $(pytest) tests/http
 
+# Sanitized trees are built by clang alone, each in a folder of its own.
+sanitized = $(MAKE) CC=clang KERNEL_CC=clang CFLAGS='-O1 -g -fno-omit-frame-pointer'
+
+sanitize: export ASAN_OPTIONS = detect_stack_use_after_return=1
+sanitize: export UBSAN_OPTIONS = print_stacktrace=1
+sanitize: export MASKMETER_BIN = $(BUILD)/asan/maskmeter
+sanitize: export MASKMETER_TEST_SLOWNESS = 4
+sanitize:                              ## unit and HTTP tests under the address and undefined behaviour sanitizers
+	@$(sanitized) BUILD=$(BUILD)/asan SAN=address,undefined $(BUILD)/asan/maskmeter $(BUILD)/asan/run_tests
+	@$(if $(SHORT),$(BUILD)/asan/run_tests,$(call each_level,$(BUILD)/asan/run_tests))
+	@$(pytest) $(if $(SHORT),$(http_short)) tests/http
+
+# libarcher tells the thread sanitizer what OpenMP orders.  setarch -R: older ones know no wide address randomisation.
+tsan: export OMP_TOOL_LIBRARIES = libarcher.so
+tsan: export TSAN_OPTIONS = ignore_noninstrumented_modules=1
+tsan: export MASKMETER_BIN = $(BUILD)/tsan/maskmeter
+tsan: export MASKMETER_TEST_SLOWNESS = 8
+tsan:                                  ## unit and HTTP tests under the thread sanitizer
+	@$(sanitized) BUILD=$(BUILD)/tsan SAN=thread $(BUILD)/tsan/maskmeter $(BUILD)/tsan/run_tests
+	@setarch -R $(BUILD)/tsan/run_tests
+	@setarch -R $(pytest) $(if $(SHORT),$(http_short)) tests/http
+
+# The server under valgrind is a script beside the binary, so that the HTTP tests can start it as they start any.
+memcheck = valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect
+valgrind: export MASKMETER_BIN = $(BUILD)/memcheck
+valgrind: export MASKMETER_TEST_SLOWNESS = 20
+valgrind: $(BUILD)/maskmeter $(BUILD)/run_tests  ## unit and HTTP tests under valgrind
+	@printf '#!/bin/sh\nexec $(memcheck) $(abspath $<) "$$@"\n' > $(MASKMETER_BIN) && chmod +x $(MASKMETER_BIN)
+	@$(memcheck) $(BUILD)/run_tests $(if $(SHORT),$(unit_short))
+	@$(pytest) $(if $(SHORT),$(http_short)) tests/http
+
+fuzz_seconds = $(if $(SHORT),10,600)
+fuzz:                                  ## each fuzzer on its corpus, then on what it makes of it
+	@$(sanitized) BUILD=$(BUILD)/fuzz SAN=fuzzer-no-link,address,undefined $(fuzzers:$(BUILD)/%=$(BUILD)/fuzz/%)
+	@for f in $(notdir $(fuzzers)); do mkdir -p $(BUILD)/corpus/$$f; \
+	    $(BUILD)/fuzz/tests/fuzz/$$f -max_total_time=$(fuzz_seconds) -timeout=5 -rss_limit_mb=1024 -verbosity=0 \
+	        -print_final_stats=1 $(BUILD)/corpus/$$f tests/fuzz/corpus/$${f#fuzz_} || exit 1; done
+
+bench: all                             ## figures of this machine beside their references
+	@tests/bench/run.sh $(BUILD)
+
+# ---- house ----
+c_files := $(wildcard lib/*.[ch] proto/*.[ch] server/*.[ch] tests/*.[ch] tests/*.cc tests/*/*.[ch])
+
+format:                                ## clang-format 14, in place
+	@clang-format -i $(c_files)
+check-format:                          ## fail if clang-format 14 would change a file
+	@clang-format --dry-run -Werror $(c_files)
+lint:                                  ## clang-tidy, shellcheck
+	@tests/deps.sh $(lint_packages)
+	@clang-tidy --quiet $(filter %.c,$(c_files)) -- -std=c11 -I. $(SYSTEM) -DMM_LEVEL=scalar
+	@shellcheck .ci/run $(wildcard tests/*.sh tests/*/*.sh)
+image-check:                           ## the Dockerfile's steps in clean Debian roots, and the image's own promises
+	@tests/deps.sh $(image_packages)
+	@$(PYTHON) tests/image_check.py $(BUILD)/roots
 clean:                                 ## remove everything built
-	rm -rf build
+	rm -rf $(BUILD)
 help:                                  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##[ ]/\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-.PHONY: all check-layers clean help
+.PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http sanitize tsan \
+        valgrind fuzz bench format check-format lint image-check clean help FORCE
 .DELETE_ON_ERROR:
--include $(wildcard $(BUILD)/*/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/fuzz/*.d)

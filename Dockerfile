@@ -1,0 +1,40 @@
+# maskmeter in a container: built on Debian 13, run as an unprivileged user; nothing at run time needs a shell.
+FROM debian:13-slim AS build
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends \
+        gcc libc6-dev clang make pkg-config \
+        libmicrohttpd-dev libuv1-dev libsqlite3-dev libcjson-dev libzstd-dev zlib1g-dev \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY Makefile ./
+COPY lib lib
+COPY proto proto
+COPY server server
+RUN make && strip build/maskmeter
+
+FROM debian:13-slim
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends \
+        libmicrohttpd12t64 libuv1t64 libsqlite3-0 libcjson1 libzstd1 zlib1g libgomp1 \
+ && rm -rf /var/lib/apt/lists/* \
+ && mkdir -m 0700 /var/lib/maskmeter \
+ && chown 65532:65532 /var/lib/maskmeter
+COPY --from=build /src/build/maskmeter /usr/local/bin/maskmeter
+
+LABEL org.opencontainers.image.title="maskmeter" \
+      org.opencontainers.image.description="Scores predicted segmentations against their labels over HTTP" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="Apache-2.0"
+
+# passive: threads that wait for the next upload sleep instead of spinning.
+ENV MASKMETER_DATA=/var/lib/maskmeter \
+    OMP_WAIT_POLICY=passive
+USER 65532:65532
+VOLUME /var/lib/maskmeter
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["maskmeter", "healthcheck"]
+ENTRYPOINT ["maskmeter"]
+# Listens on the container's own loopback.  To be reached from outside, say so:
+#   serve --listen 0.0.0.0:8080 --insecure-open
+CMD ["serve"]

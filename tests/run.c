@@ -1,0 +1,95 @@
+/*
+ * run.c - runs the unit tests: all suites, or those named on the command line.
+ *
+ * Exit codes: 0 all passed, 1 a test failed, 2 wrong usage, 77 MM_CPU asks for a level that this machine lacks.
+ */
+#include "tests/suites.h"
+
+#include "lib/maskmeter.h"
+
+#include <CUnit/Basic.h>
+#include <stdio.h>
+#include <string.h>
+
+/* clang-format off */
+/* X(source): the suite in tests/test_<source>.c. */
+#define SUITES(X) \
+    X(oracle)
+/* clang-format on */
+
+#define X(source) extern const mm_suite mm_suite_##source;
+SUITES(X)
+#undef X
+
+static const mm_suite *const suites[] = {
+#define X(source) &mm_suite_##source,
+    SUITES(X)
+#undef X
+};
+
+enum { SUITE_COUNT = sizeof suites / sizeof suites[0], SKIPPED = 77 };
+
+static const mm_suite *find(const char *name)
+{
+    for (size_t i = 0; i < SUITE_COUNT; i++)
+        if (strcmp(suites[i]->name, name) == 0)
+            return suites[i];
+    return NULL;
+}
+
+static int add(const mm_suite *suite)
+{
+    CU_SuiteInfo info[] = {{suite->name, NULL, NULL, NULL, NULL, suite->tests}, CU_SUITE_INFO_NULL};
+
+    return CU_register_suites(info) == CUE_SUCCESS;
+}
+
+static int unknown(const char *name)
+{
+    fprintf(stderr, "run_tests: no suite is called '%s'.  There are:", name);
+    for (size_t i = 0; i < SUITE_COUNT; i++)
+        fprintf(stderr, " %s", suites[i]->name);
+    fputc('\n', stderr);
+    return 0;
+}
+
+/* Registers the named suites, all without names; 0 on failure, which was reported. */
+static int choose(size_t count, char **names)
+{
+    for (size_t i = 0; i < (count > 0 ? count : SUITE_COUNT); i++) {
+        const mm_suite *suite = count > 0 ? find(names[i]) : suites[i];
+
+        if (suite == NULL)
+            return unknown(names[i]);
+        if (!add(suite)) {
+            fprintf(stderr, "run_tests: %s: %s\n", suite->name, CU_get_error_msg());
+            return 0;
+        }
+    }
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    int failed = 1;
+
+    if (mm_cpu_refused() != NULL) {
+        printf("skipped: this machine lacks the CPU level %s\n", mm_cpu_refused());
+        return SKIPPED;
+    }
+    printf("CPU level %s\n", mm_cpu_level());
+    fflush(stdout);
+    if (CU_initialize_registry() != CUE_SUCCESS) {
+        fprintf(stderr, "run_tests: %s\n", CU_get_error_msg());
+        return 1;
+    }
+    if (!choose((size_t)argc - 1, argv + 1)) {
+        CU_cleanup_registry();
+        return 2;
+    }
+    CU_basic_set_mode(CU_BRM_NORMAL);
+    if (CU_basic_run_tests() == CUE_SUCCESS && CU_get_number_of_tests_run() > 0)
+        failed = CU_get_number_of_failure_records() > 0;
+    CU_cleanup_registry();
+    return failed;
+}
