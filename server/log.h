@@ -14,7 +14,7 @@ typedef struct mm_log mm_log;
 typedef enum mm_log_level { MM_LOG_DEBUG, MM_LOG_INFO, MM_LOG_WARNING, MM_LOG_ERROR } mm_log_level;
 
 #define MM_LOG_LINE_MAX   2048 /* bytes of one line, the newline included */
-#define MM_LOG_STRING_MAX 512  /* bytes of one string value; the rest is cut */
+#define MM_LOG_STRING_MAX 512  /* bytes of one string, escaped; the rest is cut */
 
 /* A field of a line: text when `text` is not NULL, else a number. */
 typedef struct mm_field {
