@@ -91,7 +91,7 @@ deps:                                  ## install what building, demo and tests 
 demo:                                  ## start a server, score real data on it, show the answers, stop it
 	@tests/deps.sh $(build_packages) $(demo_packages)
 	@$(MAKE) all
-	@tests/demo.sh $(BUILD)/maskmeter
+	@$(PYTHON) tests/demo.py $(BUILD)/maskmeter
 run:                                   ## serve on 127.0.0.1:8080 with build/data until stopped
 	@tests/deps.sh $(build_packages)
 	@$(MAKE) all
