@@ -1,0 +1,428 @@
+"""test_http.py - the protocol: methods, statuses, headers, malformed requests over a raw socket, draining at SIGTERM."""
+import random
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+import support
+from support import DATA, SLOW, eventually, frame, problem, read_all, responses, safetensors, small_file, softmax_case, zstd
+
+GOOD = small_file()
+BYTES = "application/octet-stream"
+PATHS = ["/healthz", "/livez", "/readyz", "/metrics", "/version", "/openapi.json", "/v1/scores", "/v1/runs"]
+
+
+def head(target="/v1/evaluations", method="POST", version="HTTP/1.1", **headers):
+    """A request head; a header that is None is left out."""
+    fields = {"Host": "localhost", "Content-Type": BYTES, "Content-Length": len(GOOD)}
+    fields.update({name.replace("_", "-"): value for name, value in headers.items()})
+    lines = [f"{method} {target} {version}"] + [f"{k}: {v}" for k, v in fields.items() if v is not None]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+# ------------------------------------------------------------------------------------------ methods and statuses
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_other_methods_are_405(server, path):
+    for method in ("POST", "PUT", "PATCH", "OPTIONS", "DELETE"):
+        answer = server.request(method, path)
+        problem(answer, 405)
+        assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD"}
+
+
+def test_allow_names_what_a_path_takes(server):
+    assert set(server.request("PUT", "/v1/evaluations").headers["Allow"].split(", ")) == {"GET", "HEAD", "POST"}
+    assert set(server.request("POST", "/v1/runs/x").headers["Allow"].split(", ")) == {"DELETE", "GET", "HEAD"}
+    for method in ("TRACE", "CONNECT", "BREW", "get"):
+        ((status, headers, _),) = responses(server.raw(head("/healthz", method, Content_Length=None, Content_Type=None)))
+        assert status in (400, 405), method
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/v1", "/v1/", "/v1/runs/", "/v1/runs/x/y", "/healthz/", "/V1/runs", "/v2/runs"])
+def test_404(server, path):
+    problem(server.get(path), 404)
+    answer = server.request("POST", path, GOOD, {"Content-Type": BYTES})
+    problem(answer, 404)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_head_is_get_without_a_body(server, path):
+    get, answer = server.get(path), server.request("HEAD", path)
+    assert (answer.status_code, answer.content) == (get.status_code, b"")
+    assert answer.headers["Content-Type"] == get.headers["Content-Type"]
+    if path != "/metrics":
+        assert answer.headers["Content-Length"] == get.headers["Content-Length"]
+
+
+def test_head_of_what_is_not_there(server):
+    answer = server.request("HEAD", "/v1/runs/nowhere")
+    assert (answer.status_code, answer.content) == (404, b"")
+
+
+def test_unknown_parameters_of_every_route(server):
+    for path in PATHS + ["/v1/runs/x", "/v1/runs/x/evaluations", "/v1/evaluations"]:
+        problem(server.get(path, nonsense="1"), 400, param="nonsense")
+
+
+def test_length_is_required(server):
+    """411 without a length, also when the body is chunked."""
+    for headers in ({}, {"Transfer_Encoding": "chunked"}):
+        answer = responses(server.raw(head(Content_Length=None, **headers) + b"0\r\n\r\n"))
+        assert answer[0][0] == 411 and b"Content-Length" in answer[0][2]
+
+
+def test_too_large(start):
+    """413 at the headers, naming the limit; a body at the limit is taken."""
+    server = start("--max-body", "1MiB", "--memory", "64MiB")
+    document = problem(server.post(bytes(2**20 + 1)), 413)
+    assert "1048576" in document["detail"]
+    ((status, _, _),) = responses(server.raw(head(Content_Length=2**40)))
+    assert status == 413
+    tensors = {"pred": softmax_case(spatial=(256, 160))[0], "label": softmax_case(spatial=(256, 160))[1]}
+    padding = 2**20 - len(safetensors(tensors, {"x": ""}, pad=False))
+    body = safetensors(tensors, {"x": "x" * (padding % 60000)}, pad=False)
+    assert len(body) <= 2**20
+    assert server.score(body, scores="dice")["images"] == 2
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/json", "multipart/form-data; boundary=x",
+                                  "application/x-www-form-urlencoded", "application/octet", ""])  # fmt: skip
+def test_media_types(server, kind):
+    answer = server.request("POST", "/v1/evaluations", GOOD, {"Content-Type": kind})
+    problem(answer, 415)
+    assert answer.headers["Accept-Post"] == "application/octet-stream, application/x-safetensors"
+
+
+def test_missing_media_type(server):
+    ((status, headers, _),) = responses(server.raw(head(Content_Type=None, Connection="close") + GOOD))
+    assert status == 415 and "accept-post" in headers
+
+
+@pytest.mark.parametrize("kind", ["application/octet-stream", "application/x-safetensors", "APPLICATION/Octet-Stream",
+                                  "application/octet-stream; charset=binary"])  # fmt: skip
+def test_media_types_that_are_taken(server, kind):
+    assert server.request("POST", "/v1/evaluations", GOOD, {"Content-Type": kind}).status_code == 200
+
+
+def test_codings_are_case_insensitive(server):
+    for coding in ("zstd", "ZSTD", "Zstd"):
+        assert server.post(zstd(GOOD), {"Content-Encoding": coding}).status_code == 200
+    assert server.post(GOOD, {"Content-Encoding": "identity"}).status_code == 200
+
+
+def test_body_on_get(server):
+    for method, target in (("GET", "/healthz"), ("DELETE", "/v1/runs/x"), ("HEAD", "/healthz")):
+        answer = server.raw(head(target, method, Content_Length=4, Content_Type=None, Connection="close") + b"body")
+        assert answer.startswith(b"HTTP/1.1 400 "), method
+
+
+# ------------------------------------------------------------------------------------------ headers of answers
+
+
+def test_request_ids(server):
+    """Every answer has its own; a valid traceparent gives the trace's, a malformed one is ignored."""
+    ids = [server.get("/healthz").headers["X-Request-Id"] for _ in range(20)]
+    assert len(set(ids)) == 20 and all(re.fullmatch("[0-9a-f]{32}", i) for i in ids)
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    answer = server.request("GET", "/healthz", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+    assert answer.headers["X-Request-Id"] == trace
+    for bad in (f"00-{trace}", f"00-{'0' * 32}-00f067aa0ba902b7-01", f"ff-{trace}-00f067aa0ba902b7-01",
+                f"00-{trace.upper()}-00f067aa0ba902b7-01", "x" * 200):  # fmt: skip
+        answer = server.request("GET", "/healthz", headers={"traceparent": bad})
+        assert answer.headers["X-Request-Id"].lower() != trace
+    assert server.get("/nowhere").json()["request_id"] not in ids
+
+
+def test_the_log_has_one_line_per_request(server):
+    identity = server.get("/v1/runs", limit="3").headers["X-Request-Id"]
+    eventually(lambda: any(entry.get("request_id") == identity for entry in server.log))
+    entry = next(entry for entry in server.log if entry.get("request_id") == identity)
+    assert entry["status"] == 200 and entry["method"] == "GET"
+
+
+def test_nothing_is_told_that_is_not_needed(server):
+    """No Server version, no CORS, no reflected input, no sniffing."""
+    answer = server.request("GET", "/v1/runs", headers={"Origin": "http://evil.example"})
+    assert "Server" not in answer.headers
+    assert not any(name.lower().startswith("access-control-") for name in answer.headers)
+    answer = server.request("OPTIONS", "/v1/evaluations", headers={
+        "Origin": "http://evil.example", "Access-Control-Request-Method": "POST"})  # fmt: skip
+    assert not any(name.lower().startswith("access-control-") for name in answer.headers)
+    text = server.get("/v1/runs", **{"<script>alert(1)</script>": "1"}).text
+    assert "<script>" not in text
+    assert server.get("/v1/scores").headers["Cache-Control"] == "no-store"
+
+
+def test_keep_alive(server):
+    """Many requests over one connection, good and bad ones mixed; each gets its own answer."""
+    connection = server.connect()
+    for turn in range(5):
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read() == b'{"status":"ok"}'
+        connection.request("POST", f"/v1/evaluations?step={turn}&run=keep", GOOD, {"Content-Type": BYTES})
+        answer = connection.getresponse()
+        assert answer.status == 200 and answer.read()
+        connection.request("POST", "/v1/evaluations", GOOD[:-1], {"Content-Type": BYTES})
+        answer = connection.getresponse()
+        assert answer.status == 400 and answer.read()
+    connection.close()
+
+
+def test_pipelined(server):
+    one = head("/healthz", "GET", Content_Length=None, Content_Type=None)
+    last = head("/version", "GET", Content_Length=None, Content_Type=None, Connection="close")
+    answers = responses(server.raw(one * 5 + head() + GOOD + last))
+    assert [status for status, _, _ in answers] == [200] * 7
+    assert b'"scores"' in answers[5][2] and b'"version"' in answers[6][2]
+
+
+def test_a_request_split_at_every_byte(server):
+    """However the bytes of a head arrive, the outcome is the same."""
+    request = head("/v1/runs?limit=1", "GET", Content_Length=None, Content_Type=None, Connection="close")
+    for cut in range(1, len(request)):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5) as sock:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.sendall(request[:cut])
+            sock.sendall(request[cut:])
+            assert read_all(sock).startswith(b"HTTP/1.1 200 "), cut
+
+
+# ------------------------------------------------------------------------------------------ Expect: 100-continue
+
+
+def expect(server, **headers):
+    """What arrives within half a second of a head that asks first."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=0.5 * SLOW) as sock:
+        sock.sendall(head(Expect="100-continue", **headers))
+        first = read_all(sock)
+        if first.startswith(b"HTTP/1.1 100 "):
+            sock.settimeout(10 * SLOW)
+            sock.sendall(GOOD)
+            sock.shutdown(socket.SHUT_WR)
+            first += read_all(sock)
+        return first
+
+
+def test_continue(server):
+    answer = expect(server, Connection="close")
+    assert answer.startswith(b"HTTP/1.1 100 ") and answer.count(b"HTTP/1.1 200 ") == 1
+
+
+@pytest.mark.parametrize("headers, status", [
+    ({"Content_Type": "text/plain"}, 415), ({"Content_Encoding": "br"}, 415), ({"Content_Length": 2**50}, 413),
+    ({"target": "/nowhere"}, 404), ({"target": "/healthz"}, 405), ({"target": "/v1/evaluations?task=x"}, 400),
+    ({"target": "/v1/evaluations?nonsense=x"}, 400), ({"target": "/v1/evaluations?scores=dyce"}, 400),
+])  # fmt: skip
+def test_early_refusal(server, headers, status):
+    """What can be known at the headers is answered there: no 100, and no body has to be sent."""
+    answer = expect(server, **headers)
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode()) or (
+        status == 415 and answer.startswith(b"HTTP/1.1 400 ")
+    ), answer[:200]
+    assert b"100 Continue" not in answer
+
+
+# ------------------------------------------------------------------------------------------ malformed HTTP
+
+GET = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+POST = f"POST /v1/evaluations HTTP/1.1\r\nHost: localhost\r\nContent-Type: {BYTES}\r\n"
+SIZE = len(GOOD)
+MALFORMED = {
+    "length and transfer encoding": (POST + f"Content-Length: {SIZE}\r\nTransfer-Encoding: chunked\r\n\r\n", {400}),
+    "two equal lengths": (POST + f"Content-Length: {SIZE}\r\nContent-Length: {SIZE}\r\n\r\n", {400}),
+    "two lengths": (POST + f"Content-Length: {SIZE}\r\nContent-Length: 5\r\n\r\n", {400}),
+    "length list": (POST + f"Content-Length: {SIZE}, {SIZE}\r\n\r\n", {400}),
+    "length with a sign": (POST + f"Content-Length: +{SIZE}\r\n\r\n", {400}),
+    "negative length": (POST + "Content-Length: -1\r\n\r\n", {400}),
+    "length in hex": (POST + "Content-Length: 0x10\r\n\r\n", {400}),
+    "length 2^64-1": (POST + f"Content-Length: {2**64 - 1}\r\n\r\n", {400, 413}),
+    "length 2^63-1": (POST + f"Content-Length: {2**63 - 1}\r\n\r\n", {400, 413}),
+    "length of 40 digits": (POST + f"Content-Length: {'9' * 40}\r\n\r\n", {400, 413}),
+    "empty length": (POST + "Content-Length:\r\n\r\n", {400, 411}),
+    "transfer encoding gzip": (POST + "Transfer-Encoding: gzip\r\n\r\n", {400, 411}),
+    "transfer encoding identity": (POST + "Transfer-Encoding: identity\r\n\r\n", {400, 411}),
+    "transfer encoding list": (POST + "Transfer-Encoding: gzip, chunked\r\n\r\n", {400, 411}),
+    "transfer encoding with a blank": (POST + "Transfer-Encoding: chunked \r\n\r\n0\r\n\r\n", {400, 411}),
+    "transfer encoding in 1.0": (POST.replace("1.1", "1.0") + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", {400, 411}),
+    "transfer encoding on GET": (GET + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", {400}),
+    "blank before the colon": (POST + f"Content-Length : {SIZE}\r\n\r\n", {400, 411}),
+    "folded line": (GET + "X-Long: a\r\n b\r\n\r\n", {400}),
+    "folded name": (POST + f"Content-Length: {SIZE}\r\nTransfer-:chunked\r\n Encoding\r\n\r\n", {400}),
+    "folded first line": ("GET /healthz HTTP/1.1\r\n Host: localhost\r\n\r\n", {400}),
+    "bare CR in a value": (GET + "X-A: a\rb\r\n\r\n", {400}),
+    "control byte in a value": (GET + "X-A: a\x01b\r\n\r\n", {400}),
+    "DEL in a value": (GET + "X-A: a\x7fb\r\n\r\n", {400}),
+    "name that is no token": (GET + "X(A): 1\r\n\r\n", {400}),
+    "no colon": (GET + "nonsense\r\n\r\n", {400}),
+    "two hosts": (GET + "Host: localhost\r\n\r\n", {400}),
+    "no host": ("GET /healthz HTTP/1.1\r\n\r\n", {400}),
+    "two authorizations": (GET + "Authorization: a\r\nAuthorization: b\r\n\r\n", {400}),
+    "two content types": (POST + f"Content-Type: {BYTES}\r\nContent-Length: {SIZE}\r\n\r\n", {400}),
+    "two expects": (POST + f"Content-Length: {SIZE}\r\nExpect: 100-continue\r\nExpect: 100-continue\r\n\r\n", {400}),
+    "unknown expectation": (POST + f"Content-Length: {SIZE}\r\nExpect: tea\r\n\r\n", {400, 417}),
+    "bad escape in the path": (GET.replace("/healthz", "/v1/runs/%zz") + "\r\n", {400}),
+    "NUL in the path": (GET.replace("/healthz", "/v1/runs/%00") + "\r\n", {400}),
+    "CR LF in the path": (GET.replace("/healthz", "/v1/runs/a%0d%0aX-B:1") + "\r\n", {400}),
+    "overlong UTF-8 in the path": (GET.replace("/healthz", "/v1/runs/%c0%af") + "\r\n", {400}),
+    "double slash": (GET.replace("/healthz", "//healthz") + "\r\n", {400, 404}),
+    "dot": (GET.replace("/healthz", "/./healthz") + "\r\n", {400, 404}),
+    "dots": (GET.replace("/healthz", "/v1/../healthz") + "\r\n", {400, 404}),
+    "backslash": (GET.replace("/healthz", "\\healthz") + "\r\n", {400, 404}),
+    "fragment": (GET.replace("/healthz", "/healthz#a") + "\r\n", {400}),
+    "blank in the target": (GET.replace("/healthz", "/healthz x") + "\r\n", {400}),
+    "no target": (GET.replace(" /healthz", "") + "\r\n", {400}),
+    "bytes in the target": (GET.replace("/healthz", "/v1/runs/\xff") + "\r\n", {400}),
+    "unknown version": (GET.replace("1.1", "3.0") + "\r\n", {400, 505}),
+    "no version": ("GET /healthz\r\n\r\n", {400, 505, None}),
+    "101 headers": (GET + "".join(f"X-{i}: 1\r\n" for i in range(101)) + "\r\n", {400, 431}),
+    "header of 64 KiB": (GET + "X-A: " + "a" * 65536 + "\r\n\r\n", {431}),
+    "target of 64 KiB": (GET.replace("/healthz", "/" + "a" * 65536) + "\r\n", {414, 431}),
+    "TLS on the plain port": ("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + "\x00" * 40 + "\r\n\r\n", {400, 405, 505, None}),
+    "HTTP/2 preface": ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", {400, 405, 505}),
+    "foreign host": (GET.replace("localhost", "evil.example") + "\r\n", {400, 403, 421}),
+    "foreign host with a port": (GET.replace("localhost", "evil.example:80") + "\r\n", {400, 403, 421}),
+    "host that begins like ours": (GET.replace("localhost", "localhost.evil.example") + "\r\n", {400, 403, 421}),
+    "empty host": (GET.replace("localhost", "") + "\r\n", {400, 403, 421}),
+}
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+def test_malformed(server, case):
+    """Refused with an expected status, once, and the connection ends: what follows is no request of its own."""
+    request, allowed = MALFORMED[case]
+    smuggled = b"GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    raw = server.raw(request.encode("latin-1") + smuggled, timeout=1)
+    statuses = [int(line.split()[1]) for line in re.findall(rb"HTTP/1\.[01] [0-9]{3}", raw)]
+    if not statuses:
+        assert None in allowed, "no answer"
+    else:
+        assert statuses[0] in allowed, raw[:300]
+        assert 200 not in statuses, "a second request got through"
+    assert server.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:{port}", "127.0.0.1", "127.0.0.1:{port}", "[::1]", "[::1]:{port}", "LOCALHOST"])
+def test_hosts_of_loopback(server, host):
+    request = GET.replace("localhost", host.format(port=server.port)) + "Connection: close\r\n\r\n"
+    assert server.raw(request.encode()).startswith(b"HTTP/1.1 200 ")
+
+
+def test_http_1_0(server):
+    answer = server.raw(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")
+    assert b" 200 " in answer.split(b"\r\n")[0] and answer.endswith(b'{"status":"ok"}')
+
+
+def test_random_bytes(server):
+    """Noise gets an error or nothing, never a crash."""
+    rng = random.Random(7)
+    for _ in range(60):
+        noise = rng.randbytes(rng.randint(1, 400)) + b"\r\n\r\n"
+        assert not server.raw(noise, timeout=0.2, half_close=True).startswith(b"HTTP/1.1 200")
+    assert server.get("/healthz").status_code == 200
+
+
+# ------------------------------------------------------------------------------------------ starting and stopping
+
+
+def slow_upload(server, body, run, results, pieces=8, pause=0.1):
+    """Sends a body slowly and keeps the status it got."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30 * SLOW) as sock:
+        sock.sendall(head(f"/v1/evaluations?run={run}&step=0", Content_Length=len(body), Connection="close"))
+        step = len(body) // pieces + 1
+        for begin in range(0, len(body), step):
+            sock.sendall(body[begin : begin + step])
+            time.sleep(pause)
+        results.append(read_all(sock).split(b"\r\n")[0])
+
+
+def test_sigterm_drains(start):
+    """Uploads in flight are finished, stored and answered; then the server leaves with 0."""
+    server = start()
+    body, results = (DATA / "demo.safetensors").read_bytes(), []
+    threads = [
+        threading.Thread(target=slow_upload, args=(server, body, f"drain{n}", results), daemon=True) for n in range(10)
+    ]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: server.metrics()["maskmeter_http_inflight_requests"] > 10)
+    server.signal(signal.SIGTERM)
+    assert server.wait() == 0
+    for thread in threads:
+        thread.join(10)
+    assert results == [b"HTTP/1.1 200 OK"] * 10
+    assert not server.noise
+    again = start(data=server.data)
+    assert {row["run"] for row in again.get("/v1/runs").json()["runs"]} == {f"drain{n}" for n in range(10)}
+
+
+def test_readiness_while_draining(start):
+    """Within the drain delay /readyz says 503 and liveness stays; uploads are still taken."""
+    server = start("--drain-delay", "2")
+    assert server.get("/readyz").status_code == 200
+    server.signal(signal.SIGTERM)
+    eventually(lambda: server.get("/readyz").status_code == 503, 1.5)
+    assert server.get("/readyz").json()["checks"]["draining"] == "yes"
+    assert server.get("/healthz").status_code == 200
+    assert server.score(GOOD)["images"] == 2
+    assert server.wait() == 0
+
+
+def test_idle_connections_do_not_hold_the_drain(start):
+    server = start()
+    connections = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(20)]
+    connections[0].sendall(b"GET /heal")
+    begin = time.monotonic()
+    server.signal(signal.SIGTERM)
+    assert server.wait() == 0
+    assert time.monotonic() - begin < 12 * SLOW
+    for connection in connections:
+        connection.close()
+
+
+def test_a_second_signal_leaves_at_once(start):
+    server = start()
+    results = []
+    thread = threading.Thread(
+        target=slow_upload, args=(server, bytes(10) + GOOD, "never", results, 4, 3.0), daemon=True
+    )
+    thread.start()
+    eventually(lambda: server.metrics()["maskmeter_http_inflight_requests"] > 1)
+    server.signal(signal.SIGTERM)
+    time.sleep(0.3)
+    assert server.process.poll() is None, "it did not wait for the upload"
+    begin = time.monotonic()
+    server.signal(signal.SIGTERM)
+    server.wait()
+    assert time.monotonic() - begin < 2 * SLOW
+
+
+def test_interrupt_is_as_sigterm(start):
+    server = start()
+    server.signal(signal.SIGINT)
+    assert server.wait() == 0
+
+
+def test_listening_beyond_loopback_must_be_spelled_out(tmp_path):
+    """Without tokens an open address is refused, naming the flag."""
+    command = [support.BINARY, "serve", "--listen", "0.0.0.0:0", "--data", tmp_path]
+    run = subprocess.run(command, stderr=subprocess.PIPE, timeout=20, check=False)
+    assert run.returncode == 2 and b"insecure-open" in run.stderr
+
+
+def test_port_that_is_taken(start, tmp_path):
+    server = start()
+    command = server.command()
+    command[command.index("127.0.0.1:0")] = f"127.0.0.1:{server.port}"
+    command[command.index(str(server.data))] = str(tmp_path)
+    run = subprocess.run(command, stderr=subprocess.PIPE, timeout=20, check=False)
+    assert run.returncode == 1 and str(server.port).encode() in run.stderr
+
+
+def test_frame_is_what_the_format_says():
+    """The helper of these tests writes what FORMAT.md describes: length, header, data."""
+    assert frame("{}", b"x") == b"\x02\0\0\0\0\0\0\0{}x"
