@@ -12,19 +12,23 @@ typedef struct mm_compute mm_compute;
 typedef struct mm_job {
     mm_eval *eval;
     /* On the compute thread, when every task has run: mm_eval_finish(), mm_images_score(), then tell the loop. */
-    void   (*finish)(struct mm_job *job);
-    void    *context;
+    void (*finish)(struct mm_job *job);
+    void *context;
+    /* Seconds on the monotonic clock, for finish(): when it was submitted, when its first task began. */
+    double submitted, started;
     /* compute.c's own: */
-    size_t          next_task;
-    struct mm_job  *next;
+    size_t task_count, next_task, planned_task;
+    int served;
+    struct mm_job *next;
 } mm_job;
 
 mm_status mm_compute_start(mm_compute **out, unsigned threads);
-void      mm_compute_stop(mm_compute *compute); /* finishes what was submitted; NULL is fine */
-void      mm_compute_submit(mm_compute *compute, mm_job *job); /* from any thread */
-size_t    mm_compute_waiting(const mm_compute *compute);
-unsigned  mm_compute_threads(const mm_compute *compute);
+void mm_compute_stop(mm_compute *compute);                /* finishes what was submitted; NULL is fine */
+void mm_compute_submit(mm_compute *compute, mm_job *job); /* from any thread */
+size_t mm_compute_waiting(const mm_compute *compute);     /* jobs submitted and not yet finished */
+unsigned mm_compute_threads(const mm_compute *compute);
 /* All tasks of a tiny evaluation at once, on the calling thread, without a parallel region. */
 void mm_compute_inline(mm_eval *eval, void *scratch);
+double mm_compute_clock(void); /* seconds on the monotonic clock */
 
 #endif

@@ -1,0 +1,495 @@
+/*
+ * handle_evaluations.c - POST scores an upload and stores it; GET merges and scores what is stored.
+ *
+ * The life of an upload: admitted at the headers (parameters) -> prepared when the body is whole (tensors, memory) ->
+ * scored, on the loop when it is tiny, else by the compute thread -> stored, when it has a run -> answered.
+ */
+#include "server/answer.h"
+#include "server/compute.h"
+#include "server/config.h"
+#include "server/reply.h"
+#include "server/request.h"
+#include "server/routes.h"
+#include "server/stats.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TINY_BODY   ((size_t)64 << 10)  /* up to here handing over costs more than scoring */
+#define TINY_MEMORY ((size_t)256 << 10) /* of its records: many images or classes make a small body slow */
+#define SHORT_REPLY 20000               /* numbers that are written on the loop, in about 1 ms */
+
+/* -------------------------------------------------------------- both halves */
+
+/* What is written as JSON away from the loop. */
+typedef struct work {
+    mm_call *call;
+    mm_report report;
+    char *bytes; /* the finished answer */
+    size_t size;
+} work;
+
+/* How many numbers the answer holds, about. */
+static size_t reply_numbers(const mm_report *report)
+{
+    const size_t classes = mm_images_classes(report->images), scores = mm_plan_count(report->plan);
+    size_t numbers = (scores + 2) * classes;
+
+    if (report->include_images)
+        numbers += (scores * classes + 1) * mm_images_count(report->images);
+    if (report->include_confusion)
+        numbers += classes * classes;
+    return numbers;
+}
+
+static void write_reply(void *context)
+{
+    work *item = context;
+
+    item->bytes = mm_reply_report(&item->report, &item->size);
+}
+
+static void tell_call(void *context)
+{
+    work *item = context;
+
+    mm_call_ready(item->call);
+}
+
+static mm_next send_reply(work *item)
+{
+    char *bytes = item->bytes;
+
+    item->bytes = NULL;
+    return mm_answer_json(item->call, 200, bytes, item->size);
+}
+
+/* ------------------------------------------------------------------ upload */
+
+typedef struct upload {
+    work work; /* first: write_reply() and tell_call() get it */
+    mm_request request;
+    mm_eval *eval;
+    mm_images *images;
+    mm_results *results;
+    mm_job job;
+    mm_status status;
+    mm_problem problem;
+    mm_warning warning;
+    double compute_ms;
+    mm_store_part part;
+    char *classes, *weights; /* texts of the stored definition */
+    double put_at;
+} upload;
+
+static void free_upload(void *state)
+{
+    upload *up = state;
+
+    mm_results_free(up->results);
+    mm_images_free(up->images);
+    mm_eval_free(up->eval);
+    mm_request_free(&up->request);
+    free(up->classes);
+    free(up->weights);
+    free(up->work.bytes);
+    free(up);
+}
+
+static size_t max_classes(const mm_call *call)
+{
+    return (size_t)call->server->config->max_classes;
+}
+
+mm_next mm_admit_evaluation(mm_call *call)
+{
+    mm_problem problem = {.has_index = 0};
+    upload *up = calloc(1, sizeof *up);
+    mm_status status;
+
+    if (up == NULL)
+        return mm_answer_no_memory(call);
+    up->work.call = call;
+    call->state = up;
+    call->state_free = free_upload;
+    status = mm_request_read(&up->request, &call->query, max_classes(call), &problem);
+    return status == MM_OK ? MM_DONE : mm_answer_failure(call, status, &problem);
+}
+
+/* Everything that the tensors and the metadata decide, up to an evaluation that is ready to run.  *bytes: its size. */
+static mm_status prepare(upload *up, size_t *bytes, mm_problem *problem)
+{
+    mm_call *call = up->work.call;
+    mm_request *request = &up->request;
+    unsigned keep = 0;
+    size_t added;
+    mm_status status = mm_request_metadata(&call->query, call->wire, &added, problem);
+
+    if (status == MM_OK && added > 0) {
+        mm_request_free(request);
+        status = mm_request_read(request, &call->query, max_classes(call), problem);
+    }
+    if (status == MM_OK)
+        status = mm_request_complete(request, problem);
+    if (status == MM_OK)
+        status = mm_request_tensors(request, call->wire, problem);
+    if (status != MM_OK)
+        return status;
+    if (request->run != NULL)
+        keep |= MM_KEEP_DEFAULTS;
+    if (request->include & MM_INCLUDE_CONFUSION)
+        keep |= MM_KEEP_CONFUSION;
+    status = mm_eval_size(&request->input, request->plan, keep, bytes, problem);
+    if (status == MM_OK && !mm_call_reserve(call, *bytes)) {
+        snprintf(problem->text, sizeof problem->text, "scoring this takes %zu bytes, which are not free at the moment",
+                 *bytes);
+        return MM_NO_MEMORY;
+    }
+    if (status == MM_OK)
+        status = mm_eval_new(&up->eval, &request->input, request->plan, keep, problem);
+    return status;
+}
+
+/* After the last task: the records and the scores. */
+static void score(upload *up)
+{
+    const mm_request *request = &up->request;
+
+    up->status = mm_eval_finish(up->eval, (const char *const *)request->image_ids, &up->images, &up->problem);
+    up->warning = mm_eval_warning(up->eval);
+    mm_eval_free(up->eval);
+    up->eval = NULL;
+    if (up->status == MM_OK)
+        up->status = mm_images_score(&up->results, up->images, request->plan, request->weights, &up->problem);
+    up->compute_ms = 1e3 * (mm_compute_clock() - up->job.started);
+}
+
+static void on_computed(mm_job *job)
+{
+    upload *up = job->context;
+
+    score(up);
+    mm_stats_stage(up->work.call->server->stats, MM_STAGE_QUEUE, job->started - job->submitted);
+    mm_call_ready(up->work.call);
+}
+
+static void fill_report(upload *up)
+{
+    const mm_call *call = up->work.call;
+    const mm_request *request = &up->request;
+
+    up->work.report = (mm_report){
+        .images = up->images,
+        .plan = request->plan,
+        .results = up->results,
+        .class_names = (const char *const *)request->class_names,
+        .run = request->run,
+        .split = request->split,
+        .part = request->part,
+        .step = request->step,
+        .parts_received = up->part.parts_received,
+        .parts_expected = up->part.parts_expected,
+        .warning = up->warning,
+        .include_images = (request->include & MM_INCLUDE_IMAGES) != 0,
+        .include_confusion = (request->include & MM_INCLUDE_CONFUSION) != 0,
+        .receive_ms = call->receive_ms,
+        .compute_ms = up->compute_ms,
+        .threads = mm_compute_threads(call->server->compute),
+    };
+}
+
+static mm_next after_reply(mm_call *call)
+{
+    return send_reply(call->state);
+}
+
+static mm_next answer_upload(upload *up)
+{
+    mm_call *call = up->work.call;
+
+    fill_report(up);
+    if (reply_numbers(&up->work.report) > SHORT_REPLY) {
+        call->step = after_reply;
+        if (mm_loop_work(call->server->loop, write_reply, tell_call, &up->work) == MM_OK)
+            return MM_WAIT;
+    }
+    write_reply(&up->work);
+    return send_reply(&up->work);
+}
+
+static void on_stored(mm_store_part *part)
+{
+    upload *up = part->context;
+
+    mm_call_ready(up->work.call);
+}
+
+static mm_next after_store(mm_call *call)
+{
+    upload *up = call->state;
+
+    mm_stats_stage(call->server->stats, MM_STAGE_STORE, mm_compute_clock() - up->put_at);
+    if (up->part.status != MM_STORE_OK)
+        return mm_answer_store(call, up->part.status, &up->part.problem);
+    return answer_upload(up);
+}
+
+static mm_next store(upload *up)
+{
+    mm_call *call = up->work.call;
+    const mm_request *request = &up->request;
+
+    up->classes = mm_join_names(request->class_names, request->class_count);
+    up->weights = mm_join_numbers(request->weights, request->weight_count);
+    if (up->classes == NULL || up->weights == NULL)
+        return mm_answer_no_memory(call);
+    up->part = (mm_store_part){
+        .project = MM_PROJECT,
+        .run = request->run,
+        .split = request->split,
+        .part = request->part,
+        .step = request->step,
+        .has_time = request->has_time,
+        .time = request->time,
+        .definition = {.classes = up->classes,
+                       .class_count = request->class_count,
+                       .task = request->shape.task,
+                       .threshold = request->input.threshold,
+                       .has_ignore = request->input.has_ignore,
+                       .ignore_index = request->input.ignore_index,
+                       .parts = request->parts,
+                       .scores = mm_plan_text(request->plan),
+                       .weights = up->weights},
+        .images = up->images,
+        .done = on_stored,
+        .context = up,
+    };
+    up->put_at = mm_compute_clock();
+    call->step = after_store;
+    mm_history_put(call->server->history, &up->part);
+    return MM_WAIT;
+}
+
+static mm_next after_compute(mm_call *call)
+{
+    upload *up = call->state;
+    mm_stats *stats = call->server->stats;
+
+    if (up->status != MM_OK)
+        return mm_answer_failure(call, up->status, &up->problem);
+    mm_stats_stage(stats, MM_STAGE_COMPUTE, 1e-3 * up->compute_ms);
+    mm_stats_voxels(stats, up->request.input.pred.dtype, mm_images_voxels(up->images));
+    return up->request.run != NULL ? store(up) : answer_upload(up);
+}
+
+mm_next mm_post_evaluation(mm_call *call)
+{
+    upload *up = call->state;
+    mm_problem problem = {.has_index = 0};
+    size_t bytes = 0;
+    mm_status status = prepare(up, &bytes, &problem);
+
+    if (status != MM_OK)
+        return mm_answer_failure(call, status, &problem);
+    if (call->body_size <= TINY_BODY && bytes <= TINY_MEMORY) {
+        up->job.started = mm_compute_clock();
+        mm_compute_inline(up->eval, call->server->loop_scratch);
+        score(up);
+        return after_compute(call);
+    }
+    up->job = (mm_job){.eval = up->eval, .finish = on_computed, .context = up};
+    call->step = after_compute;
+    mm_compute_submit(call->server->compute, &up->job);
+    return MM_WAIT;
+}
+
+/* ------------------------------------------------------------------ merged */
+
+typedef struct merged {
+    work work; /* first: tell_call() gets it */
+    const char *run, *split;
+    int64_t step;
+    unsigned include;
+    mm_stored_evaluation *stored;
+    mm_images *images;
+    mm_plan *plan;
+    mm_results *results;
+    mm_query texts; /* of the stored definition, to be read like parameters */
+    char **class_names;
+    double *weights;
+    size_t weight_count;
+    mm_store_status found;
+    mm_status status;
+    mm_problem problem;
+} merged;
+
+static void free_merged(void *state)
+{
+    merged *all = state;
+
+    mm_results_free(all->results);
+    mm_plan_free(all->plan);
+    mm_images_free(all->images);
+    mm_stored_evaluation_free(all->stored);
+    mm_query_free(&all->texts);
+    free(all->class_names);
+    free(all->weights);
+    free(all->work.bytes);
+    free(all);
+}
+
+/* The union of the parts, in their order. */
+static mm_status merge_parts(merged *all)
+{
+    const mm_stored_evaluation *stored = all->stored;
+    mm_status status = mm_images_new(&all->images, stored->definition.task, stored->definition.class_count);
+
+    for (size_t i = 0; status == MM_OK && i < stored->part_count; i++) {
+        mm_images *part = NULL;
+
+        status = mm_images_load(&part, stored->parts[i].record, stored->parts[i].size);
+        if (status == MM_OK)
+            status = mm_images_merge(all->images, part, &all->problem);
+        mm_images_free(part);
+    }
+    return status;
+}
+
+/* What the request says goes before what the first part said. */
+static mm_status read_definition(merged *all)
+{
+    const mm_definition *definition = &all->stored->definition;
+    const mm_query *query = &all->work.call->query;
+    const char *scores = mm_query_get(query, "scores");
+    size_t count = 0;
+    mm_problem *problem = &all->problem;
+    mm_status status = mm_query_add(&all->texts, "classes", definition->classes, problem);
+
+    if (status == MM_OK && definition->weights[0] != '\0')
+        status = mm_query_add(&all->texts, "weights", definition->weights, problem);
+    if (status == MM_OK)
+        status = mm_query_names(&all->texts, "classes", definition->class_count, &all->class_names, &count, problem);
+    if (status == MM_OK)
+        status = mm_query_numbers(mm_query_get(query, "weights") != NULL ? query : &all->texts, "weights", 0.0, 1e300,
+                                  definition->class_count, &all->weights, &all->weight_count, problem);
+    if (status == MM_OK && all->weights != NULL && all->weight_count != definition->class_count) {
+        snprintf(problem->param, sizeof problem->param, "weights");
+        snprintf(problem->text, sizeof problem->text, "weights has %zu numbers, there are %zu classes",
+                 all->weight_count, definition->class_count);
+        status = MM_BAD_PARAM;
+    }
+    if (status == MM_OK)
+        status = mm_plan_new(&all->plan, scores != NULL ? scores : definition->scores, problem);
+    return status;
+}
+
+static mm_status score_merged(merged *all)
+{
+    mm_status status = read_definition(all);
+
+    if (status == MM_OK)
+        status = merge_parts(all);
+    if (status == MM_OK) {
+        const mm_shape shape = {
+            .images = mm_images_count(all->images),
+            .classes = mm_images_classes(all->images),
+            .task = mm_images_task(all->images),
+            .pred_kind = MM_PROBS,
+            .label_kind = MM_ONEHOT,
+            .pred_has_classes = 1,
+            .label_has_classes = 1,
+        };
+
+        status = mm_plan_bind(all->plan, &shape, &all->problem);
+    }
+    if (status == MM_OK)
+        status = mm_images_score(&all->results, all->images, all->plan, all->weights, &all->problem);
+    return status;
+}
+
+/* On a thread of the pool: reads, merges, scores, writes the answer. */
+static void work_merged(void *context)
+{
+    merged *all = context;
+    mm_call *call = all->work.call;
+    const double start = mm_compute_clock();
+
+    all->found = mm_history_evaluation(call->server->history, MM_PROJECT, all->run, all->split, all->step, &all->stored,
+                                       &all->problem);
+    if (all->found != MM_STORE_OK)
+        return;
+    all->status = score_merged(all);
+    if (all->status != MM_OK)
+        return;
+    all->work.report = (mm_report){
+        .images = all->images,
+        .plan = all->plan,
+        .results = all->results,
+        .class_names = (const char *const *)all->class_names,
+        .run = all->run,
+        .split = all->split,
+        .step = all->step,
+        .parts_received = (int64_t)all->stored->part_count,
+        .parts_expected = all->stored->definition.parts,
+        .include_images = (all->include & MM_INCLUDE_IMAGES) != 0,
+        .include_confusion = (all->include & MM_INCLUDE_CONFUSION) != 0,
+        .receive_ms = -1.0,
+        .compute_ms = 1e3 * (mm_compute_clock() - start),
+        .threads = mm_compute_threads(call->server->compute),
+    };
+    write_reply(&all->work);
+}
+
+static mm_next after_merged(mm_call *call)
+{
+    merged *all = call->state;
+
+    if (all->found != MM_STORE_OK)
+        return mm_answer_store(call, all->found, &all->problem);
+    if (all->status != MM_OK)
+        return mm_answer_failure(call, all->status, &all->problem);
+    return send_reply(&all->work);
+}
+
+static mm_status read_address(merged *all, const mm_query *query, mm_problem *problem)
+{
+    mm_status status = mm_query_name(query, "run", &all->run, problem);
+
+    all->split = MM_DEFAULT_SPLIT;
+    all->step = -1;
+    if (status == MM_OK)
+        status = mm_query_name(query, "split", &all->split, problem);
+    if (status == MM_OK)
+        status = mm_query_integer(query, "step", 0, INT64_MAX, &all->step, problem);
+    if (status == MM_OK)
+        status = mm_request_include(&all->include, query, problem);
+    if (status == MM_OK && (all->run == NULL || all->step < 0)) {
+        const char *missing = all->run == NULL ? "run" : "step";
+
+        snprintf(problem->param, sizeof problem->param, "%s", missing);
+        snprintf(problem->text, sizeof problem->text, "%s is required", missing);
+        status = MM_BAD_PARAM;
+    }
+    return status;
+}
+
+mm_next mm_get_evaluation(mm_call *call)
+{
+    mm_problem problem = {.has_index = 0};
+    merged *all = calloc(1, sizeof *all);
+    mm_status status;
+
+    if (all == NULL)
+        return mm_answer_no_memory(call);
+    all->work.call = call;
+    call->state = all;
+    call->state_free = free_merged;
+    status = read_address(all, &call->query, &problem);
+    if (status == MM_OK)
+        status = mm_loop_work(call->server->loop, work_merged, tell_call, &all->work);
+    if (status != MM_OK)
+        return mm_answer_failure(call, status, &problem);
+    call->step = after_merged;
+    return MM_WAIT;
+}

@@ -1,0 +1,159 @@
+/*
+ * handle_runs.c - runs and their evaluations: lists, one run, deletion.
+ */
+#include "server/answer.h"
+#include "server/reply.h"
+#include "server/routes.h"
+
+#include <stdlib.h>
+
+#define MOST_ROWS    1000
+#define DEFAULT_ROWS 100
+
+/* ----------------------------------------------------------------- reading */
+
+/* A read that runs on a thread of the pool and leaves the finished answer. */
+typedef struct reading {
+    mm_call *call;
+    const char *cursor; /* NULL: from the start */
+    size_t limit;
+    mm_store_status status;
+    mm_problem problem;
+    char *bytes;
+    size_t size;
+} reading;
+
+static void free_reading(void *state)
+{
+    reading *read = state;
+
+    free(read->bytes);
+    free(read);
+}
+
+static void tell_call(void *context)
+{
+    reading *read = context;
+
+    mm_call_ready(read->call);
+}
+
+static mm_next after_reading(mm_call *call)
+{
+    reading *read = call->state;
+    char *bytes = read->bytes;
+
+    if (read->status != MM_STORE_OK)
+        return mm_answer_store(call, read->status, &read->problem);
+    read->bytes = NULL;
+    return mm_answer_json(call, 200, bytes, read->size);
+}
+
+static mm_next start_reading(mm_call *call, void (*work)(void *context))
+{
+    mm_problem problem = {.has_index = 0};
+    int64_t limit = DEFAULT_ROWS;
+    reading *read = calloc(1, sizeof *read);
+    mm_status status;
+
+    if (read == NULL)
+        return mm_answer_no_memory(call);
+    call->state = read;
+    call->state_free = free_reading;
+    status = mm_query_integer(&call->query, "limit", 1, MOST_ROWS, &limit, &problem);
+    read->call = call;
+    read->cursor = mm_query_get(&call->query, "cursor");
+    read->limit = (size_t)limit;
+    if (status == MM_OK)
+        status = mm_loop_work(call->server->loop, work, tell_call, read);
+    if (status != MM_OK)
+        return mm_answer_failure(call, status, &problem);
+    call->step = after_reading;
+    return MM_WAIT;
+}
+
+static void work_runs(void *context)
+{
+    reading *read = context;
+    mm_run_list *list = NULL;
+
+    read->status =
+        mm_history_runs(read->call->server->history, MM_PROJECT, read->cursor, read->limit, &list, &read->problem);
+    if (read->status == MM_STORE_OK)
+        read->bytes = mm_reply_runs(list, &read->size);
+    mm_run_list_free(list);
+}
+
+static void work_run(void *context)
+{
+    reading *read = context;
+    mm_run_list *list = NULL;
+
+    read->status =
+        mm_history_run_row(read->call->server->history, MM_PROJECT, read->call->variable, &list, &read->problem);
+    if (read->status == MM_STORE_OK)
+        read->bytes = mm_reply_run(&list->rows[0], &read->size);
+    mm_run_list_free(list);
+}
+
+static void work_evaluations(void *context)
+{
+    reading *read = context;
+    mm_call *call = read->call;
+    mm_evaluation_list *list = NULL;
+
+    read->status = mm_history_evaluations(call->server->history, MM_PROJECT, call->variable, read->cursor, read->limit,
+                                          &list, &read->problem);
+    if (read->status == MM_STORE_OK)
+        read->bytes = mm_reply_run_evaluations(call->variable, list, &read->size);
+    mm_evaluation_list_free(list);
+}
+
+mm_next mm_get_runs(mm_call *call)
+{
+    return start_reading(call, work_runs);
+}
+
+mm_next mm_get_run(mm_call *call)
+{
+    return start_reading(call, work_run);
+}
+
+mm_next mm_get_run_evaluations(mm_call *call)
+{
+    return start_reading(call, work_evaluations);
+}
+
+/* ---------------------------------------------------------------- deletion */
+
+static void on_deleted(mm_store_delete *removal)
+{
+    mm_call_ready(removal->context);
+}
+
+static mm_next after_deletion(mm_call *call)
+{
+    const mm_store_delete *removal = call->state;
+
+    if (removal->status != MM_STORE_OK)
+        return mm_answer_store(call, removal->status, &removal->problem);
+    call->answer = (mm_answer){.status = 204};
+    return MM_DONE;
+}
+
+mm_next mm_delete_run(mm_call *call)
+{
+    mm_store_delete *removal = calloc(1, sizeof *removal);
+
+    if (removal == NULL)
+        return mm_answer_no_memory(call);
+    call->state = removal;
+    call->state_free = free;
+    call->step = after_deletion;
+    removal->project = MM_PROJECT;
+    removal->run = call->variable;
+    removal->done = on_deleted;
+    removal->context = call;
+    mm_history_delete(call->server->history, removal);
+    return MM_WAIT;
+}
