@@ -14,10 +14,12 @@ typedef struct mm_admission mm_admission;
 /* The room of one body.  data may move when the buffer grows. */
 typedef struct mm_buffer {
     unsigned char *data;
-    size_t room;    /* bytes that are admitted */
-    size_t mapped;  /* bytes of address space; 0: small, from malloc */
-    size_t touched; /* bytes that may hold pages; counted when the buffer is idle */
-    struct mm_buffer *next;
+    size_t room; /* bytes that may be written */
+    /* admission.c's own: */
+    size_t charged;         /* bytes of the budget that it holds */
+    size_t mapped;          /* bytes of address space; 0: small, from malloc */
+    size_t touched;         /* bytes from the front that may hold pages */
+    struct mm_buffer *next; /* of the idle ones */
 } mm_buffer;
 
 #define MM_SMALL_BODY ((size_t)64 << 10) /* up to here a buffer is plain malloc */
