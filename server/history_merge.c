@@ -1,0 +1,200 @@
+/*
+ * history_merge.c - definitions that must agree, a cache of merged images, and their scores
+ */
+#include "server/history_merge.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/history_rows.h"
+
+int mm_definition_agrees(const mm_definition *evaluation, const mm_definition *part, mm_problem *problem)
+{
+    const char *differs = NULL;
+
+    if (evaluation->class_count != part->class_count || strcmp(evaluation->classes, part->classes) != 0)
+        differs = "classes";
+    else if (evaluation->task != part->task)
+        differs = "task";
+    else if (evaluation->threshold < part->threshold || evaluation->threshold > part->threshold)
+        differs = "threshold";
+    else if (evaluation->has_ignore != part->has_ignore ||
+             (part->has_ignore && evaluation->ignore_index != part->ignore_index))
+        differs = "ignore_index";
+    else if (evaluation->parts != -1 && part->parts != -1 && evaluation->parts != part->parts)
+        differs = "parts";
+    if (differs != NULL)
+        mm_store_explain(problem, differs, "%s differs from what the first part of this evaluation has set", differs);
+    return differs == NULL;
+}
+
+/* ------------------------------------------------------------------- cache */
+
+static void empty_slot(mm_cache *cache, mm_cache_slot *slot)
+{
+    mm_images_free(slot->images);
+    cache->bytes -= slot->bytes;
+    *slot = (mm_cache_slot){0};
+}
+
+mm_cache_slot mm_cache_take(mm_cache *cache, int64_t evaluation)
+{
+    for (size_t i = 0; i < MM_CACHE_SLOTS; i++) {
+        const mm_cache_slot slot = cache->slots[i];
+
+        if (slot.images != NULL && slot.evaluation == evaluation) {
+            cache->slots[i].images = NULL;
+            empty_slot(cache, &cache->slots[i]);
+            return slot;
+        }
+    }
+    return (mm_cache_slot){.evaluation = evaluation};
+}
+
+/* The slot to fill next: an empty one, else the longest unused. */
+static mm_cache_slot *oldest_slot(mm_cache *cache)
+{
+    mm_cache_slot *oldest = &cache->slots[0];
+
+    for (size_t i = 0; i < MM_CACHE_SLOTS; i++)
+        if (cache->slots[i].used < oldest->used)
+            oldest = &cache->slots[i];
+    return oldest;
+}
+
+/* The slot to give up next: the longest unused that holds something. */
+static mm_cache_slot *oldest_full_slot(mm_cache *cache)
+{
+    mm_cache_slot *oldest = NULL;
+
+    for (size_t i = 0; i < MM_CACHE_SLOTS; i++)
+        if (cache->slots[i].images != NULL && (oldest == NULL || cache->slots[i].used < oldest->used))
+            oldest = &cache->slots[i];
+    return oldest;
+}
+
+void mm_cache_keep(mm_cache *cache, mm_cache_slot slot)
+{
+    if (slot.images == NULL)
+        return;
+    if (slot.bytes > MM_CACHE_BYTES) {
+        mm_images_free(slot.images);
+        return;
+    }
+    while (cache->bytes > MM_CACHE_BYTES - slot.bytes)
+        empty_slot(cache, oldest_full_slot(cache));
+    mm_cache_slot *place = oldest_slot(cache);
+
+    empty_slot(cache, place);
+    slot.used = ++cache->clock;
+    cache->bytes += slot.bytes;
+    *place = slot;
+}
+
+void mm_cache_drop_run(mm_cache *cache, int64_t run)
+{
+    for (size_t i = 0; i < MM_CACHE_SLOTS; i++)
+        if (cache->slots[i].run == run)
+            empty_slot(cache, &cache->slots[i]);
+}
+
+void mm_cache_clear(mm_cache *cache)
+{
+    for (size_t i = 0; i < MM_CACHE_SLOTS; i++)
+        empty_slot(cache, &cache->slots[i]);
+}
+
+/* ------------------------------------------------------------------ scores */
+
+/* "1,2,.5": as many numbers as there are classes, or *out is NULL: all 1. */
+static mm_status read_weights(double **out, const char *text, size_t classes)
+{
+    size_t count = 0;
+
+    *out = NULL;
+    if (*text == '\0')
+        return MM_OK;
+    if (classes > SIZE_MAX / sizeof(double))
+        return MM_NO_MEMORY;
+    double *weights = malloc(classes * sizeof *weights);
+
+    if (weights == NULL)
+        return MM_NO_MEMORY;
+    for (char *end; count < classes; text = end + 1) {
+        weights[count] = strtod(text, &end);
+        if (end == text)
+            break;
+        count++;
+        if (*end != ',')
+            break;
+    }
+    if (count == classes)
+        *out = weights;
+    else
+        free(weights);
+    return MM_OK;
+}
+
+mm_status mm_scored_new(mm_scored *out, const mm_definition *definition, const mm_images *images)
+{
+    /* Any sums may be there; a score whose sums are not says so itself. */
+    const mm_shape shape = {.images = mm_images_count(images),
+                            .classes = definition->class_count,
+                            .spatial_rank = 1,
+                            .spatial = {1},
+                            .voxels = 1,
+                            .task = definition->task,
+                            .pred_kind = MM_PROBS,
+                            .label_kind = MM_ONEHOT,
+                            .pred_has_classes = 1,
+                            .label_has_classes = 1};
+    mm_scored scored = {0};
+    double *weights = NULL;
+    mm_status status = mm_plan_new(&scored.plan, definition->scores, NULL);
+
+    if (status == MM_OK)
+        status = mm_plan_bind(scored.plan, &shape, NULL);
+    if (status == MM_OK)
+        status = read_weights(&weights, definition->weights, definition->class_count);
+    if (status == MM_OK)
+        status = mm_images_score(&scored.results, images, scored.plan, weights, NULL);
+    free(weights);
+    if (status == MM_NO_MEMORY) {
+        mm_scored_free(&scored);
+        return status;
+    }
+    *out = scored;
+    return MM_OK;
+}
+
+size_t mm_scored_count(const mm_scored *scored)
+{
+    return scored->plan == NULL ? 0 : mm_plan_count(scored->plan);
+}
+
+mm_value mm_scored_value(const mm_scored *scored, size_t index)
+{
+    if (scored->results == NULL)
+        return (mm_value){0, MM_NOT_IN_SUMS};
+    const mm_result *result = mm_results_at(scored->results, index);
+
+    return result->rank == 0 ? result->value : (mm_value){0, MM_NOT_CHOSEN};
+}
+
+const mm_value *mm_scored_classes(const mm_scored *scored, size_t index, size_t class_count)
+{
+    if (scored->results == NULL)
+        return NULL;
+    const mm_result *result = mm_results_at(scored->results, index);
+
+    if (result->per_class == NULL && result->rank == 1 && result->dim[0] == class_count)
+        return result->list; /* a peer's own list of classes */
+    return result->per_class;
+}
+
+void mm_scored_free(mm_scored *scored)
+{
+    mm_results_free(scored->results);
+    mm_plan_free(scored->plan);
+    *scored = (mm_scored){0};
+}

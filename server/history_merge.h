@@ -1,0 +1,52 @@
+/*
+ * history_merge.h - the rules of an evaluation that no database needs to know: definitions, merged images, their
+ * scores.
+ */
+#ifndef MM_HISTORY_MERGE_H
+#define MM_HISTORY_MERGE_H
+
+#include "server/history.h"
+
+/* Does `part` agree with the evaluation it is sent to?  0: no, problem names the parameter. */
+int mm_definition_agrees(const mm_definition *evaluation, const mm_definition *part, mm_problem *problem);
+
+/* The merged images of evaluations that are being filled, so that a part need not read all that came before it.
+ * Zero-initialised is empty.  Bounded: the longest unused leave first. */
+#define MM_CACHE_SLOTS 64
+#define MM_CACHE_BYTES ((size_t)64 << 20) /* of saved records; in memory they are about as large */
+
+typedef struct mm_cache_slot {
+    int64_t run, evaluation; /* row numbers, never used twice */
+    mm_images *images;
+    size_t bytes;
+    uint64_t used;
+} mm_cache_slot;
+
+typedef struct mm_cache {
+    mm_cache_slot slots[MM_CACHE_SLOTS];
+    size_t bytes;
+    uint64_t clock;
+} mm_cache;
+
+/* What is kept of an evaluation, handed over with its size; images NULL when there is nothing. */
+mm_cache_slot mm_cache_take(mm_cache *cache, int64_t evaluation);
+void mm_cache_keep(mm_cache *cache, mm_cache_slot slot); /* owns slot.images from here on */
+void mm_cache_drop_run(mm_cache *cache, int64_t run);
+void mm_cache_clear(mm_cache *cache);
+
+/* The scores of merged images, as an evaluation's definition asks for them. */
+typedef struct mm_scored {
+    mm_plan *plan;       /* NULL: the text is not one that this version reads */
+    mm_results *results; /* NULL: nothing could be computed */
+} mm_scored;
+
+/* definition: class_count, task, scores and weights are read.  MM_NO_MEMORY is the only error: what cannot be computed
+ * is a reason. */
+mm_status mm_scored_new(mm_scored *out, const mm_definition *definition, const mm_images *images);
+size_t mm_scored_count(const mm_scored *scored);
+mm_value mm_scored_value(const mm_scored *scored, size_t index);
+/* Values per class, NULL where the score has none. */
+const mm_value *mm_scored_classes(const mm_scored *scored, size_t index, size_t class_count);
+void mm_scored_free(mm_scored *scored);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * history_ops.h - what a database does for the history: the one table of functions that each of them fills.
+ *
+ * write(), tend() and close() are called by the writer thread alone; the reads by any thread at any time between open()
+ * and close().
+ */
+#ifndef MM_HISTORY_OPS_H
+#define MM_HISTORY_OPS_H
+
+#include "server/history.h"
+
+typedef struct mm_store mm_store; /* each database has its own */
+
+typedef struct mm_store_ops {
+    mm_store_status (*open)(mm_store **out, const char *where, mm_problem *problem);
+    void (*close)(mm_store *store);
+
+    /* Carries out the first *taken of the items, at least one, in order, in one transaction, and sets their status.
+     * One item's conflict does not hurt the others; what fails the transaction becomes the status of all of them and is
+     * returned.  `scores` of the touched evaluations are written by the same transaction. */
+    mm_store_status (*write)(mm_store *store, mm_store_item *const *items, size_t count, size_t *taken);
+    /* Nothing waits: housekeeping, and proof that writing works where the last write found no space. */
+    mm_store_status (*tend)(mm_store *store, mm_store_status last);
+
+    mm_store_status (*evaluation)(mm_store *store, const char *project, const char *run, const char *split,
+                                  int64_t step, mm_stored_evaluation **out, mm_problem *problem);
+    mm_store_status (*runs)(mm_store *store, const char *project, const char *cursor, size_t limit, mm_run_list **out,
+                            mm_problem *problem);
+    mm_store_status (*evaluations)(mm_store *store, const char *project, const char *run, const char *cursor,
+                                   size_t limit, mm_evaluation_list **out, mm_problem *problem);
+    mm_store_status (*run_row)(mm_store *store, const char *project, const char *run, mm_run_list **out,
+                               mm_problem *problem);
+} mm_store_ops;
+
+extern const mm_store_ops mm_store_sqlite;
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * history_sqlite.h - what the three SQLite files share: connections, statements, what an error code means.
+ *
+ * history_sqlite.c opens, tends and closes; history_sqlite_write.c and history_sqlite_read.c do what they say.
+ */
+#ifndef MM_HISTORY_SQLITE_H
+#define MM_HISTORY_SQLITE_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "server/history_merge.h"
+#include "server/history_ops.h"
+
+/* ------------------------------------------------------------- connections */
+
+#define MM_SQL_STATEMENTS 48 /* more than one connection ever prepares */
+
+/* A connection, used by one thread at a time, with the statements that it has prepared so far. */
+typedef struct mm_connection {
+    sqlite3 *db;
+    struct {
+        const char *sql;
+        sqlite3_stmt *statement;
+    } prepared[MM_SQL_STATEMENTS];
+    struct mm_connection *next; /* in the list of idle readers */
+} mm_connection;
+
+struct mm_store {
+    char *file;
+    int lock; /* descriptor that holds the lock file */
+    mm_connection writer;
+    mm_cache cache;
+    int wal_pages; /* in the log since it was last emptied */
+    int broken;    /* a write is in doubt: touch the file no more */
+
+    pthread_mutex_t guard; /* of what follows */
+    pthread_cond_t returned;
+    mm_connection *idle;
+    int readers; /* opened */
+};
+
+/* A reader of its own for the caller, in a snapshot, until mm_reader_return(). */
+mm_store_status mm_reader_take(mm_store *store, mm_connection **out, mm_problem *problem);
+void mm_reader_return(mm_store *store, mm_connection *reader);
+
+/* -------------------------------------------------------------- statements */
+
+/* The statement of `sql` with its parameters bound, one per letter of `types`: i int64_t, d double, t const char *,
+ * b const void * with size_t, o int with int64_t: NULL when the int is 0.  v mm_value: its value, or NULL.
+ * Bound text and bytes are borrowed until the statement is run.  NULL: sqlite3_errcode() says why. */
+sqlite3_stmt *mm_sql(mm_connection *connection, const char *sql, const char *types, ...);
+/* SQLITE_ROW, SQLITE_DONE, or an extended error code.  After SQLITE_ROW the caller reads the columns and calls again,
+ * or sqlite3_reset(); after all else it is reset. */
+int mm_sql_step(mm_connection *connection, sqlite3_stmt *statement);
+/* For statements without rows: SQLITE_OK or an extended error code. */
+int mm_sql_run(mm_connection *connection, const char *sql, const char *types, ...);
+
+/* A column as a string of its own: free().  NULL: out of memory. */
+char *mm_sql_text(sqlite3_stmt *statement, int column);
+
+/* What an extended error code of the connection means for the store; problem NULL is fine. */
+mm_store_status mm_sql_status(mm_connection *connection, int code, mm_problem *problem);
+
+/* ------------------------------------------------------- the other two files */
+
+mm_store_status mm_sqlite_write(mm_store *store, mm_store_item *const *items, size_t count, size_t *taken);
+
+mm_store_status mm_sqlite_evaluation(mm_store *store, const char *project, const char *run, const char *split,
+                                     int64_t step, mm_stored_evaluation **out, mm_problem *problem);
+mm_store_status mm_sqlite_runs(mm_store *store, const char *project, const char *cursor, size_t limit,
+                               mm_run_list **out, mm_problem *problem);
+mm_store_status mm_sqlite_evaluations(mm_store *store, const char *project, const char *run, const char *cursor,
+                                      size_t limit, mm_evaluation_list **out, mm_problem *problem);
+mm_store_status mm_sqlite_run_row(mm_store *store, const char *project, const char *run, mm_run_list **out,
+                                  mm_problem *problem);
+
+#endif

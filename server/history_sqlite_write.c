@@ -1,0 +1,566 @@
+/*
+ * history_sqlite_write.c - one transaction per group: parts, removals, and the merged scores of what they touched
+ */
+#include "server/history_sqlite.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "server/history_rows.h"
+
+#define GROUP_BYTES      ((size_t)64 << 20)  /* of records in one transaction */
+#define RECORD_BYTES_MAX ((size_t)900 << 20) /* SQLite takes values of up to 10^9 bytes */
+
+/* What one item of the group has done to an evaluation. */
+typedef struct effect {
+    int64_t run, evaluation; /* 0: nothing that its scores would show */
+    int replaced;            /* not an addition: merge anew */
+    const mm_images *images;
+    size_t bytes;
+} effect;
+
+/* A part on its way in. */
+typedef struct incoming {
+    mm_store *store;
+    mm_store_part *part;
+    unsigned char *record;
+    size_t size;
+    int64_t now;
+    int64_t run, evaluation, row; /* row of parts; 0: new */
+    int same;                     /* the stored record is equal */
+    int64_t received;             /* parts of the evaluation so far */
+    mm_definition definition;     /* of the evaluation; strings belong to the statement */
+} incoming;
+
+static int64_t now_ms(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_REALTIME, &time);
+    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+/* ------------------------------------------------------------ one part, in */
+
+static int find_or_add_run(incoming *in)
+{
+    mm_connection *writer = &in->store->writer;
+    sqlite3_stmt *statement =
+        mm_sql(writer,
+               "INSERT INTO runs (project, name, created, updated) VALUES (?1, ?2, ?3, ?3)"
+               " ON CONFLICT (project, name) DO UPDATE SET updated = max(updated, excluded.updated) RETURNING id",
+               "tti", in->part->project, in->part->run, in->now);
+    const int code = mm_sql_step(writer, statement);
+
+    if (code != SQLITE_ROW)
+        return code == SQLITE_DONE ? SQLITE_CORRUPT : code;
+    in->run = sqlite3_column_int64(statement, 0);
+    sqlite3_reset(statement);
+    return SQLITE_OK;
+}
+
+static int add_evaluation(incoming *in)
+{
+    mm_connection *writer = &in->store->writer;
+    const mm_store_part *part = in->part;
+    const mm_definition *d = &part->definition;
+    int code = mm_sql_run(writer,
+                          "INSERT INTO evaluations (run, split, step, time, classes, class_count, task, threshold,"
+                          " ignore_index, scores, weights, parts_expected) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+                          "itiitiidotto", in->run, part->split, part->step, part->has_time ? part->time : in->now,
+                          d->classes, (int64_t)d->class_count, (int64_t)d->task, d->threshold, d->has_ignore,
+                          d->ignore_index, d->scores, d->weights, d->parts != -1, d->parts);
+
+    in->evaluation = sqlite3_last_insert_rowid(writer->db);
+    if (code == SQLITE_OK)
+        code =
+            mm_sql_run(writer,
+                       "INSERT INTO splits (run, name, evaluations, first_step, last_step) VALUES (?1, ?2, 1, ?3, ?3)"
+                       " ON CONFLICT (run, name) DO UPDATE SET evaluations = evaluations + 1,"
+                       " first_step = min(first_step, excluded.first_step),"
+                       " last_step = max(last_step, excluded.last_step)",
+                       "iti", in->run, part->split, part->step);
+    return code;
+}
+
+/* The first part defines the evaluation; so does the only one, sent again. */
+static int define_again(incoming *in)
+{
+    const mm_definition *d = &in->part->definition;
+
+    return mm_sql_run(&in->store->writer,
+                      "UPDATE evaluations SET classes = ?, class_count = ?, task = ?, threshold = ?, ignore_index = ?,"
+                      " scores = ?, weights = ?, parts_expected = ? WHERE id = ?",
+                      "tiidottoi", d->classes, (int64_t)d->class_count, (int64_t)d->task, d->threshold, d->has_ignore,
+                      d->ignore_index, d->scores, d->weights, d->parts != -1, d->parts, in->evaluation);
+}
+
+static void read_definition(sqlite3_stmt *statement, mm_definition *d)
+{
+    d->classes = (const char *)sqlite3_column_text(statement, 2);
+    d->class_count = (size_t)sqlite3_column_int64(statement, 3);
+    d->task = (mm_task)sqlite3_column_int(statement, 4);
+    d->threshold = sqlite3_column_double(statement, 5);
+    d->has_ignore = sqlite3_column_type(statement, 6) != SQLITE_NULL;
+    d->ignore_index = sqlite3_column_int64(statement, 6);
+    d->parts = sqlite3_column_type(statement, 7) != SQLITE_NULL ? sqlite3_column_int64(statement, 7) : -1;
+}
+
+static int find_part(incoming *in)
+{
+    mm_connection *writer = &in->store->writer;
+    sqlite3_stmt *statement = mm_sql(writer, "SELECT id, record = ? FROM parts WHERE evaluation = ? AND name = ?",
+                                     "bit", (const void *)in->record, in->size, in->evaluation, in->part->part);
+    const int code = mm_sql_step(writer, statement);
+
+    if (code != SQLITE_ROW)
+        return code == SQLITE_DONE ? SQLITE_OK : code;
+    in->row = sqlite3_column_int64(statement, 0);
+    in->same = sqlite3_column_int(statement, 1);
+    sqlite3_reset(statement);
+    return SQLITE_OK;
+}
+
+/* Finds the evaluation and the part of the same name, and checks that the new part belongs there. */
+static int place_part(incoming *in, effect *out)
+{
+    mm_connection *writer = &in->store->writer;
+    mm_store_part *part = in->part;
+    sqlite3_stmt *statement = mm_sql(writer,
+                                     "SELECT id, parts_received, classes, class_count, task, threshold, ignore_index,"
+                                     " parts_expected FROM evaluations WHERE run = ? AND split = ? AND step = ?",
+                                     "iti", in->run, part->split, part->step);
+    int code = mm_sql_step(writer, statement);
+
+    if (code == SQLITE_DONE)
+        return add_evaluation(in);
+    if (code != SQLITE_ROW)
+        return code;
+    in->evaluation = sqlite3_column_int64(statement, 0);
+    in->received = sqlite3_column_int64(statement, 1);
+    read_definition(statement, &in->definition);
+    code = in->definition.classes == NULL ? SQLITE_NOMEM : find_part(in);
+    const int only = in->row != 0 && in->received == 1;
+
+    if (code == SQLITE_OK && !only && !mm_definition_agrees(&in->definition, &part->definition, &part->problem))
+        part->status = MM_STORE_CONFLICT;
+    sqlite3_reset(statement);
+    if (code != SQLITE_OK || !only)
+        return code;
+    out->evaluation = in->evaluation; /* other scores may be asked for */
+    out->replaced = 1;
+    return define_again(in);
+}
+
+static int store_record(incoming *in)
+{
+    mm_connection *writer = &in->store->writer;
+    const int64_t images = (int64_t)mm_images_count(in->part->images);
+    int code;
+
+    if (in->row != 0) {
+        code =
+            mm_sql_run(writer, "DELETE FROM images WHERE evaluation = ? AND part = ?", "ii", in->evaluation, in->row);
+        if (code == SQLITE_OK)
+            code = mm_sql_run(writer, "UPDATE parts SET images = ?, received = ?, record = ? WHERE id = ?", "iibi",
+                              images, in->now, (const void *)in->record, in->size, in->row);
+        return code;
+    }
+    code = mm_sql_run(writer, "INSERT INTO parts (evaluation, name, images, received, record) VALUES (?,?,?,?,?)",
+                      "itiib", in->evaluation, in->part->part, images, in->now, (const void *)in->record, in->size);
+    in->row = sqlite3_last_insert_rowid(writer->db);
+    in->received++;
+    return code;
+}
+
+/* The parts, other than this one, that hold an image of it too: *parts of them, free(). */
+static int find_sharing_parts(incoming *in, int64_t **parts, size_t *count)
+{
+    mm_connection *writer = &in->store->writer;
+    const size_t images = mm_images_count(in->part->images);
+
+    for (size_t i = 0; i < images; i++) {
+        sqlite3_stmt *statement = mm_sql(writer, "SELECT part FROM images WHERE evaluation = ? AND image_id = ?", "it",
+                                         in->evaluation, mm_images_id(in->part->images, i));
+        int code;
+
+        while ((code = mm_sql_step(writer, statement)) == SQLITE_ROW) {
+            const int64_t part = sqlite3_column_int64(statement, 0);
+            size_t known = 0;
+
+            while (known < *count && (*parts)[known] != part)
+                known++;
+            if (known < *count)
+                continue;
+            int64_t *place = mm_store_grow(parts, count, sizeof **parts);
+
+            if (place == NULL) {
+                sqlite3_reset(statement);
+                return SQLITE_NOMEM;
+            }
+            *place = part;
+        }
+        if (code != SQLITE_DONE)
+            return code;
+    }
+    return SQLITE_OK;
+}
+
+/* Loads the images of a stored part.  *out NULL: the record is damaged. */
+static int load_part(mm_connection *writer, int64_t row, mm_images **out)
+{
+    sqlite3_stmt *statement = mm_sql(writer, "SELECT record FROM parts WHERE id = ?", "i", row);
+    int code = mm_sql_step(writer, statement);
+
+    *out = NULL;
+    if (code != SQLITE_ROW)
+        return code == SQLITE_DONE ? SQLITE_CORRUPT : code;
+    const void *bytes = sqlite3_column_blob(statement, 0);
+
+    code = SQLITE_OK;
+    if (bytes == NULL || mm_images_load(out, bytes, (size_t)sqlite3_column_bytes(statement, 0)) == MM_NO_MEMORY)
+        code = SQLITE_NOMEM;
+    sqlite3_reset(statement);
+    return code;
+}
+
+/* Do the images that this part shares with another one have equal records? */
+static int compare_with(incoming *in, int64_t other)
+{
+    mm_store_part *part = in->part;
+    mm_images *images = NULL;
+    const int code = load_part(&in->store->writer, other, &images);
+
+    if (code != SQLITE_OK)
+        return code;
+    if (images == NULL) {
+        mm_store_explain(&part->problem, "image_ids",
+                         "an image is in another part whose stored record is damaged: send that part again first");
+        part->status = MM_STORE_CONFLICT;
+        return SQLITE_OK;
+    }
+    const mm_status merged = mm_images_merge(images, part->images, &part->problem);
+
+    mm_images_free(images);
+    if (merged == MM_NO_MEMORY)
+        return SQLITE_NOMEM;
+    if (merged != MM_OK)
+        part->status = MM_STORE_CONFLICT;
+    return SQLITE_OK;
+}
+
+static int store_images(incoming *in)
+{
+    mm_store_part *part = in->part;
+    const size_t images = mm_images_count(part->images);
+    int64_t *sharing = NULL;
+    size_t count = 0;
+    int code = find_sharing_parts(in, &sharing, &count);
+
+    for (size_t i = 0; i < count && code == SQLITE_OK && part->status == MM_STORE_OK; i++)
+        code = compare_with(in, sharing[i]);
+    free(sharing);
+    for (size_t i = 0; i < images && code == SQLITE_OK && part->status == MM_STORE_OK; i++) {
+        code = mm_sql_run(&in->store->writer, "INSERT INTO images (evaluation, image_id, part) VALUES (?,?,?)", "iti",
+                          in->evaluation, mm_images_id(part->images, i), in->row);
+        if ((code & 0xFF) == SQLITE_CONSTRAINT) {
+            mm_store_explain(&part->problem, "image_ids", "an image is twice in this part: %s",
+                             mm_images_id(part->images, i));
+            part->status = MM_STORE_CONFLICT;
+            code = SQLITE_OK;
+        }
+    }
+    return code;
+}
+
+static int update_evaluation(incoming *in)
+{
+    mm_store_part *part = in->part;
+    mm_connection *writer = &in->store->writer;
+    sqlite3_stmt *statement =
+        mm_sql(writer,
+               "UPDATE evaluations SET parts_received = ?, parts_expected = ifnull(parts_expected, ?),"
+               " time = ifnull(?, time) WHERE id = ? RETURNING ifnull(parts_expected, -1)",
+               "iooi", in->received, part->definition.parts != -1, part->definition.parts, part->has_time, part->time,
+               in->evaluation);
+    const int code = mm_sql_step(writer, statement);
+
+    if (code != SQLITE_ROW)
+        return code == SQLITE_DONE ? SQLITE_CORRUPT : code;
+    part->parts_received = in->received;
+    part->parts_expected = sqlite3_column_int64(statement, 0);
+    sqlite3_reset(statement);
+    return SQLITE_OK;
+}
+
+/* SQLITE_OK with part->status CONFLICT: the part is refused, the group goes on. */
+static int store_part(incoming *in, effect *out)
+{
+    int code = find_or_add_run(in);
+
+    if (code == SQLITE_OK)
+        code = place_part(in, out);
+    if (code != SQLITE_OK || in->part->status != MM_STORE_OK)
+        return code;
+    if (!in->same) {
+        out->replaced |= in->row != 0;
+        code = store_record(in);
+        if (code == SQLITE_OK)
+            code = store_images(in);
+        out->evaluation = in->evaluation;
+    }
+    if (code == SQLITE_OK && in->part->status == MM_STORE_OK)
+        code = update_evaluation(in);
+    out->run = in->run;
+    out->images = in->part->images;
+    out->bytes = in->size;
+    return code;
+}
+
+/* ------------------------------------------------------------------- items */
+
+/* A part in a savepoint of its own.  Its own failures are its status; what is returned fails the group. */
+static int write_part(mm_store *store, mm_store_part *part, effect *out)
+{
+    mm_connection *writer = &store->writer;
+    incoming in = {.store = store, .part = part, .now = now_ms()};
+
+    part->status = MM_STORE_OK;
+    if (mm_images_save(part->images, &in.record, &in.size) != MM_OK) {
+        part->status = MM_STORE_BUSY;
+        mm_store_explain(&part->problem, "", "out of memory");
+        return SQLITE_OK;
+    }
+    int code = SQLITE_OK;
+
+    if (in.size > RECORD_BYTES_MAX) {
+        part->status = MM_STORE_FULL;
+        mm_store_explain(&part->problem, "", "the part's record is larger than the history takes");
+        goto done;
+    }
+    code = mm_sql_run(writer, "SAVEPOINT item", "");
+    if (code == SQLITE_OK)
+        code = store_part(&in, out);
+    if (code == SQLITE_OK && part->status != MM_STORE_OK) {
+        code = mm_sql_run(writer, "ROLLBACK TO item", "");
+        out->evaluation = 0;
+    }
+    if (code == SQLITE_OK)
+        code = mm_sql_run(writer, "RELEASE item", "");
+done:
+    free(in.record);
+    out->bytes = in.size;
+    return code;
+}
+
+static int remove_run(mm_store *store, mm_store_delete *removal, int64_t *run)
+{
+    mm_connection *writer = &store->writer;
+    sqlite3_stmt *statement = mm_sql(writer, "DELETE FROM runs WHERE project = ? AND name = ? RETURNING id", "tt",
+                                     removal->project, removal->run);
+    const int code = mm_sql_step(writer, statement);
+
+    removal->status = MM_STORE_OK;
+    if (code == SQLITE_ROW) {
+        *run = sqlite3_column_int64(statement, 0);
+        sqlite3_reset(statement);
+        return SQLITE_OK;
+    }
+    if (code != SQLITE_DONE)
+        return code;
+    removal->status = MM_STORE_NOT_FOUND;
+    mm_store_explain(&removal->problem, "run", "there is no such run");
+    return SQLITE_OK;
+}
+
+/* ------------------------------------------------------------ merged scores */
+
+/* Every part of the evaluation, merged.  A damaged record is left out: its part can be sent again. */
+static int merge_stored(mm_connection *writer, const mm_definition *definition, mm_cache_slot *slot)
+{
+    sqlite3_stmt *statement = mm_sql(writer, "SELECT record FROM parts WHERE evaluation = ?", "i", slot->evaluation);
+    int code = SQLITE_NOMEM;
+
+    if (mm_images_new(&slot->images, definition->task, definition->class_count) != MM_OK)
+        return code;
+    while ((code = mm_sql_step(writer, statement)) == SQLITE_ROW) {
+        const void *bytes = sqlite3_column_blob(statement, 0);
+        const size_t size = (size_t)sqlite3_column_bytes(statement, 0);
+        mm_images *part = NULL;
+        mm_status status = bytes == NULL ? MM_NO_MEMORY : mm_images_load(&part, bytes, size);
+
+        if (status == MM_OK)
+            status = mm_images_merge(slot->images, part, NULL);
+        mm_images_free(part);
+        if (status == MM_NO_MEMORY) {
+            sqlite3_reset(statement);
+            return SQLITE_NOMEM;
+        }
+        slot->bytes += size;
+    }
+    return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+static int write_scores(mm_connection *writer, int64_t evaluation, const mm_scored *scored, size_t classes)
+{
+    int code = mm_sql_run(writer, "DELETE FROM class_scores WHERE evaluation = ?", "i", evaluation);
+
+    if (code == SQLITE_OK)
+        code = mm_sql_run(writer, "DELETE FROM scores WHERE evaluation = ?", "i", evaluation);
+    for (size_t i = 0; i < mm_scored_count(scored) && code == SQLITE_OK; i++) {
+        const mm_value value = mm_scored_value(scored, i);
+        const mm_value *per_class = mm_scored_classes(scored, i, classes);
+
+        code = mm_sql_run(writer, "INSERT INTO scores (evaluation, position, name, value, reason) VALUES (?,?,?,?,?)",
+                          "iitvi", evaluation, (int64_t)i, mm_plan_name(scored->plan, i), value, (int64_t)value.reason);
+        for (size_t c = 0; per_class != NULL && c < classes && code == SQLITE_OK; c++)
+            if (per_class[c].reason != MM_NOT_CHOSEN)
+                code = mm_sql_run(
+                    writer, "INSERT INTO class_scores (evaluation, position, class, value, reason) VALUES (?,?,?,?,?)",
+                    "iiivi", evaluation, (int64_t)i, (int64_t)c, per_class[c], (int64_t)per_class[c].reason);
+    }
+    return code;
+}
+
+/* Writes scores and image count of the merged images. */
+static int score_evaluation(mm_connection *writer, const mm_definition *definition, const mm_cache_slot *slot)
+{
+    mm_scored scored;
+
+    if (mm_scored_new(&scored, definition, slot->images) != MM_OK)
+        return SQLITE_NOMEM;
+    int code = write_scores(writer, slot->evaluation, &scored, definition->class_count);
+
+    mm_scored_free(&scored);
+    if (code == SQLITE_OK)
+        code = mm_sql_run(writer, "UPDATE evaluations SET images = ? WHERE id = ?", "ii",
+                          (int64_t)mm_images_count(slot->images), slot->evaluation);
+    return code;
+}
+
+/* Adds what the group has brought to what is merged already.  0: out of memory, or not possible that way. */
+static int merge_new(mm_cache_slot *slot, const effect *effects, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (effects[i].evaluation == slot->evaluation) {
+            if (mm_images_merge(slot->images, effects[i].images, NULL) != MM_OK)
+                return 0;
+            slot->bytes += effects[i].bytes;
+        }
+    return 1;
+}
+
+/* One touched evaluation; effects[0] is the first that touched it. */
+static int merge_evaluation(mm_store *store, const effect *effects, size_t count)
+{
+    mm_connection *writer = &store->writer;
+    mm_cache_slot slot = mm_cache_take(&store->cache, effects[0].evaluation);
+    int replaced = 0;
+
+    for (size_t i = 0; i < count; i++)
+        replaced |= effects[i].evaluation == slot.evaluation && effects[i].replaced;
+    if (slot.images != NULL && (replaced || !merge_new(&slot, effects, count))) {
+        mm_images_free(slot.images);
+        slot = (mm_cache_slot){.evaluation = effects[0].evaluation};
+    }
+    slot.run = effects[0].run;
+    sqlite3_stmt *statement =
+        mm_sql(writer, "SELECT class_count, task, scores, weights FROM evaluations WHERE id = ?", "i", slot.evaluation);
+    int code = mm_sql_step(writer, statement);
+
+    if (code == SQLITE_ROW) {
+        const mm_definition definition = {.class_count = (size_t)sqlite3_column_int64(statement, 0),
+                                          .task = (mm_task)sqlite3_column_int(statement, 1),
+                                          .scores = (const char *)sqlite3_column_text(statement, 2),
+                                          .weights = (const char *)sqlite3_column_text(statement, 3)};
+
+        code = definition.scores == NULL || definition.weights == NULL ? SQLITE_NOMEM : SQLITE_OK;
+        if (code == SQLITE_OK && slot.images == NULL)
+            code = merge_stored(writer, &definition, &slot);
+        if (code == SQLITE_OK)
+            code = score_evaluation(writer, &definition, &slot);
+        sqlite3_reset(statement);
+    } else if (code == SQLITE_DONE)
+        code = SQLITE_CORRUPT;
+    mm_cache_keep(&store->cache, slot); /* cleared when the transaction fails */
+    return code;
+}
+
+static int merge_touched(mm_store *store, effect *effects, size_t count)
+{
+    int code = SQLITE_OK;
+
+    for (size_t i = 0; i < count && code == SQLITE_OK; i++) {
+        const int64_t evaluation = effects[i].evaluation;
+
+        if (evaluation == 0)
+            continue;
+        code = merge_evaluation(store, effects + i, count - i);
+        for (size_t k = i; k < count; k++)
+            if (effects[k].evaluation == evaluation)
+                effects[k].evaluation = 0;
+    }
+    return code;
+}
+
+/* ------------------------------------------------------------------- group */
+
+static int write_items(mm_store *store, mm_store_item *const *items, size_t count, effect *effects, size_t *taken)
+{
+    size_t bytes = 0;
+    int code = SQLITE_OK;
+
+    for (*taken = 0; *taken < count && bytes < GROUP_BYTES && code == SQLITE_OK; ++*taken) {
+        effect *now = &effects[*taken];
+        int64_t run = 0;
+
+        if (items[*taken]->part != NULL) {
+            code = write_part(store, items[*taken]->part, now);
+            bytes += now->bytes;
+            continue;
+        }
+        code = remove_run(store, items[*taken]->removal, &run);
+        for (size_t i = 0; i < *taken; i++)
+            if (effects[i].run == run)
+                effects[i].evaluation = 0;
+        if (run != 0)
+            mm_cache_drop_run(&store->cache, run);
+    }
+    return code;
+}
+
+/* The group has failed: nothing of it is in the file, and no verdict on any item stands. */
+static mm_store_status fail_group(mm_store *store, mm_store_item *const *items, size_t count, int code)
+{
+    mm_problem problem = {0};
+    const mm_store_status status = mm_sql_status(&store->writer, code, &problem);
+
+    mm_cache_clear(&store->cache);
+    if (!sqlite3_get_autocommit(store->writer.db))
+        mm_sql_run(&store->writer, "ROLLBACK", "");
+    for (size_t i = 0; i < count; i++)
+        if (items[i]->part != NULL) {
+            items[i]->part->status = status;
+            items[i]->part->problem = problem;
+        } else {
+            items[i]->removal->status = status;
+            items[i]->removal->problem = problem;
+        }
+    return status;
+}
+
+mm_store_status mm_sqlite_write(mm_store *store, mm_store_item *const *items, size_t count, size_t *taken)
+{
+    effect *effects = calloc(count, sizeof *effects);
+    int code = effects == NULL ? SQLITE_NOMEM : mm_sql_run(&store->writer, "BEGIN IMMEDIATE", "");
+
+    *taken = count;
+    if (code == SQLITE_OK)
+        code = write_items(store, items, count, effects, taken);
+    if (code == SQLITE_OK)
+        code = merge_touched(store, effects, *taken);
+    if (code == SQLITE_OK)
+        code = mm_sql_run(&store->writer, "COMMIT", "");
+    free(effects);
+    return code == SQLITE_OK ? MM_STORE_OK : fail_group(store, items, *taken, code);
+}

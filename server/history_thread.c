@@ -1,0 +1,323 @@
+/*
+ * history_thread.c - the one writer: takes all that waits into one transaction, then tells everyone
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "server/history_ops.h"
+#include "server/history_rows.h"
+
+#define GROUP_MAX    256        /* items in one transaction */
+#define TEND_SECONDS 1          /* of quiet, before housekeeping */
+#define STACK_BYTES  (4u << 20) /* scoring needs some */
+
+typedef struct item_queue {
+    mm_store_item *first, *last;
+    size_t count;
+} item_queue;
+
+struct mm_history {
+    const mm_store_ops *ops;
+    mm_store *store;
+    pthread_t thread;
+
+    pthread_mutex_t guard; /* of what follows */
+    pthread_cond_t changed;
+    item_queue waiting;
+    item_queue refused; /* come when the queue was full: told by the writer, not by the caller's thread */
+    size_t writing;
+    int closing;
+    mm_store_status health;
+};
+
+/* ------------------------------------------------------------------- queue */
+
+static void append(item_queue *queue, mm_store_item *item)
+{
+    item->next = NULL;
+    if (queue->last != NULL)
+        queue->last->next = item;
+    else
+        queue->first = item;
+    queue->last = item;
+    queue->count++;
+}
+
+static mm_store_item *take_first(item_queue *queue)
+{
+    mm_store_item *item = queue->first;
+
+    queue->first = item->next;
+    if (queue->first == NULL)
+        queue->last = NULL;
+    queue->count--;
+    return item;
+}
+
+/* Back where it came from. */
+static void put_back(item_queue *queue, mm_store_item *item)
+{
+    item->next = queue->first;
+    queue->first = item;
+    if (queue->last == NULL)
+        queue->last = item;
+    queue->count++;
+}
+
+static void submit(mm_history *history, mm_store_item *item)
+{
+    pthread_mutex_lock(&history->guard);
+    const int refuse = history->closing || history->waiting.count >= MM_HISTORY_QUEUE;
+
+    append(refuse ? &history->refused : &history->waiting, item);
+    pthread_cond_signal(&history->changed);
+    pthread_mutex_unlock(&history->guard);
+}
+
+void mm_history_put(mm_history *history, mm_store_part *part)
+{
+    part->status = MM_STORE_OK;
+    part->problem = (mm_problem){0};
+    part->item = (mm_store_item){.part = part};
+    submit(history, &part->item);
+}
+
+void mm_history_delete(mm_history *history, mm_store_delete *removal)
+{
+    removal->status = MM_STORE_OK;
+    removal->problem = (mm_problem){0};
+    removal->item = (mm_store_item){.removal = removal};
+    submit(history, &removal->item);
+}
+
+/* ------------------------------------------------------------------ writer */
+
+static void set_status(mm_store_item *item, mm_store_status status, const char *text)
+{
+    if (item->part != NULL) {
+        item->part->status = status;
+        mm_store_explain(&item->part->problem, "", "%s", text);
+    } else {
+        item->removal->status = status;
+        mm_store_explain(&item->removal->problem, "", "%s", text);
+    }
+}
+
+/* The item belongs to its owner again: it is not touched afterwards. */
+static void tell(mm_store_item *item)
+{
+    if (item->part != NULL)
+        item->part->done(item->part);
+    else
+        item->removal->done(item->removal);
+}
+
+static void tell_refused(mm_store_item *item)
+{
+    for (mm_store_item *next; item != NULL; item = next) {
+        next = item->next;
+        set_status(item, MM_STORE_BUSY, "too much waits to be written");
+        tell(item);
+    }
+}
+
+/* Writes what it can of the group and tells its owners; returns how many. */
+static size_t write_group(mm_history *history, mm_store_item **items, size_t count, mm_store_status *health)
+{
+    size_t taken = count;
+
+    if (*health == MM_STORE_FATAL) /* nothing is written on top of what may be lost */
+        for (size_t i = 0; i < count; i++)
+            set_status(items[i], MM_STORE_FATAL, "the history has failed");
+    else
+        *health = history->ops->write(history->store, items, count, &taken);
+    return taken;
+}
+
+/* With the guard held: everything that waits, up to a group. */
+static size_t take_group(mm_history *history, mm_store_item **items)
+{
+    size_t count = 0;
+
+    while (count < GROUP_MAX && history->waiting.first != NULL)
+        items[count++] = take_first(&history->waiting);
+    history->writing = count;
+    return count;
+}
+
+/* With the guard held: waits for work; 0 after a quiet while. */
+static int wait_for_work(mm_history *history)
+{
+    struct timespec end;
+
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += TEND_SECONDS;
+    while (history->waiting.first == NULL && history->refused.first == NULL && !history->closing)
+        if (pthread_cond_timedwait(&history->changed, &history->guard, &end) == ETIMEDOUT)
+            return 0;
+    return 1;
+}
+
+static void *writer(void *context)
+{
+    mm_history *history = context;
+    mm_store_item *items[GROUP_MAX];
+
+    pthread_mutex_lock(&history->guard);
+    for (;;) {
+        const int work = wait_for_work(history);
+        mm_store_status health = history->health;
+        const size_t count = take_group(history, items);
+        mm_store_item *refused = history->refused.first;
+        size_t taken = 0;
+
+        history->refused = (item_queue){0};
+        if (work && count == 0 && refused == NULL)
+            break; /* closing, and nothing is left */
+        pthread_mutex_unlock(&history->guard);
+        tell_refused(refused);
+        if (count > 0)
+            taken = write_group(history, items, count, &health);
+        else if (!work && health != MM_STORE_FATAL)
+            health = history->ops->tend(history->store, health);
+
+        pthread_mutex_lock(&history->guard);
+        history->health = health;
+        history->writing = 0;
+        for (size_t i = count; i > taken; i--)
+            put_back(&history->waiting, items[i - 1]);
+        pthread_mutex_unlock(&history->guard);
+        for (size_t i = 0; i < taken; i++)
+            tell(items[i]);
+        pthread_mutex_lock(&history->guard);
+    }
+    pthread_mutex_unlock(&history->guard);
+    return NULL;
+}
+
+/* ------------------------------------------------------------ open and close */
+
+static int init_waiting(mm_history *history)
+{
+    pthread_condattr_t clock;
+
+    if (pthread_condattr_init(&clock) != 0)
+        return 0;
+    int made =
+        pthread_condattr_setclock(&clock, CLOCK_MONOTONIC) == 0 && pthread_cond_init(&history->changed, &clock) == 0;
+
+    pthread_condattr_destroy(&clock);
+    if (made && pthread_mutex_init(&history->guard, NULL) != 0) {
+        pthread_cond_destroy(&history->changed);
+        made = 0;
+    }
+    return made;
+}
+
+/* Signals are for the other threads. */
+static int start_thread(mm_history *history)
+{
+    pthread_attr_t attributes;
+    sigset_t all, before;
+
+    if (pthread_attr_init(&attributes) != 0)
+        return 0;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int started = pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0 &&
+                        pthread_create(&history->thread, &attributes, writer, history) == 0;
+
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return started;
+}
+
+mm_store_status mm_history_open(mm_history **out, const char *directory, mm_problem *problem)
+{
+    mm_history *history = calloc(1, sizeof *history);
+
+    if (history == NULL || !init_waiting(history)) {
+        mm_store_explain(problem, "", "out of memory");
+        free(history);
+        return MM_STORE_BUSY;
+    }
+    history->ops = &mm_store_sqlite;
+    mm_store_status status = history->ops->open(&history->store, directory, problem);
+
+    if (status == MM_STORE_OK && start_thread(history)) {
+        *out = history;
+        return MM_STORE_OK;
+    }
+    if (status == MM_STORE_OK) {
+        mm_store_explain(problem, "", "cannot start the history's thread");
+        status = MM_STORE_BUSY;
+        history->ops->close(history->store);
+    }
+    pthread_mutex_destroy(&history->guard);
+    pthread_cond_destroy(&history->changed);
+    free(history);
+    return status;
+}
+
+void mm_history_close(mm_history *history)
+{
+    if (history == NULL)
+        return;
+    pthread_mutex_lock(&history->guard);
+    history->closing = 1;
+    pthread_cond_signal(&history->changed);
+    pthread_mutex_unlock(&history->guard);
+    pthread_join(history->thread, NULL);
+    history->ops->close(history->store);
+    pthread_mutex_destroy(&history->guard);
+    pthread_cond_destroy(&history->changed);
+    free(history);
+}
+
+mm_store_status mm_history_health(mm_history *history)
+{
+    pthread_mutex_lock(&history->guard);
+    const mm_store_status health = history->health;
+
+    pthread_mutex_unlock(&history->guard);
+    return health;
+}
+
+size_t mm_history_waiting(mm_history *history)
+{
+    pthread_mutex_lock(&history->guard);
+    const size_t waiting = history->waiting.count + history->writing;
+
+    pthread_mutex_unlock(&history->guard);
+    return waiting;
+}
+
+/* ------------------------------------------------------------------- reads */
+
+mm_store_status mm_history_evaluation(mm_history *history, const char *project, const char *run, const char *split,
+                                      int64_t step, mm_stored_evaluation **out, mm_problem *problem)
+{
+    return history->ops->evaluation(history->store, project, run, split, step, out, problem);
+}
+
+mm_store_status mm_history_runs(mm_history *history, const char *project, const char *cursor, size_t limit,
+                                mm_run_list **out, mm_problem *problem)
+{
+    return history->ops->runs(history->store, project, cursor, limit > 0 ? limit : 1, out, problem);
+}
+
+mm_store_status mm_history_evaluations(mm_history *history, const char *project, const char *run, const char *cursor,
+                                       size_t limit, mm_evaluation_list **out, mm_problem *problem)
+{
+    return history->ops->evaluations(history->store, project, run, cursor, limit > 0 ? limit : 1, out, problem);
+}
+
+mm_store_status mm_history_run_row(mm_history *history, const char *project, const char *run, mm_run_list **out,
+                                   mm_problem *problem)
+{
+    return history->ops->run_row(history->store, project, run, out, problem);
+}
