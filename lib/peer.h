@@ -1,0 +1,18 @@
+/*
+ * peer.h - scores under a peer's name, with the peer's parameters, defaults and number.
+ *
+ * A peer's row is an mm_score whose name has the peer in front ("seed.categorical_dice") and whose `peer` function
+ * maps the peer's parameters to the general forms of score.h.  The request's weights and classes do not enter.
+ */
+#ifndef MM_PEER_H
+#define MM_PEER_H
+
+#include "lib/score.h"
+
+/* The families, one per peer, in listing order. */
+extern const mm_score_family *const mm_peers[];
+extern const size_t mm_peer_count;
+
+extern const mm_score_family mm_peers_seed;
+
+#endif

@@ -1,0 +1,353 @@
+/*
+ * plan.c - a parsed list of expressions: fitting it to an input, and scoring images with it.
+ */
+#include "lib/plan.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+mm_status mm_plan_fault(mm_problem *problem, mm_status status, const char *format, ...)
+{
+    va_list values;
+
+    if (problem == NULL)
+        return status;
+    *problem = (mm_problem){.param = "scores"};
+    va_start(values, format);
+    vsnprintf(problem->text, sizeof problem->text, format, values);
+    va_end(values);
+    return status;
+}
+
+/* --------------------------------------------------------------- accessors */
+
+size_t mm_plan_count(const mm_plan *plan)
+{
+    return plan->item_count;
+}
+
+const char *mm_plan_name(const mm_plan *plan, size_t index)
+{
+    const mm_item *item = &plan->items[index];
+
+    return item->alias != NULL ? item->alias : item->expression;
+}
+
+const char *mm_plan_expression(const mm_plan *plan, size_t index)
+{
+    return plan->items[index].expression;
+}
+
+mm_better mm_plan_better(const mm_plan *plan, size_t index)
+{
+    return plan->items[index].better;
+}
+
+mm_kind mm_plan_kind(const mm_plan *plan, size_t index)
+{
+    const mm_better better = plan->items[index].better;
+
+    return better == MM_LOWER ? MM_LOSS : better == MM_HIGHER ? MM_METRIC : MM_COUNT_KIND;
+}
+
+const char *mm_plan_text(const mm_plan *plan)
+{
+    return plan->text;
+}
+
+size_t mm_plan_stats(const mm_plan *plan, mm_stat stats[MM_MAX_STATS])
+{
+    memcpy(stats, plan->stats, plan->stat_count * sizeof *stats);
+    return plan->stat_count;
+}
+
+static void item_clear(mm_item *item)
+{
+    free(item->alias);
+    free(item->expression);
+    *item = (mm_item){0};
+}
+
+void mm_plan_free(mm_plan *plan)
+{
+    if (plan == NULL)
+        return;
+    for (size_t i = 0; i < plan->node_count; i++) {
+        const mm_node *node = &plan->nodes[i];
+
+        if (node->values == NULL)
+            continue;
+        for (size_t k = 0; k < node->row->info.param_count + node->row->info.common_count; k++)
+            free(node->values[k].list);
+        free(node->values);
+    }
+    for (size_t i = 0; i < plan->item_count; i++)
+        item_clear(&plan->items[i]);
+    free(plan->nodes);
+    free(plan->items);
+    free(plan->text);
+    free(plan);
+}
+
+mm_status mm_plan_write(mm_plan *plan)
+{
+    size_t size = 1, used = 0;
+    char *text;
+
+    for (size_t i = 0; i < plan->item_count; i++) {
+        const mm_item *item = &plan->items[i];
+
+        size += (item->alias == NULL ? 0 : strlen(item->alias) + 1) + strlen(item->expression) + 1;
+    }
+    text = malloc(size);
+    if (text == NULL)
+        return MM_NO_MEMORY;
+    text[0] = '\0';
+    for (size_t i = 0; i < plan->item_count; i++) {
+        const mm_item *item = &plan->items[i];
+        const char *alias = item->alias == NULL ? "" : item->alias;
+
+        used += (size_t)snprintf(text + used, size - used, "%s%s%s%s", i > 0 ? "," : "", alias,
+                                 item->alias == NULL ? "" : ":", item->expression);
+    }
+    free(plan->text);
+    plan->text = text;
+    return MM_OK;
+}
+
+/* -------------------------------------------------------------------- bind */
+
+/* Lists have one number per class; listed classes exist; the row's own check agrees. */
+static mm_status check_node(const mm_node *node, const mm_shape *shape, mm_problem *problem)
+{
+    const mm_score_info *info = &node->row->info;
+    const mm_common *common = &node->args.common;
+    const char *wrong;
+
+    for (size_t i = 0; i < info->param_count; i++)
+        if (node->values[i].list != NULL && node->values[i].count != shape->classes)
+            return mm_plan_fault(
+                problem, MM_BAD_PARAM,
+                "parameter \"%s\" of %s has %zu numbers; there are %zu classes, and it takes one for each",
+                info->params[i].name, info->name, node->values[i].count, shape->classes);
+    for (size_t i = 0; i < common->class_count; i++)
+        if (common->class_list[i] >= (double)shape->classes)
+            return mm_plan_fault(problem, MM_BAD_PARAM,
+                                 "parameter \"classes\" of %s names class %.0f; there are %zu classes, counted from 0",
+                                 info->name, common->class_list[i], shape->classes);
+    wrong = node->row->check == NULL ? NULL : node->row->check(&node->args);
+    return wrong == NULL ? MM_OK : mm_plan_fault(problem, MM_BAD_PARAM, "%s: %s", info->name, wrong);
+}
+
+/* Can the input give the sums of this node? */
+static int suitable(const mm_node *node, const mm_shape *shape)
+{
+    const int hard = shape->pred_kind == MM_LABELS || shape->pred_kind == MM_MASKS;
+    mm_stat need[MM_ROW_STATS];
+
+    if (!hard || node->row == NULL || node->row->stats == NULL)
+        return 1;
+    const size_t count = node->row->stats(&node->args, need);
+    for (size_t i = 0; i < count; i++)
+        if (mm_stat_needs_probs(&need[i]))
+            return 0;
+    return 1;
+}
+
+/* Drops the items of the default set that the input cannot give.  They are single scores: nodes stay where they are. */
+static mm_status drop_unsuitable(mm_plan *plan, const mm_shape *shape)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < plan->item_count; i++) {
+        if (!suitable(&plan->nodes[plan->items[i].node], shape)) {
+            item_clear(&plan->items[i]);
+            continue;
+        }
+        const mm_item item = plan->items[i];
+
+        plan->items[i] = (mm_item){0};
+        plan->items[kept++] = item;
+    }
+    plan->item_count = kept;
+    return mm_plan_write(plan);
+}
+
+/* Adds the sums of one node to those of the plan. */
+static mm_status add_stats(mm_plan *plan, const mm_node *node, mm_problem *problem)
+{
+    mm_stat need[MM_ROW_STATS];
+    const size_t count = node->row == NULL || node->row->stats == NULL ? 0 : node->row->stats(&node->args, need);
+
+    for (size_t i = 0; i < count; i++) {
+        if (mm_stat_find(plan->stats, plan->stat_count, &need[i]) < plan->stat_count)
+            continue;
+        if (plan->stat_count == MM_MAX_STATS)
+            return mm_plan_fault(problem, MM_BAD_PARAM, "the scores need more than %d different sums", MM_MAX_STATS);
+        plan->stats[plan->stat_count++] = need[i];
+    }
+    return MM_OK;
+}
+
+mm_status mm_plan_bind(mm_plan *plan, const mm_shape *shape, mm_problem *problem)
+{
+    mm_status status;
+
+    plan->classes = shape->classes;
+    plan->task = shape->task;
+    plan->stat_count = 0;
+    for (size_t i = 0; i < plan->node_count; i++) {
+        mm_node *node = &plan->nodes[i];
+
+        node->args.task = shape->task;
+        node->args.classes = shape->classes;
+        status = node->row == NULL ? MM_OK : check_node(node, shape, problem);
+        if (status != MM_OK)
+            return status;
+        if (!plan->standard && !suitable(node, shape))
+            return mm_plan_fault(problem, MM_UNSUITABLE, "%s needs probabilities or logits; pred is hard %s",
+                                 node->row->info.name, shape->pred_kind == MM_LABELS ? "labels" : "masks");
+    }
+    status = plan->standard ? drop_unsuitable(plan, shape) : MM_OK;
+    for (size_t i = 0; status == MM_OK && i < plan->item_count; i++)
+        for (size_t k = plan->items[i].node; status == MM_OK && k < plan->nodes[plan->items[i].node].end; k++)
+            status = add_stats(plan, &plan->nodes[k], problem);
+    return status;
+}
+
+/* ----------------------------------------------------------------- scoring */
+
+struct mm_results {
+    const mm_plan *plan;
+    mm_scored *scored; /* one per node of the plan */
+    size_t count;
+};
+
+/* k times a term onto a total, which stays undefined once it is. */
+static void add_value(mm_value *total, double factor, mm_value term)
+{
+    if (total->reason != MM_DEFINED)
+        return;
+    if (term.reason != MM_DEFINED)
+        *total = term;
+    else
+        *total = mm_defined(total->value + factor * term.value);
+}
+
+/* Adds `count` values of a term; the first term brings its own array.  *total is dropped when a term has none. */
+static mm_status add_values(mm_value **total, int first, double factor, const mm_value *term, size_t count)
+{
+    if (first && term != NULL && (*total = calloc(count == 0 ? 1 : count, sizeof **total)) == NULL)
+        return MM_NO_MEMORY;
+    if (term == NULL) {
+        free(*total);
+        *total = NULL;
+    }
+    for (size_t i = 0; *total != NULL && i < count; i++)
+        add_value(&(*total)[i], factor, term[i]);
+    return MM_OK;
+}
+
+/* sum k_i term_i; per class and per image where every term has them. */
+static mm_status score_sum(mm_results *results, size_t node, const mm_images *images)
+{
+    const mm_plan *plan = results->plan;
+    mm_scored *out = &results->scored[node];
+    mm_status status = MM_OK;
+    int first = 1;
+
+    out->result.value = mm_defined(0.0);
+    for (size_t i = node + 1; status == MM_OK && i < plan->nodes[node].end; i = plan->nodes[i].end) {
+        const mm_result *term = &results->scored[i].result;
+        const double factor = plan->nodes[i].factor;
+        const int same = first || term->columns == out->result.columns;
+
+        add_value(&out->result.value, factor, term->value);
+        status = add_values(&out->per_class, first, factor, term->per_class, images->classes);
+        if (status == MM_OK)
+            status = add_values(&out->per_image, first, factor, same ? term->per_image : NULL,
+                                images->count * term->columns);
+        out->result.columns = out->per_image != NULL ? term->columns : 0;
+        for (size_t k = 0; k < MM_REASON_COUNT; k++)
+            out->result.omitted[k] += term->omitted[k];
+        if (out->result.note == NULL)
+            out->result.note = term->note;
+        first = 0;
+    }
+    out->result.per_class = out->per_class;
+    out->result.per_image = out->per_image;
+    return status;
+}
+
+static mm_status check_weights(const mm_plan *plan, const mm_images *images, const double *weights, mm_problem *problem)
+{
+    if (plan->classes != images->classes || plan->task != images->task)
+        return mm_plan_fault(problem, MM_CONFLICT, "the scores were checked for other classes or another task");
+    for (size_t c = 0; weights != NULL && c < images->classes; c++)
+        if (!isfinite(weights[c]) || weights[c] < 0.0) {
+            if (problem != NULL) {
+                *problem = (mm_problem){.param = "weights"};
+                snprintf(problem->text, sizeof problem->text, "the weight of class %zu must be a number from 0 up", c);
+            }
+            return MM_BAD_PARAM;
+        }
+    return MM_OK;
+}
+
+/* One expression.  Backwards: the terms of a sum come before the sum itself. */
+static mm_status score_item(mm_results *results, const mm_item *item, const mm_images *images, const double *weights)
+{
+    const mm_plan *plan = results->plan;
+    mm_status status = MM_OK;
+
+    for (size_t i = plan->nodes[item->node].end; status == MM_OK && i-- > item->node;) {
+        const mm_node *node = &plan->nodes[i];
+
+        status = node->row == NULL ? score_sum(results, i, images)
+                                   : mm_score_images(&results->scored[i], node->row, &node->args, images, weights);
+    }
+    return status;
+}
+
+mm_status mm_images_score(mm_results **out, const mm_images *images, const mm_plan *plan, const double *weights,
+                          mm_problem *problem)
+{
+    mm_results *results;
+    mm_status status = check_weights(plan, images, weights, problem);
+
+    if (status != MM_OK)
+        return status;
+    results = calloc(1, sizeof *results);
+    if (results == NULL)
+        return MM_NO_MEMORY;
+    results->plan = plan;
+    results->count = plan->node_count;
+    results->scored = calloc(plan->node_count, sizeof *results->scored);
+    if (results->scored == NULL)
+        status = MM_NO_MEMORY;
+    for (size_t i = 0; status == MM_OK && i < plan->item_count; i++)
+        status = score_item(results, &plan->items[i], images, weights);
+    if (status == MM_OK)
+        *out = results;
+    else
+        mm_results_free(results);
+    return status;
+}
+
+const mm_result *mm_results_at(const mm_results *results, size_t index)
+{
+    return &results->scored[results->plan->items[index].node].result;
+}
+
+void mm_results_free(mm_results *results)
+{
+    if (results == NULL)
+        return;
+    for (size_t i = 0; results->scored != NULL && i < results->count; i++)
+        mm_scored_clear(&results->scored[i]);
+    free(results->scored);
+    free(results);
+}

@@ -1,0 +1,527 @@
+/*
+ * reduce.c - from the groups of one score to its numbers: per image, per class, and one value.
+ *
+ * Every sum over images or classes is exact and rounded once, so order and grouping change nothing.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/score.h"
+
+/* What the reductions of one score share. */
+typedef struct work {
+    const mm_score *row;
+    const mm_args *args;
+    const double *weights; /* one per class, or NULL */
+    mm_cells cells;
+    size_t images, classes;
+    unsigned char *chosen; /* one per class */
+    size_t chosen_count;
+    mm_group *groups; /* the classes of one image, or pooled */
+    double *sorted;   /* room for one value per image */
+    mm_scored *out;
+} work;
+
+static double weight_of(const work *w, size_t c)
+{
+    return w->weights == NULL ? 1.0 : w->weights[c];
+}
+
+/* -------------------------------------------------------------- summaries */
+
+static int compare_doubles(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Linear percentile of sorted values: at q (n - 1) between its neighbours. */
+static double percentile(const double *sorted, size_t count, double q)
+{
+    const double at = q * (double)(count - 1), below = floor(at);
+    const size_t i = (size_t)below;
+
+    return i + 1 < count ? sorted[i] + (at - below) * (sorted[i + 1] - sorted[i]) : sorted[i];
+}
+
+static double summary_of(double *values, size_t count, mm_stat_of stat)
+{
+    static const double quantile[] = {[MM_MIN] = 0.0, [MM_MAX] = 1.0,  [MM_P5] = 0.05, [MM_P25] = 0.25,
+                                      [MM_P50] = 0.5, [MM_P75] = 0.75, [MM_P95] = 0.95};
+    mm_exact sum = {0};
+
+    if (stat != MM_MEAN) {
+        qsort(values, count, sizeof *values, compare_doubles);
+        return percentile(values, count, quantile[stat]);
+    }
+    for (size_t i = 0; i < count; i++)
+        mm_exact_add(&sum, values[i]);
+    return mm_exact_round(&sum) / (double)count;
+}
+
+/* Of reasons that differ, the one with the lowest number speaks for all. */
+static mm_reason first_reason(mm_reason a, mm_reason b)
+{
+    if (a == MM_DEFINED || b == MM_DEFINED)
+        return a == MM_DEFINED ? b : a;
+    return a < b ? a : b;
+}
+
+/* Mean (or what `stat` says) over the images of values[0], values[step] ...; what is undefined is left out. */
+static mm_value over_images(const work *w, const mm_value *values, size_t step)
+{
+    mm_reason reason = MM_DEFINED;
+    size_t count = 0;
+
+    for (size_t n = 0; n < w->images; n++) {
+        const mm_value x = values[n * step];
+
+        if (x.reason == MM_DEFINED)
+            w->sorted[count++] = x.value;
+        else
+            reason = first_reason(reason, x.reason);
+    }
+    return count == 0 ? mm_undefined(reason) : mm_defined(summary_of(w->sorted, count, w->args->common.stat));
+}
+
+/* ------------------------------------------------------------ one group */
+
+/* Is the class in neither label nor prediction? */
+static int absent(const mm_group *x)
+{
+    return x->label == 0 && x->pred == 0 && x->support == 0.0;
+}
+
+/* What the policies say before the formula is looked at; MM_DEFINED: nothing. */
+static mm_reason policy(const work *w, const mm_group *x)
+{
+    if (w->row->always)
+        return MM_DEFINED;
+    if (x->scored == 0)
+        return MM_NO_VOXELS;
+    return absent(x) ? MM_ABSENT_IN_BOTH : MM_DEFINED;
+}
+
+/* absent=0 and absent=1 */
+static mm_value absent_value(const work *w)
+{
+    return w->args->common.absent < 0 ? mm_undefined(MM_ABSENT_IN_BOTH) : mm_defined((double)w->args->common.absent);
+}
+
+/* Entropy scores are not bound by the policy on absent classes: what counts is the label. */
+static mm_value entropy_of_class(const work *w, const mm_group *x, mm_reason reason)
+{
+    const mm_terms terms = w->row->entropy(x, w->args);
+
+    if (reason == MM_ABSENT_IN_BOTH && w->args->common.absent >= 0)
+        return absent_value(w);
+    return mm_ratio(terms.sum, terms.voxels, MM_ABSENT_IN_LABEL);
+}
+
+static mm_value score_group(const work *w, const mm_group *x)
+{
+    const mm_reason reason = policy(w, x);
+
+    if (reason == MM_NO_VOXELS)
+        return mm_undefined(reason);
+    if (w->row->entropy != NULL)
+        return entropy_of_class(w, x, reason);
+    return reason == MM_ABSENT_IN_BOTH ? absent_value(w) : w->row->per_class(x, w->args);
+}
+
+/* ----------------------------------------------------- all classes together */
+
+/* The chosen classes of w->groups added into one. */
+static mm_group add_classes(const work *w)
+{
+    mm_exact exact[MM_ROW_STATS + 1] = {0};
+    mm_group all = {0};
+
+    for (size_t c = 0; c < w->classes; c++) {
+        const mm_group *x = &w->groups[c];
+
+        if (!w->chosen[c])
+            continue;
+        all.scored += x->scored;
+        all.label += x->label;
+        all.pred += x->pred;
+        all.both += x->both;
+        for (size_t i = 0; i < w->cells.need_count; i++)
+            mm_exact_add(&exact[i], x->sum[i]);
+        mm_exact_add(&exact[MM_ROW_STATS], x->support);
+    }
+    for (size_t i = 0; i < w->cells.need_count; i++)
+        all.sum[i] = mm_exact_round(&exact[i]);
+    all.support = mm_exact_round(&exact[MM_ROW_STATS]);
+    return all;
+}
+
+/* sum_c w (terms) / sum_c w (voxels) over the chosen classes of w->groups.  Exclusive classes without weights divide
+ * by the number of voxels, which soft labels need not sum to. */
+static mm_value voxel_mean(const work *w)
+{
+    double above = 0.0, below = 0.0, voxels = 0.0;
+    int whole = w->chosen_count == w->classes, equal = 1;
+
+    for (size_t c = 0; c < w->classes; c++) {
+        if (!w->chosen[c])
+            continue;
+        const mm_terms terms = w->row->entropy(&w->groups[c], w->args);
+
+        above += weight_of(w, c) * terms.sum;
+        below += weight_of(w, c) * terms.voxels;
+        voxels += terms.voxels;
+        whole = whole && terms.partition;
+        equal = equal && weight_of(w, c) == 1.0;
+    }
+    if (w->groups[0].scored == 0)
+        return mm_undefined(MM_NO_VOXELS);
+    if (voxels == 0.0)
+        return mm_undefined(MM_ABSENT_IN_LABEL);
+    if (equal || !w->args->common.normalize)
+        below = whole ? (double)w->groups[0].scored : voxels;
+    return mm_ratio(above, below, MM_ZERO_DENOMINATOR);
+}
+
+/* The joint score of the chosen classes, which are moved to the front of w->groups. */
+static mm_value joint_of(const work *w)
+{
+    const size_t scored = w->groups[0].scored != 0;
+    size_t count = 0;
+    int all_absent = 1;
+
+    for (size_t c = 0; c < w->classes; c++)
+        if (w->chosen[c]) {
+            all_absent = all_absent && absent(&w->groups[c]);
+            w->groups[count++] = w->groups[c];
+        }
+    if (!scored)
+        return mm_undefined(MM_NO_VOXELS);
+    return all_absent ? absent_value(w) : w->row->joint(w->groups, count, w->args);
+}
+
+/* One value from w->groups: joint, over voxels, or micro-averaged. */
+static mm_value together(const work *w)
+{
+    if (w->row->joint != NULL)
+        return joint_of(w);
+    if (w->row->entropy != NULL)
+        return voxel_mean(w);
+    const mm_group all = add_classes(w);
+    return score_group(w, &all);
+}
+
+static void load_image(const work *w, size_t n)
+{
+    for (size_t c = 0; c < w->classes; c++)
+        w->groups[c] = mm_cell(&w->cells, n, c);
+}
+
+static void load_pooled(const work *w)
+{
+    for (size_t c = 0; c < w->classes; c++)
+        w->groups[c] = mm_cell_pooled(&w->cells, c);
+}
+
+/* together() of each image into values[0], values[1] ... */
+static void together_by_image(const work *w, mm_value *values)
+{
+    for (size_t n = 0; n < w->images; n++) {
+        load_image(w, n);
+        values[n] = together(w);
+    }
+}
+
+/* ----------------------------------------------------------- over classes */
+
+static double class_weight(const work *w, size_t c)
+{
+    const mm_average average = w->args->common.average;
+
+    if (average == MM_SUPPORT) {
+        const mm_group x = mm_cell_pooled(&w->cells, c);
+
+        return x.support;
+    }
+    return average == MM_WEIGHTED || w->row->info.kind == MM_LOSS ? weight_of(w, c) : 1.0;
+}
+
+/* sum_c w x / sum_c w over the chosen, defined classes; or divided by their number. */
+static mm_value over_classes(const work *w, const mm_value *per_class)
+{
+    const int plain = !w->args->common.normalize && w->args->common.average != MM_SUPPORT;
+    mm_exact above = {0}, below = {0};
+    mm_reason reason = MM_DEFINED;
+    size_t count = 0;
+
+    for (size_t c = 0; c < w->classes; c++) {
+        if (!w->chosen[c])
+            continue;
+        if (per_class[c].reason != MM_DEFINED) {
+            reason = first_reason(reason, per_class[c].reason);
+            continue;
+        }
+        const double weight = class_weight(w, c);
+
+        mm_exact_add(&above, weight * per_class[c].value);
+        mm_exact_add(&below, plain ? 1.0 : weight);
+        count++;
+    }
+    if (count == 0)
+        return mm_undefined(reason);
+    return mm_ratio(mm_exact_round(&above), mm_exact_round(&below), MM_ZERO_DENOMINATOR);
+}
+
+/* -------------------------------------------------------------- the whole */
+
+static void count_omitted(mm_scored *out, const mm_value *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (values[i].reason != MM_DEFINED && values[i].reason != MM_NOT_CHOSEN)
+            out->result.omitted[values[i].reason]++;
+}
+
+/* Rows and columns of values, zeroed; NULL: out of memory. */
+static mm_value *new_values(size_t rows, size_t columns)
+{
+    if (columns != 0 && rows > SIZE_MAX / sizeof(mm_value) / columns)
+        return NULL;
+    return calloc(rows * columns == 0 ? 1 : rows * columns, sizeof(mm_value));
+}
+
+/* per_image and per_class of scores that have a value per class. */
+static mm_status score_classes(work *w)
+{
+    mm_scored *out = w->out;
+
+    out->per_class = new_values(w->classes, 1);
+    if (!w->args->common.pooled)
+        out->per_image = new_values(w->images, w->classes);
+    if (out->per_class == NULL || (out->per_image == NULL && !w->args->common.pooled))
+        return MM_NO_MEMORY;
+    for (size_t n = 0; n < w->images && out->per_image != NULL; n++)
+        for (size_t c = 0; c < w->classes; c++) {
+            const mm_group x = mm_cell(&w->cells, n, c);
+
+            out->per_image[n * w->classes + c] = w->chosen[c] ? score_group(w, &x) : mm_undefined(MM_NOT_CHOSEN);
+        }
+    for (size_t c = 0; c < w->classes; c++) {
+        if (!w->chosen[c]) {
+            out->per_class[c] = mm_undefined(MM_NOT_CHOSEN);
+        } else if (out->per_image != NULL) {
+            out->per_class[c] = over_images(w, out->per_image + c, w->classes);
+        } else {
+            const mm_group x = mm_cell_pooled(&w->cells, c);
+
+            out->per_class[c] = score_group(w, &x);
+        }
+    }
+    out->result.columns = w->classes;
+    return MM_OK;
+}
+
+/* The value of scores that put all classes together: of the pooled sums, or of each image and then over the images. */
+static mm_status value_together(work *w)
+{
+    if (w->args->common.pooled) {
+        load_pooled(w);
+        w->out->result.value = together(w);
+        return MM_OK;
+    }
+    mm_value *by_image = new_values(w->images, 1);
+    if (by_image == NULL)
+        return MM_NO_MEMORY;
+    together_by_image(w, by_image);
+    w->out->result.value = over_images(w, by_image, 1);
+    if (w->row->joint != NULL) {
+        w->out->per_image = by_image;
+        w->out->result.columns = 1;
+    } else {
+        free(by_image);
+    }
+    return MM_OK;
+}
+
+static mm_status score_natural(work *w)
+{
+    const mm_average average = w->args->common.average;
+    mm_scored *out = w->out;
+    mm_status status = w->row->joint != NULL ? MM_OK : score_classes(w);
+
+    if (status != MM_OK)
+        return status;
+    if (w->row->joint != NULL || average == MM_VOXEL || average == MM_MICRO)
+        status = value_together(w);
+    else
+        out->result.value = over_classes(w, out->per_class);
+    if (out->per_image != NULL)
+        count_omitted(out, out->per_image, w->images * out->result.columns);
+    else if (out->per_class != NULL)
+        count_omitted(out, out->per_class, w->classes);
+    else
+        count_omitted(out, &out->result.value, 1);
+    return status;
+}
+
+static mm_status score_peer(work *w)
+{
+    mm_result *result = &w->out->result;
+    size_t count = 1;
+
+    if (w->row->shape != NULL)
+        result->rank = w->row->shape(w->args, w->images, result->dim);
+    for (unsigned i = 0; i < result->rank; i++) {
+        if (result->dim[i] != 0 && count > SIZE_MAX / sizeof(mm_value) / result->dim[i])
+            return MM_NO_MEMORY;
+        count *= result->dim[i];
+    }
+    w->out->list = new_values(count, 1);
+    if (w->out->list == NULL)
+        return MM_NO_MEMORY;
+    w->row->peer(&w->cells, w->args, w->out->list);
+    if (result->rank == 0)
+        result->value = w->out->list[0];
+    count_omitted(w->out, w->out->list, count);
+    return MM_OK;
+}
+
+/* ------------------------------------------------------- what there must be */
+
+/* "sum of g (1-q)^2 (-log q), eps 1e-07" */
+static void describe_stat(const mm_stat *stat, char *text, size_t size)
+{
+    static const char *const words[] = {
+        "", "p", "p^2", "p g", "g", "g^2", "|p - g|", "g (-log p)", "(1-g) (-log(1-p))", "-log p", "-log(1-p)"};
+    const char *word = stat->kind < MM_COUNT(words) ? words[stat->kind] : "";
+
+    if (stat->kind < MM_SUM_POS)
+        snprintf(text, size, "the sum of %s", word);
+    else if (stat->kind > MM_SUM_NEG)
+        snprintf(text, size, "the sum of %s with eps %g", word, stat->eps);
+    else
+        snprintf(text, size, "the sum of %s with gamma %g and eps %g", word, stat->gamma, stat->eps);
+}
+
+/* Every value is MM_NOT_IN_SUMS, and the note says what would have been needed. */
+static mm_status not_in_sums(work *w, const mm_stat *stat)
+{
+    mm_scored *out = w->out;
+    char sum[96];
+
+    describe_stat(stat, sum, sizeof sum);
+    snprintf(out->note, sizeof out->note, "needs %s, which was not gathered for every image", sum);
+    out->result.note = out->note;
+    out->result.value = mm_undefined(MM_NOT_IN_SUMS);
+    out->result.omitted[MM_NOT_IN_SUMS] = w->images;
+    if (w->row->joint != NULL || w->row->peer != NULL)
+        return MM_OK;
+    out->per_class = new_values(w->classes, 1);
+    if (out->per_class == NULL)
+        return MM_NO_MEMORY;
+    for (size_t c = 0; c < w->classes; c++)
+        out->per_class[c] = mm_undefined(w->chosen[c] ? MM_NOT_IN_SUMS : MM_NOT_CHOSEN);
+    return MM_OK;
+}
+
+/* Where each record keeps the sums that the row needs; *lacking is the first that one does not have. */
+static mm_status find_columns(work *w, const mm_stat *need, const mm_stat **lacking)
+{
+    mm_cells *cells = &w->cells;
+
+    cells->column = calloc(w->images == 0 ? 1 : w->images, MM_ROW_STATS * sizeof *cells->column);
+    if (cells->column == NULL)
+        return MM_NO_MEMORY;
+    cells->support = cells->need_count;
+    for (size_t i = 0; i < cells->need_count; i++)
+        if (need[i].kind == MM_SUM_G)
+            cells->support = i;
+    for (size_t n = 0; n < w->images; n++) {
+        const mm_record *record = &cells->images->records[n];
+
+        for (size_t i = 0; i < cells->need_count; i++) {
+            const size_t at = mm_stat_find(record->stats, record->stat_count, &need[i]);
+
+            cells->column[n * cells->need_count + i] = at;
+            if (at == record->stat_count && *lacking == NULL)
+                *lacking = &need[i];
+        }
+    }
+    return MM_OK;
+}
+
+static mm_status choose_classes(work *w)
+{
+    w->chosen = calloc(w->classes == 0 ? 1 : w->classes, 1);
+    w->groups = calloc(w->classes == 0 ? 1 : w->classes, sizeof *w->groups);
+    w->sorted = calloc(w->images == 0 ? 1 : w->images, sizeof *w->sorted);
+    if (w->chosen == NULL || w->groups == NULL || w->sorted == NULL)
+        return MM_NO_MEMORY;
+    for (size_t c = 0; c < w->classes; c++) {
+        w->chosen[c] = (unsigned char)mm_class_chosen(&w->args->common, c, w->classes);
+        w->chosen_count += w->chosen[c];
+    }
+    return MM_OK;
+}
+
+/* No image: nothing is defined, nothing was left out. */
+static mm_status score_nothing(work *w)
+{
+    w->out->result.value = mm_undefined(MM_NO_VOXELS);
+    if (w->row->joint != NULL || w->row->peer != NULL)
+        return MM_OK;
+    w->out->per_class = new_values(w->classes, 1);
+    if (w->out->per_class == NULL)
+        return MM_NO_MEMORY;
+    for (size_t c = 0; c < w->classes; c++)
+        w->out->per_class[c] = mm_undefined(w->chosen[c] ? MM_NO_VOXELS : MM_NOT_CHOSEN);
+    return MM_OK;
+}
+
+mm_status mm_score_images(mm_scored *out, const mm_score *row, const mm_args *args, const mm_images *images,
+                          const double *weights)
+{
+    work w = {.row = row,
+              .args = args,
+              .weights = weights,
+              .cells = {.images = images},
+              .images = images->count,
+              .classes = images->classes,
+              .out = out};
+    mm_stat need[MM_ROW_STATS];
+    const mm_stat *lacking = NULL;
+    mm_status status;
+
+    *out = (mm_scored){.result = {.value = {0.0, MM_DEFINED}}};
+    w.cells.need_count = row->stats == NULL ? 0 : row->stats(args, need);
+    status = choose_classes(&w);
+    if (status == MM_OK)
+        status = find_columns(&w, need, &lacking);
+    if (status == MM_OK) {
+        if (w.images == 0)
+            status = score_nothing(&w);
+        else if (lacking != NULL)
+            status = not_in_sums(&w, lacking);
+        else
+            status = row->peer != NULL ? score_peer(&w) : score_natural(&w);
+    }
+    out->result.per_class = out->per_class;
+    out->result.per_image = out->per_image;
+    out->result.list = out->list;
+    free(w.chosen);
+    free(w.groups);
+    free(w.sorted);
+    free(w.cells.column);
+    if (status != MM_OK)
+        mm_scored_clear(out);
+    return status;
+}
+
+void mm_scored_clear(mm_scored *scored)
+{
+    free(scored->per_class);
+    free(scored->per_image);
+    free(scored->list);
+    *scored = (mm_scored){0};
+}
