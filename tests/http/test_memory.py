@@ -1,0 +1,105 @@
+"""test_memory.py - one large upload peaks below its body plus 64 MiB, and a hundred in a row leave memory flat."""
+import os
+
+import numpy as np
+import pytest
+from support import SLOW, Server, frame, parse_metrics, safetensors, small_file, zstd
+
+SIDE = 256
+MIB = 2**20
+pytestmark = pytest.mark.skipif(SLOW > 1, reason="memory of an instrumented process says nothing")
+
+
+@pytest.fixture(scope="module")
+def large():
+    """A 272 MiB file: 4 classes of float32 and a label of bytes on 256^3 voxels."""
+    probs = np.empty((1, 4, SIDE, SIDE, SIDE), "<f4")
+    ramp = (np.arange(SIDE, dtype="<f4") / SIDE).reshape(SIDE, 1, 1)
+    probs[0, 0], probs[0, 1] = 0.5 * ramp, 0.5 - 0.5 * ramp
+    probs[0, 2:] = 0.25
+    label = np.zeros((1, SIDE, SIDE, SIDE), "u1")
+    label[:, : SIDE // 2] = 1
+    label[:, :, SIDE // 2 :] += 2
+    body = safetensors({"pred": probs, "label": label})
+    assert 272 * MIB <= len(body) < 272 * MIB + 4096
+    return body
+
+
+@pytest.fixture
+def roomy(tmp_path):
+    server = Server(tmp_path, "--memory", "1GiB")
+    yield server
+    server.stop()
+
+
+def test_peak_of_a_large_upload(roomy, large):
+    """The buffer of the body is the only large thing, whether it is stored or not."""
+    roomy.score(large, run="large", step="1", include="images,confusion")
+    assert roomy.peak() < len(large) + 64 * MIB, f"{roomy.peak() / MIB:.0f} MiB"
+
+
+def test_a_hundred_in_a_row_leave_memory_flat(roomy, large):
+    """Large and small ones, good and bad ones."""
+    bad = frame({"pred": {"dtype": "F32", "shape": [2**20], "data_offsets": [0, 2**22]}}, bytes(2**22))
+    small = small_file()
+    for _ in range(3):
+        roomy.score(large, scores="dice")
+    before = roomy.rss()
+    for turn in range(100):
+        if turn % 4 == 0:
+            roomy.score(large, scores="dice")
+        assert roomy.post(bad).status_code == 422
+        roomy.score(small, run="flat", step=str(turn), scores="dice,cross_entropy")
+    assert abs(roomy.rss() - before) < 8 * MIB, f"{before / MIB:.0f} to {roomy.rss() / MIB:.0f} MiB"
+    assert roomy.peak() < len(large) + 64 * MIB
+
+
+@pytest.mark.skipif(not os.environ.get("MASKMETER_TEST_LONG"), reason="the long form: 100 uploads of 272 MiB")
+def test_a_hundred_large_ones_in_a_row(roomy, large):
+    for _ in range(3):
+        roomy.score(large)
+    before = roomy.rss()
+    for _ in range(100):
+        roomy.score(large)
+    assert abs(roomy.rss() - before) < 4 * MIB
+    assert roomy.peak() < len(large) + 64 * MIB
+
+
+def test_the_budget_is_kept(tmp_path, large):
+    """What does not fit into the budget is refused at the headers: 413 when it never will, else 503 and Retry-After."""
+    server = Server(tmp_path, "--memory", "320MiB", "--max-body", "280MiB")
+    try:
+        holder = server.connect()
+        holder.putrequest("POST", "/v1/evaluations?scores=dice")
+        holder.putheader("Content-Type", "application/octet-stream")
+        holder.putheader("Content-Length", str(len(large)))
+        holder.endheaders()
+        holder.send(large[: 8 * MIB])
+        answer = server.post(large[:100], {"Content-Length": str(len(large)), "Expect": "100-continue"})
+        assert answer.status_code == 503 and int(answer.headers["Retry-After"]) >= 1
+        assert server.post(b"", {"Content-Length": str(400 * MIB)}).status_code == 413
+        holder.send(large[8 * MIB :])
+        assert holder.getresponse().status == 200
+        holder.close()
+        metrics = parse_metrics(server.get("/metrics").text)
+        assert metrics["maskmeter_memory_used_bytes"] == 0
+        assert metrics["maskmeter_memory_limit_bytes"] == 320 * MIB
+        assert server.peak() < 320 * MIB + 64 * MIB
+        assert server.score(small_file())["images"] == 2
+    finally:
+        server.stop()
+
+
+def test_zstd_needs_no_more_than_its_file(tmp_path):
+    """A body that is compressed 400 to 1 takes the memory of what it holds, not twice that."""
+    label = np.zeros((64, 256, 256), "u1")
+    label[:, :128] = 1
+    body = safetensors({"pred": label, "label": label})
+    server = Server(tmp_path, "--memory", "128MiB")
+    try:
+        for _ in range(3):
+            answer = server.score(zstd(body), {"Content-Encoding": "zstd"}, num_classes="2", scores="dice")
+            assert answer["scores"][0]["value"] == 1
+        assert server.peak() < len(body) + 80 * MIB
+    finally:
+        server.stop()
