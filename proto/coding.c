@@ -142,6 +142,6 @@ mm_wire_status mm_coding_end(mm_coding *coding, mm_problem *problem)
     if (coding->status == MM_WIRE_OK && coding->taken == 0)
         fail(coding, MM_WIRE_BAD_FILE, "it is empty");
     else if (coding->status == MM_WIRE_OK && !coding->row->is_whole(coding->state))
-        fail(coding, MM_WIRE_BAD_FILE, "it ends too early");
+        fail(coding, MM_WIRE_BAD_FILE, "its last member or frame is not whole");
     return give(coding, problem);
 }

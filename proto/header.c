@@ -6,7 +6,6 @@
  */
 #include "proto/header.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +32,7 @@ typedef struct parsing {
     const char *tensor; /* whose object is being read; NULL: none */
     int has_metadata;
     int no_memory;
-    size_t odd; /* the first tensor of unknown dtype or of too high a rank, counted from 1; 0: none */
+    int odd; /* a tensor has an unknown dtype or too high a rank; the first one is in odd_problem */
     mm_problem odd_problem;
 } parsing;
 
@@ -236,9 +235,9 @@ static void check_kind(parsing *parser, mm_header_tensor *tensor, described *fou
 
     found->dtype_known = mm_dtype_find(found->dtype, &tensor->dtype);
     tensor->rank = found->rank <= MM_MAX_RANK ? (unsigned)found->rank : 0;
-    if (parser->odd != 0 || (found->dtype_known && found->rank <= MM_MAX_RANK))
+    if (parser->odd || (found->dtype_known && found->rank <= MM_MAX_RANK))
         return;
-    parser->odd = number;
+    parser->odd = 1;
     if (found->rank > MM_MAX_RANK)
         mm_fault(MM_WIRE_BAD_TENSOR, &parser->odd_problem, tensor->name,
                  "tensor number %zu of the header has rank %zu; at most %d is allowed", number, found->rank,
@@ -325,7 +324,9 @@ static int compare_offsets(const void *left, const void *right)
 
     if (a->begin != b->begin)
         return a->begin < b->begin ? -1 : 1;
-    return (a->end > b->end) - (a->end < b->end);
+    if (a->end != b->end)
+        return a->end < b->end ? -1 : 1;
+    return (a > b) - (a < b); /* in order of the header, so that an error always names the same one */
 }
 
 /* Sorted by offset, tensors begin at 0 and touch.  The last one's end is the size of the data section. */
@@ -369,7 +370,7 @@ mm_wire_status mm_header_parse(mm_header *header, const unsigned char *json, siz
         status = check_metadata(header, problem);
     if (status == MM_WIRE_OK)
         status = check_layout(header, problem);
-    if (status == MM_WIRE_OK && parser.odd != 0) {
+    if (status == MM_WIRE_OK && parser.odd) {
         status = MM_WIRE_BAD_TENSOR;
         if (problem != NULL)
             *problem = parser.odd_problem;
