@@ -35,18 +35,20 @@ static inline double mm_of_bits(uint64_t bits)
  * 0 below -708, e^709 above 709. */
 static inline double mm_exp_of(double x)
 {
-    const double   round_shift = 0x1.8p52; /* adding it leaves round(x) in the low bits */
-    const double   clipped = x < -708.0 ? -708.0 : (x > 709.0 ? 709.0 : x);
-    const double   shifted = clipped * 0x1.71547652b82fep+0 + round_shift;
-    const double   k = shifted - round_shift;
-    const double   r = (clipped - k * MM_LN2_HIGH) - k * MM_LN2_LOW;
-    const double   r2 = r * r;
-    const double   even = 1.0 + r2 * (1.0 / 2 + r2 * (1.0 / 24 + r2 * (1.0 / 720 + r2 * (1.0 / 40320 +
-                          r2 * (1.0 / 3628800 + r2 * (1.0 / 479001600))))));
-    const double   odd = 1.0 + r2 * (1.0 / 6 + r2 * (1.0 / 120 + r2 * (1.0 / 5040 + r2 * (1.0 / 362880 +
-                         r2 * (1.0 / 39916800)))));
-    const double   scale = mm_of_bits((mm_bits_of(shifted) + 1023) << 52);
-    const double   value = (even + r * odd) * scale;
+    const double round_shift = 0x1.8p52; /* adding it leaves round(x) in the low bits */
+    const double clipped = x < -708.0 ? -708.0 : (x > 709.0 ? 709.0 : x);
+    const double shifted = clipped * 0x1.71547652b82fep+0 + round_shift;
+    const double k = shifted - round_shift;
+    const double r = (clipped - k * MM_LN2_HIGH) - k * MM_LN2_LOW;
+    const double r2 = r * r;
+    const double even =
+        1.0 +
+        r2 * (1.0 / 2 +
+              r2 * (1.0 / 24 + r2 * (1.0 / 720 + r2 * (1.0 / 40320 + r2 * (1.0 / 3628800 + r2 * (1.0 / 479001600))))));
+    const double odd =
+        1.0 + r2 * (1.0 / 6 + r2 * (1.0 / 120 + r2 * (1.0 / 5040 + r2 * (1.0 / 362880 + r2 * (1.0 / 39916800)))));
+    const double scale = mm_of_bits((mm_bits_of(shifted) + 1023) << 52);
+    const double value = (even + r * odd) * scale;
 
     return x < -708.0 ? 0.0 : value;
 }
@@ -59,12 +61,14 @@ static inline double mm_log_of(double x)
     const uint64_t half = 0x3fe6a09e667f3bcdu; /* sqrt(1/2) */
     /* exponent + 1023, counted from sqrt(1/2): in 1 .. 2047 */
     const uint64_t biased = (bits + (0x3ff0000000000000u - half)) >> 52;
-    const double   k = mm_of_bits(biased | 0x4330000000000000u) - (0x1p52 + 1023.0);
-    const double   z = mm_of_bits(bits - (biased << 52) + (1023ull << 52));
-    const double   s = (z - 1.0) / (z + 1.0);
-    const double   w = s * s;
-    const double   tail = w * (2.0 / 3 + w * (2.0 / 5 + w * (2.0 / 7 + w * (2.0 / 9 + w * (2.0 / 11 +
-                          w * (2.0 / 13 + w * (2.0 / 15 + w * (2.0 / 17))))))));
+    const double k = mm_of_bits(biased | 0x4330000000000000u) - (0x1p52 + 1023.0);
+    const double z = mm_of_bits(bits - (biased << 52) + (1023ull << 52));
+    const double s = (z - 1.0) / (z + 1.0);
+    const double w = s * s;
+    const double w2 = w * w, w4 = w2 * w2;
+    const double low = (2.0 / 3 + w * (2.0 / 5)) + w2 * (2.0 / 7 + w * (2.0 / 9));
+    const double high = (2.0 / 11 + w * (2.0 / 13)) + w2 * (2.0 / 15 + w * (2.0 / 17));
+    const double tail = w * (low + w4 * high);
 
     return k * MM_LN2_HIGH + (2.0 * s + (s * tail + k * MM_LN2_LOW));
 }

@@ -6,9 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/chunk.h"
 #include "lib/tensor.h"
-
-#define DEFAULT_MAX_CLASSES 4096
 
 /* Fills the problem and returns status, so that a check is one line. */
 __attribute__((format(printf, 5, 6))) static mm_status fail(mm_problem *problem, mm_status status, const char *param,
@@ -59,7 +58,7 @@ static mm_status check_tensor(const mm_tensor *tensor, const char *name, mm_prob
 static int same_map_shape(const mm_tensor *pred, const mm_tensor *label, int channels_last)
 {
     const unsigned at = channels_last ? label->rank - 1 : 1;
-    unsigned       j = 0;
+    unsigned j = 0;
 
     if (pred->rank == label->rank)
         return memcmp(pred->dim, label->dim, pred->rank * sizeof pred->dim[0]) == 0;
@@ -93,7 +92,7 @@ static mm_status default_pred_kind(const mm_input *input, mm_shape *shape, mm_pr
 static mm_status check_pred_dtype(const mm_input *input, const mm_shape *shape, mm_problem *problem)
 {
     const mm_dtype dtype = input->pred.dtype;
-    const char    *name = mm_dtype_name(dtype);
+    const char *name = mm_dtype_name(dtype);
 
     switch (shape->pred_kind) {
     case MM_PROBS:
@@ -125,7 +124,7 @@ static mm_status check_pred_dtype(const mm_input *input, const mm_shape *shape, 
 static mm_status split_pred(const mm_input *input, mm_shape *shape, mm_problem *problem)
 {
     const mm_tensor *pred = &input->pred;
-    char             text[128];
+    char text[128];
 
     shape->pred_has_classes = shape->pred_kind != MM_LABELS;
     const unsigned extra = shape->pred_has_classes ? 2 : 1;
@@ -148,7 +147,8 @@ static mm_status split_pred(const mm_input *input, mm_shape *shape, mm_problem *
 
 static mm_status check_classes(const mm_input *input, mm_shape *shape, mm_problem *problem)
 {
-    const size_t most = input->max_classes == 0 ? DEFAULT_MAX_CLASSES : input->max_classes;
+    const size_t asked = input->max_classes;
+    const size_t most = asked == 0 || asked > MM_MAX_CLASSES ? MM_MAX_CLASSES : asked;
 
     if (!shape->pred_has_classes) {
         if (input->classes == 0)
@@ -196,10 +196,10 @@ static size_t class_axis(const mm_tensor *tensor, const mm_shape *shape, int cha
 static mm_status split_label(const mm_input *input, mm_shape *shape, mm_problem *problem)
 {
     const mm_tensor *label = &input->label;
-    const int        plain = label->rank == shape->spatial_rank + 1 && label->dim[0] == shape->images &&
-                      is_spatial(label, 1, shape);
+    const int plain =
+        label->rank == shape->spatial_rank + 1 && label->dim[0] == shape->images && is_spatial(label, 1, shape);
     const size_t axis = class_axis(label, shape, input->channels_last);
-    char         text[2][128];
+    char text[2][128];
 
     shape->label_has_classes = !plain;
     if (shape->classes == 1 && (plain || axis == 1))
@@ -213,8 +213,8 @@ static mm_status split_label(const mm_input *input, mm_shape *shape, mm_problem 
                     shape_text(label, text[0]), shape_text(&input->pred, text[1]), shape->classes,
                     shape->classes == 1 ? "class" : "classes");
     if (shape->classes > 1 && shape->label_kind == MM_INDEX && input->label_kind == MM_ONEHOT)
-        return fail(problem, MM_BAD_SHAPE, "label_kind", "label", "label has shape %s: onehot needs a class axis of %zu",
-                    shape_text(label, text[0]), shape->classes);
+        return fail(problem, MM_BAD_SHAPE, "label_kind", "label",
+                    "label has shape %s: onehot needs a class axis of %zu", shape_text(label, text[0]), shape->classes);
     if (shape->label_kind == MM_INDEX && mm_dtype_is_float(label->dtype))
         return fail(problem, MM_BAD_VALUE, "", "label", "label is %s: an index map has an integer type",
                     mm_dtype_name(label->dtype));
@@ -226,7 +226,7 @@ static mm_status split_label(const mm_input *input, mm_shape *shape, mm_problem 
 static mm_status check_mask(const mm_input *input, const mm_shape *shape, mm_problem *problem)
 {
     const mm_tensor *mask = &input->mask;
-    char             text[2][128];
+    char text[2][128];
 
     if (mask->data == NULL)
         return MM_OK;
@@ -259,7 +259,7 @@ static mm_status check_numbers(const mm_input *input, const mm_shape *shape, mm_
 
 mm_status mm_input_shape(const mm_input *input, mm_shape *out, mm_problem *problem)
 {
-    mm_shape  shape = {.images = 0};
+    mm_shape shape = {.images = 0};
     mm_status status = check_tensor(&input->pred, "pred", problem);
 
     if (status == MM_OK)

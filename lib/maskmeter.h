@@ -101,7 +101,7 @@ typedef struct mm_input {
     mm_label_kind label_kind;
     int           channels_last;
     size_t        classes;     /* 0: the class axis of pred says */
-    size_t        max_classes; /* 0: 4096 */
+    size_t        max_classes; /* at most 4096; 0: 4096 */
     int           has_ignore;
     int64_t       ignore_index;
     double        threshold;

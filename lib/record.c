@@ -95,7 +95,7 @@ static mm_status grow(mm_images *images)
 static char *copy_text(const char *text)
 {
     const size_t size = strlen(text) + 1;
-    char        *copy = malloc(size);
+    char *copy = malloc(size);
 
     return copy == NULL ? NULL : memcpy(copy, text, size);
 }
@@ -191,7 +191,7 @@ static mm_status check_parts(const mm_images *into, const mm_images *part, mm_pr
 static mm_status complete_record(mm_record *record, const mm_record *other, size_t classes)
 {
     const size_t most = record->stat_count + other->stat_count;
-    mm_stat     *stats = realloc(record->stats, (most == 0 ? 1 : most) * sizeof *stats);
+    mm_stat *stats = realloc(record->stats, (most == 0 ? 1 : most) * sizeof *stats);
 
     if (stats == NULL)
         return MM_NO_MEMORY;
@@ -246,7 +246,7 @@ static void truncate_to(mm_images *images, size_t count)
 mm_status mm_images_merge(mm_images *into, const mm_images *part, mm_problem *problem)
 {
     const size_t before = into->count;
-    mm_status    status = check_parts(into, part, problem);
+    mm_status status = check_parts(into, part, problem);
 
     for (size_t i = 0; status == MM_OK && i < part->count; i++) {
         const size_t at = mm_images_find(into, part->records[i].id);
@@ -305,11 +305,11 @@ uint64_t mm_images_scored(const mm_images *images)
 double mm_images_label_voxels(const mm_images *images, size_t class_index)
 {
     const mm_stat g = {.kind = MM_SUM_G};
-    mm_exact      total = {.count = 0};
+    mm_exact total = {.count = 0};
 
     for (size_t i = 0; i < images->count; i++) {
         const mm_record *record = &images->records[i];
-        const size_t     at = mm_stat_find(record->stats, record->stat_count, &g);
+        const size_t at = mm_stat_find(record->stats, record->stat_count, &g);
 
         mm_exact_add(&total, at < record->stat_count ? record->sums[at * images->classes + class_index]
                                                      : (double)record->label_count[class_index]);

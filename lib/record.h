@@ -8,23 +8,23 @@
 
 /* One image.  Arrays are owned by the record. */
 typedef struct mm_record {
-    char      *id;
-    uint64_t   voxels; /* all */
-    uint64_t   scored; /* not masked, not ignored */
-    uint64_t  *label_count, *pred_count, *both_count; /* hard counts per class: label, prediction, both (TP) */
-    uint64_t  *confusion; /* classes x classes, row = label, or NULL; multilabel needs none */
-    mm_stat   *stats;     /* which sums: stat_count */
-    size_t     stat_count;
-    double    *sums;      /* stat_count x classes: sums[s * classes + c] */
+    char *id;
+    uint64_t voxels;                                 /* all */
+    uint64_t scored;                                 /* not masked, not ignored */
+    uint64_t *label_count, *pred_count, *both_count; /* hard counts per class: label, prediction, both (TP) */
+    uint64_t *confusion; /* classes x classes, row = label, or NULL; multilabel needs none */
+    mm_stat *stats;      /* which sums: stat_count */
+    size_t stat_count;
+    double *sums; /* stat_count x classes: sums[s * classes + c] */
 } mm_record;
 
 struct mm_images {
-    mm_task    task;
-    size_t     classes;
-    size_t     count, room;
+    mm_task task;
+    size_t classes;
+    size_t count, room;
     mm_record *records; /* in order of arrival */
-    size_t    *slots;   /* hash of ids, open addressing: position in records + 1, 0 is free */
-    size_t     slot_count; /* a power of two, at least twice room */
+    size_t *slots;      /* hash of ids, open addressing: position in records + 1, 0 is free */
+    size_t slot_count;  /* a power of two, at least twice room */
 };
 
 /* Position of the record with that id, or count. */

@@ -23,10 +23,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION 1
-#define HEAD_BYTES 20
+#define VERSION      1
+#define HEAD_BYTES   20
 #define COLUMN_BYTES 18
-#define CRC_BYTES 4
+#define CRC_BYTES    4
 
 static const char magic[8] = {'M', 'M', 'I', 'M', 'A', 'G', 'E', 'S'};
 
@@ -47,8 +47,8 @@ static uint32_t crc32(const unsigned char *bytes, size_t size)
 /* Grows as needed; after a failure it stays empty-handed and later writes do nothing. */
 typedef struct writer {
     unsigned char *bytes;
-    size_t         size, room;
-    int            failed;
+    size_t size, room;
+    int failed;
 } writer;
 
 static void put(writer *w, const void *bytes, size_t size)
@@ -56,7 +56,7 @@ static void put(writer *w, const void *bytes, size_t size)
     if (w->failed)
         return;
     if (size > w->room - w->size) {
-        const size_t   room = (w->room + size) * 2;
+        const size_t room = (w->room + size) * 2;
         unsigned char *grown = room < w->room ? NULL : realloc(w->bytes, room);
 
         if (grown == NULL) {
@@ -91,7 +91,7 @@ static void put_double(writer *w, double value)
 static void put_count(writer *w, uint64_t value)
 {
     unsigned char bytes[10];
-    size_t        size = 0;
+    size_t size = 0;
 
     do {
         bytes[size] = (unsigned char)((value & 0x7f) | (value > 0x7f ? 0x80 : 0));
@@ -161,8 +161,8 @@ mm_status mm_images_save(const mm_images *images, unsigned char **bytes, size_t 
 /* Sticky: after an error it is at its end and yields zeros. */
 typedef struct reader {
     const unsigned char *bytes;
-    size_t               left;
-    int                  failed;
+    size_t left;
+    int failed;
 } reader;
 
 static const unsigned char *get(reader *r, size_t size)
@@ -181,7 +181,7 @@ static const unsigned char *get(reader *r, size_t size)
 static uint64_t get_fixed(reader *r, size_t size)
 {
     const unsigned char *bytes = get(r, size);
-    uint64_t             value = 0;
+    uint64_t value = 0;
 
     for (size_t i = 0; i < size; i++)
         value |= (uint64_t)bytes[i] << (8 * i);
@@ -192,7 +192,7 @@ static uint64_t get_fixed(reader *r, size_t size)
 static double get_double(reader *r)
 {
     const uint64_t bits = get_fixed(r, 8);
-    double         value;
+    double value;
 
     memcpy(&value, &bits, sizeof value);
     if (((bits >> 52) & 0x7ff) == 0x7ff) {
@@ -251,17 +251,17 @@ static int plausible(const reader *r, size_t classes, size_t columns, int confus
 
 static mm_status get_record(reader *r, mm_images *images)
 {
-    const size_t         length = (size_t)get_fixed(r, 2);
+    const size_t length = (size_t)get_fixed(r, 2);
     const unsigned char *id = get(r, length);
-    char                 text[UINT16_MAX + 1];
-    mm_stat              stats[UINT8_MAX];
+    char text[UINT16_MAX + 1];
+    mm_stat stats[UINT8_MAX];
 
     if (r->failed || memchr(id, 0, length) != NULL)
         return MM_BAD_RECORD;
     memcpy(text, id, length);
     text[length] = '\0';
-    const size_t   columns = (size_t)get_fixed(r, 1);
-    const int      confusion = (int)get_fixed(r, 1);
+    const size_t columns = (size_t)get_fixed(r, 1);
+    const int confusion = (int)get_fixed(r, 1);
     const uint64_t voxels = get_count(r), scored = get_count(r);
 
     if (!plausible(r, images->classes, columns, confusion) || confusion > 1 || scored > voxels)
@@ -300,13 +300,13 @@ static mm_status get_head(reader *r, mm_task *task, size_t *classes, size_t *cou
 mm_status mm_images_load(mm_images **out, const unsigned char *bytes, size_t size)
 {
     mm_images *images = NULL;
-    mm_task    task;
-    size_t     classes, count;
+    mm_task task;
+    size_t classes, count;
 
     if (size < HEAD_BYTES + CRC_BYTES)
         return MM_BAD_RECORD;
-    reader    r = {.bytes = bytes, .left = size - CRC_BYTES};
-    reader    tail = {.bytes = bytes + size - CRC_BYTES, .left = CRC_BYTES};
+    reader r = {.bytes = bytes, .left = size - CRC_BYTES};
+    reader tail = {.bytes = bytes + size - CRC_BYTES, .left = CRC_BYTES};
     mm_status status = get_head(&r, &task, &classes, &count);
 
     if (status == MM_OK && get_fixed(&tail, CRC_BYTES) != crc32(bytes, size - CRC_BYTES))

@@ -56,7 +56,7 @@ double mm_exact_round(const mm_exact *sum)
     if (sum->count == 0)
         return 0.0;
     unsigned i = sum->count - 1;
-    double   high = sum->partial[i], low = 0.0;
+    double high = sum->partial[i], low = 0.0;
 
     while (i > 0 && low == 0.0) {
         const double before = high, next = sum->partial[--i];

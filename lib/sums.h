@@ -25,12 +25,12 @@
 /* What is summed over the scored voxels of one (image, class).  p prediction, g label, both in [0,1].
  * Numbers are stored: append, never renumber. */
 typedef enum mm_stat_kind {
-    MM_SUM_P   = 1,  /* p */
-    MM_SUM_PP  = 2,  /* p^2 */
-    MM_SUM_PG  = 3,  /* p g */
-    MM_SUM_G   = 4,  /* g */
-    MM_SUM_GG  = 5,  /* g^2 */
-    MM_SUM_AD  = 6,  /* |p - g| */
+    MM_SUM_P = 1,    /* p */
+    MM_SUM_PP = 2,   /* p^2 */
+    MM_SUM_PG = 3,   /* p g */
+    MM_SUM_G = 4,    /* g */
+    MM_SUM_GG = 5,   /* g^2 */
+    MM_SUM_AD = 6,   /* |p - g| */
     MM_SUM_POS = 7,  /* g (1-q)^gamma (-log q): cross-entropy with gamma = 0, else focal */
     MM_SUM_NEG = 8,  /* (1-g) q^gamma (-log(1-q)) */
     MM_SUM_LOGP = 9, /* -log q, every voxel */
@@ -48,8 +48,8 @@ enum mm_stat_flags { MM_STAT_CLIP = 1, MM_STAT_NORMALIZE = 2 };
 typedef struct mm_stat {
     unsigned kind;  /* mm_stat_kind */
     unsigned flags; /* mm_stat_flags */
-    double   gamma; /* >= 0 */
-    double   eps;   /* > 0 where logarithms are clamped */
+    double gamma;   /* >= 0 */
+    double eps;     /* > 0 where logarithms are clamped */
 } mm_stat;
 
 #define MM_MAX_STATS 64 /* of one plan */
@@ -63,17 +63,17 @@ int mm_stat_needs_probs(const mm_stat *stat);
 /* An exact sum of doubles (Shewchuk 1997, as Python's fsum): partials that do not overlap, growing as needed.
  * All terms finite.  The rounded sum does not depend on the order of the terms. */
 typedef struct mm_exact {
-    double   partial[40]; /* increasing magnitude; 40 cover the whole range of double */
+    double partial[40]; /* increasing magnitude; 40 cover the whole range of double */
     unsigned count;
 } mm_exact;
 
-void   mm_exact_add(mm_exact *sum, double term); /* start from a zeroed struct */
-double mm_exact_round(const mm_exact *sum);      /* half to even, as fsum */
+void mm_exact_add(mm_exact *sum, double term); /* start from a zeroed struct */
+double mm_exact_round(const mm_exact *sum);    /* half to even, as fsum */
 
 /* Elementary functions of plain operations: the same bits everywhere; relative error below 1e-14. */
-double mm_exp(double x);              /* 0 below -708; e^709 above 709 */
-double mm_log(double x);              /* x >= 0, not subnormal; log 0 is -infinity */
-double mm_pow(double x, double y);    /* x >= 0, y >= 0; pow(0, 0) = 1; exact for y = 0, 1, 2 */
-double mm_log1p(double x);            /* x >= 0 */
+double mm_exp(double x);           /* 0 below -708; e^709 above 709 */
+double mm_log(double x);           /* x >= 0, not subnormal; log 0 is -infinity */
+double mm_pow(double x, double y); /* x >= 0, y >= 0; pow(0, 0) = 1; exact for y = 0, 1, 2 */
+double mm_log1p(double x);         /* x >= 0 */
 
 #endif

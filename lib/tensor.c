@@ -7,10 +7,10 @@
 
 static const struct {
     const char *name; /* as safetensors spells it */
-    size_t      size; /* bytes */
+    size_t size;      /* bytes */
 } dtypes[MM_DTYPE_COUNT] = {
-    [MM_BOOL] = {"BOOL", 1}, [MM_U8] = {"U8", 1},   [MM_I8] = {"I8", 1},   [MM_U16] = {"U16", 2},   [MM_I16] = {"I16", 2},
-    [MM_U32] = {"U32", 4},   [MM_I32] = {"I32", 4}, [MM_U64] = {"U64", 8}, [MM_I64] = {"I64", 8},   [MM_F16] = {"F16", 2},
+    [MM_BOOL] = {"BOOL", 1}, [MM_U8] = {"U8", 1},   [MM_I8] = {"I8", 1},   [MM_U16] = {"U16", 2}, [MM_I16] = {"I16", 2},
+    [MM_U32] = {"U32", 4},   [MM_I32] = {"I32", 4}, [MM_U64] = {"U64", 8}, [MM_I64] = {"I64", 8}, [MM_F16] = {"F16", 2},
     [MM_BF16] = {"BF16", 2}, [MM_F32] = {"F32", 4}, [MM_F64] = {"F64", 8},
 };
 

@@ -1,0 +1,132 @@
+/*
+ * chunk.h - from tensors to the sums of one chunk of voxels.  Private to lib/.
+ */
+#ifndef MM_CHUNK_H
+#define MM_CHUNK_H
+
+#include <stdatomic.h>
+
+#include "lib/kernels.h"
+
+#define MM_MAX_CLASSES      4096 /* class indices are exact in float, and the scratch has room */
+#define MM_CONFUSION_ALWAYS 64   /* classes up to which the confusion table is kept unasked */
+#define MM_CONFUSION_MOST   256  /* classes up to which it is kept at all */
+
+/* Where the elements of a tensor lie; strides in elements. */
+typedef struct mm_axes {
+    const unsigned char *base;
+    mm_dtype dtype;
+    size_t size; /* bytes of an element */
+    size_t image_stride, class_stride, voxel_stride;
+} mm_axes;
+
+/* Which sums a plan needs, sorted by how they are gathered: positions in `stats`. */
+typedef struct mm_columns {
+    mm_stat stats[MM_MAX_STATS];
+    size_t count;
+    int p, pp, pg, g, gg;          /* position, or -1 */
+    size_t at_label[MM_MAX_STATS]; /* MM_SUM_POS: a term of the label's class alone, where labels are hard */
+    size_t at_label_count;
+    size_t per_class[MM_MAX_STATS]; /* MM_SUM_AD, NEG, LOGP, LOGQ: a term of every class */
+    size_t per_class_count;
+    int normalize; /* some column has MM_STAT_NORMALIZE */
+} mm_columns;
+
+/* How pred and label are read. */
+typedef enum mm_way {
+    MM_WAY_MAPS, /* two label maps: counts say all */
+    MM_WAY_FAST, /* exclusive classes, float probabilities: float planes where the labels are hard */
+    MM_WAY_ROWS, /* exclusive classes, anything else */
+    MM_WAY_MASKS /* independent masks */
+} mm_way;
+
+/* What all chunks of an evaluation share, and what they add to without order. */
+typedef struct mm_pass {
+    const mm_kernels *k;
+    mm_way way;
+    mm_shape shape;
+    mm_axes pred, label, mask;
+    int has_mask, has_ignore;
+    int64_t ignore;
+    double threshold;
+    mm_columns columns;
+    size_t chunks;            /* of one image */
+    double *partials;         /* [image][chunk][column][class] */
+    size_t confusion_classes; /* classes when pairs are counted, 0 when only the margins are */
+
+    _Atomic uint64_t *scored;             /* [image] */
+    _Atomic uint64_t *counts;             /* [image][label, pred, both][class] */
+    _Atomic uint64_t *confusion;          /* [image][class][class], or NULL */
+    _Atomic uint64_t bad_pred, bad_label; /* flat index of the first offender; UINT64_MAX: none */
+    _Atomic uint64_t off_one_count, off_one_first;
+} mm_pass;
+
+/* Counters of a task: pairs (up to four tables of classes^2 + 1), or margins (three rows of classes). */
+#define MM_TABLE_CELLS (MM_CONFUSION_MOST * MM_CONFUSION_MOST + 1)
+/* Rows: float planes of 128 classes, double planes of 64, or the lanes of all classes. */
+#define MM_ROW_DOUBLES (MM_MAX_CLASSES * MM_LANES)
+#define MM_FLOAT_ROWS  (MM_ROW_DOUBLES * 2 / MM_CHUNK)
+#define MM_DOUBLE_ROWS (MM_ROW_DOUBLES / MM_CHUNK)
+
+/* One worker's planes (kernels.h). */
+typedef struct mm_scratch {
+    double rows[MM_ROW_DOUBLES];
+
+    double scored[MM_CHUNK]; /* 1 or 0 */
+    /* One class at a time, or, for columns of the label's class, the class of each voxel's label. */
+    double p[MM_CHUNK], q[MM_CHUNK];             /* prediction and 1 - prediction */
+    double g[MM_CHUNK];                          /* label */
+    double exact_p[MM_CHUNK], exact_q[MM_CHUNK]; /* logits: -log p and -log(1-p), not clamped */
+    /* As the columns that take logarithms want them; see prepare() in columns.c. */
+    double clipped_p[MM_CHUNK], clipped_q[MM_CHUNK], neglog_p[MM_CHUNK], neglog_q[MM_CHUNK];
+    double term[MM_CHUNK];
+    double x[MM_CHUNK]; /* logits, or whatever is in the making */
+    double max[MM_CHUNK], best[MM_CHUNK], rest[MM_CHUNK], total[MM_CHUNK], ones[MM_CHUNK];
+    double at_p[MM_CHUNK], at_q[MM_CHUNK], at_exact[MM_CHUNK]; /* p, q, exact_p of the label's class */
+
+    float label[MM_CHUNK]; /* class of the label, -1: not scored */
+    float pred[MM_CHUNK];  /* class of the prediction */
+    float at_label[MM_CHUNK], row_total[MM_CHUNK];
+    unsigned pair[MM_CHUNK];
+
+    size_t scored_count; /* voxels scored in this chunk */
+    int labels_hard;     /* `label` says all of the labels of this chunk */
+    int prepared;        /* neglog_p and the like are those of the next two, for the planes p and q */
+    unsigned prepared_flags;
+    double prepared_eps;
+
+    uint64_t task_scored;
+    uint32_t table[MM_TABLE_CELLS];
+} mm_scratch;
+
+_Static_assert(sizeof(mm_scratch) <= MM_SCRATCH_BYTES, "a worker's planes fit in its scratch");
+_Static_assert(4 * (MM_CONFUSION_ALWAYS * MM_CONFUSION_ALWAYS + 1) <= MM_TABLE_CELLS, "four small tables fit");
+_Static_assert(3 * MM_MAX_CLASSES <= MM_TABLE_CELLS, "the margins fit");
+
+/* columns.c: adds up the columns of one chunk.  `sums` is the chunk's [column][class]. */
+void mm_columns_sort(mm_columns *columns, const mm_stat *stats, size_t count);
+/* All columns of class c from the planes p, q, g (and exact_p, exact_q for logits); those of the label's class only
+ * where labels are soft. */
+void mm_columns_class(const mm_pass *pass, mm_scratch *scratch, size_t class_index, double *sums);
+/* Columns of the label's class, of all classes at once, from the planes p, q (and exact_p) of the label's class. */
+void mm_columns_label(const mm_pass *pass, mm_scratch *scratch, double *sums);
+
+/* Empties the counters of a task; then its chunks; then adds the counters to the image's. */
+void mm_chunk_begin(const mm_pass *pass, mm_scratch *scratch);
+void mm_chunk_run(mm_pass *pass, size_t image, size_t chunk, mm_scratch *scratch);
+void mm_chunk_end(mm_pass *pass, size_t image, mm_scratch *scratch);
+
+/* First voxel of the chunk, and how many of it are in the image. */
+size_t mm_chunk_first(size_t chunk);
+size_t mm_chunk_length(const mm_pass *pass, size_t chunk);
+const unsigned char *mm_axes_at(const mm_axes *axes, size_t image, size_t class_index, size_t voxel);
+
+/* check.c: slow and exact: the first element of a chunk that makes no sense, lowered into pass->bad_pred or bad_label.
+ * label: at least 0 where a voxel is scored (index maps are read anew, since a bad label reads as -1). */
+void mm_chunk_find_bad_pred(mm_pass *pass, size_t image, size_t chunk, const float *label);
+void mm_chunk_find_bad_label(mm_pass *pass, size_t image, size_t chunk, const float *label);
+void mm_atomic_lower(_Atomic uint64_t *least, uint64_t value);
+/* The element at a flat index as a number, for the message. */
+double mm_axes_value(const mm_axes *axes, uint64_t index);
+
+#endif

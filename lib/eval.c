@@ -1,0 +1,397 @@
+/*
+ * eval.c - one upload, being scored: what to sum, tasks over blocks of chunks, and the image records at the end.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/chunk.h"
+#include "lib/plan.h"
+#include "lib/record.h"
+#include "lib/tensor.h"
+
+#define TASK_BYTES  ((size_t)1 << 20) /* of pred: a fraction of a millisecond */
+#define TASK_CHUNKS 64                /* at most: counters of a task hold 32 bits */
+
+struct mm_eval {
+    mm_pass pass;
+    mm_stat stats[MM_MAX_STATS]; /* of the records */
+    size_t stat_count;
+    size_t task_chunks, tasks_of_image;
+    int keep_confusion;
+    _Atomic uint64_t *counters; /* one block: scored, counts, confusion */
+};
+
+/* ---------------------------------------------------------------- what to do */
+
+static void add_stat(mm_stat *stats, size_t *count, mm_stat stat)
+{
+    if (*count < MM_MAX_STATS && mm_stat_find(stats, *count, &stat) == *count)
+        stats[(*count)++] = stat;
+}
+
+/* The columns of the records: what the plan needs; the plain sums, which cost next to nothing; and, for a record that
+ * will be asked again, what the default scores need. */
+static size_t choose_stats(const mm_plan *plan, const mm_shape *shape, unsigned keep, mm_stat stats[MM_MAX_STATS])
+{
+    const int hard = shape->pred_kind == MM_LABELS || shape->pred_kind == MM_MASKS;
+    const double eps = 1e-7;
+    size_t count = mm_plan_stats(plan, stats);
+
+    for (unsigned kind = MM_SUM_P; kind <= MM_SUM_GG; kind++)
+        add_stat(stats, &count, (mm_stat){.kind = kind});
+    if (hard || !(keep & MM_KEEP_DEFAULTS))
+        return count;
+    for (unsigned gamma = 0; gamma <= 2; gamma++)
+        add_stat(stats, &count, (mm_stat){.kind = MM_SUM_POS, .gamma = gamma, .eps = eps});
+    if (shape->task == MM_MULTILABEL) {
+        add_stat(stats, &count, (mm_stat){.kind = MM_SUM_NEG, .gamma = 0.0, .eps = eps});
+        add_stat(stats, &count, (mm_stat){.kind = MM_SUM_NEG, .gamma = 2.0, .eps = eps});
+    }
+    return count;
+}
+
+static int float_holds(mm_dtype dtype)
+{
+    return dtype == MM_F32 || dtype == MM_F16 || dtype == MM_BF16 || dtype == MM_U8 || dtype == MM_BOOL;
+}
+
+static mm_way choose_way(const mm_shape *shape, mm_dtype pred, const mm_columns *columns)
+{
+    if (shape->pred_kind == MM_LABELS && shape->label_kind == MM_INDEX)
+        return MM_WAY_MAPS;
+    if (shape->task == MM_MULTILABEL)
+        return MM_WAY_MASKS;
+    if ((shape->pred_kind == MM_PROBS || shape->pred_kind == MM_MASKS) && float_holds(pred) &&
+        shape->classes <= MM_FLOAT_ROWS && !columns->normalize && columns->per_class_count == 0)
+        return MM_WAY_FAST;
+    return MM_WAY_ROWS;
+}
+
+/* Columns that the counts say exactly need no pass over the voxels. */
+static int said_by_counts(const mm_shape *shape, const mm_stat *stat)
+{
+    if (shape->label_kind != MM_INDEX)
+        return 0;
+    if (shape->pred_kind == MM_LABELS)
+        return 1;
+    return stat->kind == MM_SUM_G || stat->kind == MM_SUM_GG;
+}
+
+static void choose_columns(const mm_shape *shape, const mm_stat *stats, size_t count, mm_columns *columns)
+{
+    mm_stat summed[MM_MAX_STATS];
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (!said_by_counts(shape, &stats[i]))
+            summed[kept++] = stats[i];
+    mm_columns_sort(columns, summed, kept);
+}
+
+static mm_axes axes_of(const mm_tensor *tensor, size_t classes, size_t voxels, int channels_last)
+{
+    mm_axes axes = {.base = tensor->data, .dtype = tensor->dtype, .size = mm_dtype_size(tensor->dtype)};
+
+    axes.image_stride = classes * voxels;
+    axes.class_stride = channels_last ? 1 : voxels;
+    axes.voxel_stride = channels_last ? classes : 1;
+    return axes;
+}
+
+/* What a request comes to before anything is allocated. */
+typedef struct layout {
+    mm_shape shape;
+    mm_stat stats[MM_MAX_STATS];
+    size_t stat_count;
+    mm_columns columns;
+    size_t chunks;
+    int keep_confusion;
+    size_t partials, counters; /* elements */
+    size_t records;            /* bytes, about */
+} layout;
+
+static mm_status too_large(mm_problem *problem)
+{
+    if (problem != NULL)
+        *problem =
+            (mm_problem){.tensor = "pred", .text = "the sums of so many voxels and classes do not fit in memory"};
+    return MM_NO_MEMORY;
+}
+
+static mm_status plan_confusion(layout *plan, unsigned keep, mm_problem *problem)
+{
+    const size_t classes = plan->shape.classes;
+
+    if (plan->shape.task == MM_MULTILABEL)
+        return MM_OK;
+    if ((keep & MM_KEEP_CONFUSION) && classes > MM_CONFUSION_MOST) {
+        if (problem != NULL) {
+            *problem = (mm_problem){.param = "include"};
+            snprintf(problem->text, sizeof problem->text, "the confusion table is kept for at most %d classes",
+                     MM_CONFUSION_MOST);
+        }
+        return MM_BAD_PARAM;
+    }
+    plan->keep_confusion = classes <= MM_CONFUSION_ALWAYS || (keep & MM_KEEP_CONFUSION) != 0;
+    return MM_OK;
+}
+
+static mm_status plan_layout(const mm_input *input, const mm_plan *plan, unsigned keep, layout *out,
+                             mm_problem *problem)
+{
+    mm_status status = mm_input_shape(input, &out->shape, problem);
+
+    if (status == MM_OK)
+        status = plan_confusion(out, keep, problem);
+    if (status != MM_OK)
+        return status;
+    const size_t classes = out->shape.classes, images = out->shape.images;
+
+    out->stat_count = choose_stats(plan, &out->shape, keep, out->stats);
+    choose_columns(&out->shape, out->stats, out->stat_count, &out->columns);
+    out->chunks = (out->shape.voxels + MM_CHUNK - 1) / MM_CHUNK;
+    const size_t cells = out->keep_confusion ? classes * classes : 0;
+    const size_t record = (3 * classes + cells + out->stat_count * classes) * 8 + 512;
+
+    if (!mm_multiply(images, out->chunks, &out->partials) ||
+        !mm_multiply(out->partials, out->columns.count * classes, &out->partials) ||
+        !mm_multiply(images, 1 + 3 * classes + cells, &out->counters) || !mm_multiply(images, record, &out->records) ||
+        out->partials > SIZE_MAX / 32 || out->counters > SIZE_MAX / 32 || out->records > SIZE_MAX / 4)
+        return too_large(problem);
+    return MM_OK;
+}
+
+mm_status mm_eval_size(const mm_input *input, const mm_plan *plan, unsigned keep, size_t *bytes, mm_problem *problem)
+{
+    layout l = {.chunks = 0};
+    mm_status status = plan_layout(input, plan, keep, &l, problem);
+
+    if (status == MM_OK)
+        *bytes = sizeof(mm_eval) + (l.partials + l.counters) * 8 + l.records;
+    return status;
+}
+
+/* -------------------------------------------------------------------- tasks */
+
+static void set_tasks(mm_eval *eval)
+{
+    const mm_pass *pass = &eval->pass;
+    const size_t classes = pass->shape.pred_has_classes ? pass->shape.classes : 1;
+    size_t chunk_bytes = MM_CHUNK;
+
+    if (!mm_multiply(chunk_bytes, classes * pass->pred.size, &chunk_bytes))
+        chunk_bytes = TASK_BYTES;
+    eval->task_chunks = TASK_BYTES / chunk_bytes;
+    if (eval->task_chunks < 1)
+        eval->task_chunks = 1;
+    if (eval->task_chunks > TASK_CHUNKS)
+        eval->task_chunks = TASK_CHUNKS;
+    eval->tasks_of_image = (pass->chunks + eval->task_chunks - 1) / eval->task_chunks;
+}
+
+static void set_pass(mm_eval *eval, const mm_input *input, const layout *l)
+{
+    mm_pass *pass = &eval->pass;
+    const size_t classes = l->shape.classes, voxels = l->shape.voxels, images = l->shape.images;
+
+    pass->k = mm_kernels_chosen();
+    pass->shape = l->shape;
+    pass->way = choose_way(&l->shape, input->pred.dtype, &l->columns);
+    pass->pred = axes_of(&input->pred, l->shape.pred_has_classes ? classes : 1, voxels, input->channels_last);
+    pass->label = axes_of(&input->label, l->shape.label_kind == MM_ONEHOT ? classes : 1, voxels, input->channels_last);
+    pass->has_mask = input->mask.data != NULL;
+    if (pass->has_mask)
+        pass->mask = axes_of(&input->mask, 1, voxels, 0);
+    pass->has_ignore = input->has_ignore;
+    pass->ignore = input->ignore_index;
+    pass->threshold = input->threshold;
+    pass->columns = l->columns;
+    pass->chunks = l->chunks;
+    pass->confusion_classes = l->keep_confusion ? classes : 0;
+    pass->scored = eval->counters;
+    pass->counts = eval->counters + images;
+    pass->confusion = l->keep_confusion ? pass->counts + 3 * images * classes : NULL;
+    atomic_init(&pass->bad_pred, UINT64_MAX);
+    atomic_init(&pass->bad_label, UINT64_MAX);
+    atomic_init(&pass->off_one_first, UINT64_MAX);
+}
+
+mm_status mm_eval_new(mm_eval **out, const mm_input *input, const mm_plan *plan, unsigned keep, mm_problem *problem)
+{
+    layout l = {.chunks = 0};
+    mm_status status = plan_layout(input, plan, keep, &l, problem);
+
+    if (status != MM_OK)
+        return status;
+    mm_eval *eval = calloc(1, sizeof *eval);
+    if (eval == NULL)
+        return too_large(problem);
+    eval->pass.partials = calloc(l.partials + 1, sizeof(double));
+    eval->counters = calloc(l.counters, sizeof *eval->counters);
+    if (eval->pass.partials == NULL || eval->counters == NULL) {
+        mm_eval_free(eval);
+        return too_large(problem);
+    }
+    memcpy(eval->stats, l.stats, sizeof eval->stats);
+    eval->stat_count = l.stat_count;
+    eval->keep_confusion = l.keep_confusion;
+    set_pass(eval, input, &l);
+    set_tasks(eval);
+    *out = eval;
+    return MM_OK;
+}
+
+size_t mm_eval_task_count(const mm_eval *eval)
+{
+    return eval->pass.shape.images * eval->tasks_of_image;
+}
+
+void mm_eval_task(mm_eval *eval, size_t task, void *scratch)
+{
+    const size_t image = task / eval->tasks_of_image;
+    const size_t first = task % eval->tasks_of_image * eval->task_chunks;
+    size_t end = first + eval->task_chunks;
+
+    if (end > eval->pass.chunks)
+        end = eval->pass.chunks;
+    mm_chunk_begin(&eval->pass, scratch);
+    for (size_t chunk = first; chunk < end; chunk++)
+        mm_chunk_run(&eval->pass, image, chunk, scratch);
+    mm_chunk_end(&eval->pass, image, scratch);
+}
+
+/* ------------------------------------------------------------------- finish */
+
+static mm_status bad_value(const mm_axes *axes, const char *tensor, uint64_t index, const char *what,
+                           mm_problem *problem)
+{
+    if (problem != NULL) {
+        *problem = (mm_problem){.has_index = 1, .index = index};
+        snprintf(problem->tensor, sizeof problem->tensor, "%s", tensor);
+        snprintf(problem->text, sizeof problem->text, "%s[%llu] is %.9g: %s", tensor, (unsigned long long)index,
+                 mm_axes_value(axes, index), what);
+    }
+    return MM_BAD_VALUE;
+}
+
+static const char *pred_rule(mm_pred_kind kind)
+{
+    switch (kind) {
+    case MM_LOGITS:
+        return "logits must be finite";
+    case MM_MASKS:
+        return "a mask holds 0 and 1";
+    case MM_LABELS:
+        return "not a class";
+    default:
+        return "a probability lies between 0 and 1";
+    }
+}
+
+static mm_status check_values(const mm_eval *eval, mm_problem *problem)
+{
+    const mm_pass *pass = &eval->pass;
+    const uint64_t pred = atomic_load(&pass->bad_pred), label = atomic_load(&pass->bad_label);
+
+    if (pred != UINT64_MAX)
+        return bad_value(&pass->pred, "pred", pred, pred_rule(pass->shape.pred_kind), problem);
+    if (label != UINT64_MAX)
+        return bad_value(&pass->label, "label", label,
+                         pass->shape.label_kind == MM_INDEX ? "not a class" : "a label lies between 0 and 1", problem);
+    return MM_OK;
+}
+
+/* Adds the chunks of one image in order of index, one column after the other. */
+static void add_chunks(const mm_pass *pass, size_t image, size_t column, double *sums)
+{
+    const size_t classes = pass->shape.classes, step = pass->columns.count * classes;
+    const double *from = pass->partials + image * pass->chunks * step + column * classes;
+
+    for (size_t chunk = 0; chunk < pass->chunks; chunk++)
+        for (size_t c = 0; c < classes; c++)
+            sums[c] += from[chunk * step + c];
+}
+
+/* A column that the counts say: p and g are 0 or 1. */
+static void from_counts(const mm_record *record, const mm_stat *stat, size_t classes, double *sums)
+{
+    for (size_t c = 0; c < classes; c++) {
+        const uint64_t label = record->label_count[c], pred = record->pred_count[c], both = record->both_count[c];
+
+        switch ((mm_stat_kind)stat->kind) {
+        case MM_SUM_P:
+        case MM_SUM_PP:
+            sums[c] = (double)pred;
+            break;
+        case MM_SUM_PG:
+            sums[c] = (double)both;
+            break;
+        case MM_SUM_AD:
+            sums[c] = (double)(label + pred - 2 * both);
+            break;
+        default:
+            sums[c] = (double)label;
+            break; /* G, GG */
+        }
+    }
+}
+
+static void fill_record(const mm_eval *eval, size_t image, mm_record *record)
+{
+    const mm_pass *pass = &eval->pass;
+    const size_t classes = pass->shape.classes;
+
+    record->voxels = pass->shape.voxels;
+    record->scored = atomic_load(&pass->scored[image]);
+    for (size_t i = 0; i < 3 * classes; i++)
+        record->label_count[i] = atomic_load(&pass->counts[image * 3 * classes + i]);
+    for (size_t i = 0; record->confusion != NULL && i < classes * classes; i++)
+        record->confusion[i] = atomic_load(&pass->confusion[image * classes * classes + i]);
+    for (size_t i = 0; i < eval->stat_count; i++) {
+        const size_t column = mm_stat_find(pass->columns.stats, pass->columns.count, &eval->stats[i]);
+
+        if (column < pass->columns.count)
+            add_chunks(pass, image, column, record->sums + i * classes);
+        else
+            from_counts(record, &eval->stats[i], classes, record->sums + i * classes);
+    }
+}
+
+mm_status mm_eval_finish(mm_eval *eval, const char *const *image_ids, mm_images **out, mm_problem *problem)
+{
+    mm_images *images = NULL;
+    mm_status status = check_values(eval, problem);
+
+    if (status == MM_OK && mm_images_new(&images, eval->pass.shape.task, eval->pass.shape.classes) != MM_OK)
+        status = too_large(problem);
+    for (size_t i = 0; status == MM_OK && i < eval->pass.shape.images; i++) {
+        mm_record *record = mm_images_append(images, image_ids[i], eval->stats, eval->stat_count, eval->keep_confusion);
+
+        if (record == NULL)
+            status = too_large(problem);
+        else
+            fill_record(eval, i, record);
+    }
+    if (status != MM_OK) {
+        mm_images_free(images);
+        return status;
+    }
+    *out = images;
+    return MM_OK;
+}
+
+mm_warning mm_eval_warning(const mm_eval *eval)
+{
+    return (mm_warning){.count = (size_t)atomic_load(&eval->pass.off_one_count),
+                        .index = atomic_load(&eval->pass.off_one_first)};
+}
+
+void mm_eval_free(mm_eval *eval)
+{
+    if (eval == NULL)
+        return;
+    free(eval->pass.partials);
+    free(eval->counters);
+    free(eval);
+}

@@ -1,0 +1,88 @@
+/*
+ * kernels.h - the inner loops over one chunk of voxels: one table per CPU level, whole, the same bits.
+ *
+ * A plane holds one number for each of the MM_CHUNK voxels of a chunk.  A voxel that is not scored, or lies past the
+ * end of the image, has 0 in planes of p and g, and -1 in planes of class indices ("label", "arg"; floats, since those
+ * compare side by side with p).  Kernels never allocate and never thread; planes do not overlap.
+ */
+#ifndef MM_KERNELS_H
+#define MM_KERNELS_H
+
+#include "lib/sums.h"
+
+typedef struct mm_kernels {
+    const char *level;
+
+    /* Loading: n elements that lie `stride` elements apart, any alignment.  The rest of the plane is 0 (label: -1).
+     * load_f32 takes F32, F16, BF16, U8 and BOOL, which float holds exactly; load_f64 takes every type. */
+    void (*load_f32)(float *out, const unsigned char *in, mm_dtype dtype, size_t stride, size_t n);
+    void (*load_f64)(double *out, const unsigned char *in, mm_dtype dtype, size_t stride, size_t n);
+    /* -1 for the ignored value; 1 when a value is neither a class nor ignored (it reads as -1 too). */
+    int (*load_index)(float *label, const unsigned char *in, mm_dtype dtype, size_t stride, size_t n, unsigned classes,
+                      int has_ignore, int64_t ignore);
+
+    /* Which voxels are scored, and labels with a class axis. */
+    void (*keep_masked)(float *label, const unsigned char *mask, size_t n); /* -1 where the mask is 0 */
+    size_t (*scored_of)(double *scored, const float *label);                /* 1 where label >= 0, else 0; how many */
+    /* Where g is 1 the label becomes c and one is added to ones; 1 when a g is neither 0 nor 1. */
+    int (*onehot)(const double *g, float c, float *label, double *ones);
+    void (*equals)(double *out, const float *label, float c); /* 1 where the label is c */
+
+    /* Float planes of all classes, `stride` apart: class of the greatest value (the first one wins), sum over the
+     * classes, value at the label's class.  1 when a value is NaN or outside [0,1]. */
+    int (*scan)(const float *rows, size_t stride, size_t classes, const float *label, float *arg, float *total,
+                float *at_label);
+    void (*overlap)(const float *p, const float *label, float c, double sums[3]); /* p, p^2, p [label = c] */
+    void (*blank)(float *p, const float *label);                                  /* 0 where label is -1 */
+    void (*widen)(double *out, const float *in);
+    void (*narrow)(float *out, const double *in);
+    /* label * classes + pred; classes^2 where label is -1. */
+    void (*pairs)(const float *label, const float *pred, unsigned classes, unsigned *out);
+    size_t (*off_one)(const float *total, const float *label, float tolerance); /* scored voxels with |total-1| above */
+
+    /* The one order of sums: 16 lanes, folded pairwise. */
+    double (*sum)(const double *terms);
+    /* The same over the voxels of each class: out[0 .. classes).  lanes: room for classes * MM_LANES. */
+    void (*class_sums)(const double *terms, const float *label, size_t classes, double *lanes, double *out);
+    /* Scored voxels with g > 1/2, with p > threshold, with both. */
+    void (*count_masks)(const double *p, double threshold, const double *g, const double *scored, uint64_t counts[3]);
+
+    /* Checks of all values of a plane. */
+    int (*in_range)(const double *p);  /* in [0,1] */
+    int (*is_binary)(const double *p); /* 0 or 1 */
+    int (*finite)(const double *x);
+
+    /* Arithmetic on planes. */
+    void (*scale_bytes)(double *inout);                  /* /255 */
+    void (*select)(double *inout, const double *scored); /* 0 where not scored */
+    void (*add)(double *inout, const double *a);
+    void (*pick)(double *inout, const double *a, const float *label, float c); /* a where the label is c */
+    void (*track_max)(const double *x, double c, double *max, double *arg);    /* running maximum and its class */
+    void (*square)(double *out, const double *a);
+    void (*multiply)(double *out, const double *a, const double *b);
+    void (*distance)(double *out, const double *a, const double *b); /* |a - b| */
+    void (*power)(double *inout, const double *base, double gamma);  /* inout *= base^gamma, base in [0,1] */
+    void (*complement)(double *out, const double *a);                /* 1 - a */
+    void (*neglog)(double *out, const double *a, double least);      /* -log max(a, least) */
+    void (*clip)(double *inout, double least);                       /* to [least, 1 - least] */
+    void (*divide)(double *inout, const double *by);                 /* 0 where by is 0 */
+
+    /* Logits.  Softmax over classes with maximum `max` at class `arg`: e = exp(x - max), denominator 1 + rest with
+     * rest = sum of e over the other classes, so that what is small is not rounded away. */
+    void (*logit_exp)(double *inout, const double *max);
+    void (*logit_rest)(const double *e, double c, const double *arg, double *rest); /* rest += e unless c is arg */
+    void (*softmax)(double *p, double *complement, const double *e, double c, const double *arg, const double *rest);
+    void (*log_softmax)(double *out, const double *x, const double *max, const double *rest); /* -log p */
+    void (*sigmoid)(double *p, double *complement, double *neglog_p, double *neglog_complement, const double *x);
+} mm_kernels;
+
+/* The table of the level that cpu.c chose. */
+const mm_kernels *mm_kernels_chosen(void);
+
+extern const mm_kernels mm_kernels_scalar;
+#ifdef __x86_64__
+extern const mm_kernels mm_kernels_v3;
+extern const mm_kernels mm_kernels_v4;
+#endif
+
+#endif
