@@ -528,6 +528,41 @@ static void put_params(mm_json *json, const mm_param *params, size_t count)
     mm_json_close(json, ']');
 }
 
+static void put_info(mm_json *json, const mm_score_info *info)
+{
+    mm_json_open(json, '{');
+    NAME(json, "name");
+    mm_json_string(json, info->name);
+    NAME(json, "aliases");
+    put_words(json, info->aliases, ", ");
+    NAME(json, "kind");
+    mm_json_string(json, kinds[info->kind]);
+    NAME(json, "better");
+    mm_json_string(json, betters[info->better]);
+    NAME(json, "summary");
+    mm_json_string(json, info->summary);
+    NAME(json, "formula");
+    mm_json_string(json, info->formula);
+    NAME(json, "source");
+    mm_json_string(json, info->source);
+    NAME(json, "undefined");
+    mm_json_string(json, info->undefined);
+    NAME(json, "params");
+    put_params(json, info->params, info->param_count);
+    NAME(json, "common");
+    put_params(json, info->common, info->common_count);
+    mm_json_close(json, '}');
+}
+
+char *mm_reply_score(const mm_score_info *info, size_t *size)
+{
+    mm_json json;
+
+    mm_json_begin(&json, 4096);
+    put_info(&json, info);
+    return mm_json_end(&json, size);
+}
+
 char *mm_reply_scores(size_t *size)
 {
     const mm_score_info *info;
@@ -537,30 +572,8 @@ char *mm_reply_scores(size_t *size)
     mm_json_open(&json, '{');
     NAME(&json, "scores");
     mm_json_open(&json, '[');
-    for (size_t i = 0; (info = mm_score_at(i)) != NULL; i++) {
-        mm_json_open(&json, '{');
-        NAME(&json, "name");
-        mm_json_string(&json, info->name);
-        NAME(&json, "aliases");
-        put_words(&json, info->aliases, ", ");
-        NAME(&json, "kind");
-        mm_json_string(&json, kinds[info->kind]);
-        NAME(&json, "better");
-        mm_json_string(&json, betters[info->better]);
-        NAME(&json, "summary");
-        mm_json_string(&json, info->summary);
-        NAME(&json, "formula");
-        mm_json_string(&json, info->formula);
-        NAME(&json, "source");
-        mm_json_string(&json, info->source);
-        NAME(&json, "undefined");
-        mm_json_string(&json, info->undefined);
-        NAME(&json, "params");
-        put_params(&json, info->params, info->param_count);
-        NAME(&json, "common");
-        put_params(&json, info->common, info->common_count);
-        mm_json_close(&json, '}');
-    }
+    for (size_t i = 0; (info = mm_score_at(i)) != NULL; i++)
+        put_info(&json, info);
     mm_json_close(&json, ']');
     mm_json_close(&json, '}');
     return mm_json_end(&json, size);
