@@ -1,8 +1,9 @@
 # maskmeter in a container: built on Debian 13, run as an unprivileged user; nothing at run time needs a shell.
 FROM debian:13-slim AS build
+# hadolint ignore=DL3008  # a Debian release keeps only its newest version of a package
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
-        gcc libc6-dev clang make pkg-config \
+        gcc libc6-dev clang make pkg-config python3 python3-yaml \
         libmicrohttpd-dev libuv1-dev libsqlite3-dev libcjson-dev libzstd-dev zlib1g-dev \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
@@ -13,6 +14,7 @@ COPY server server
 RUN make && strip build/maskmeter
 
 FROM debian:13-slim
+# hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
         libmicrohttpd12t64 libuv1t64 libsqlite3-0 libcjson1 libzstd1 zlib1g libgomp1 \

@@ -27,7 +27,7 @@ march_v4     := -march=x86-64-v4 -mprefer-vector-width=512
 
 objects     = $(patsubst %.c,$(BUILD)/%.o,$(filter-out lib/kernels.c,$(wildcard $1/*.c)))
 lib_obj    := $(call objects,lib) $(levels:%=$(BUILD)/lib/kernels-%.o)
-proto_obj  := $(call objects,proto)
+proto_obj  := $(call objects,proto) $(BUILD)/proto/openapi_json.o
 server_obj := $(call objects,server)
 test_obj   := $(call objects,tests)
 fuzzers    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -60,6 +60,11 @@ $(BUILD)/lib/parallel.o: lib/parallel.c $(BUILD)/flags
 $(BUILD)/lib/%.o: lib/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,cc)$(CC) $(BASE) -c -o $@ $<
+$(BUILD)/proto/openapi_json.c: proto/openapi_json.py proto/openapi.yaml
+	@mkdir -p $(@D)
+	@$(PYTHON) $^ > $@
+$(BUILD)/proto/openapi_json.o: $(BUILD)/proto/openapi_json.c $(BUILD)/flags
+	$(call say,cc)$(CC) $(BASE) -c -o $@ $<
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,cc)$(CC) $(BASE) $(SYSTEM) -c -o $@ $<
@@ -68,7 +73,7 @@ $(BUILD)/%.a: $(BUILD)/names
 	@$(AR) rcs $@ $(no_note)
 
 # Notes that change when their text does: what everything is compiled with, and what there is to link.
-$(BUILD)/flags: note = $(CC) $(KERNEL_CC) $(BASE) $(SYSTEM) $(KERNEL) $(LINK)
+$(BUILD)/flags: note = $(CC) $(KERNEL_CC) $(BASE) $(SYSTEM) $(KERNEL) $(march_v3) $(march_v4) $(LINK)
 $(BUILD)/names: note = $(lib_obj) $(proto_obj) $(server_obj) $(test_obj)
 $(BUILD)/flags $(BUILD)/names: FORCE
 	@mkdir -p $(@D)
@@ -77,10 +82,10 @@ $(BUILD)/maskmeter $(BUILD)/run_tests $(fuzzers): $(BUILD)/names
 
 # ---- what a fresh Debian lacks ----
 build_packages := gcc libc6-dev clang pkg-config libmicrohttpd-dev libuv1-dev libsqlite3-dev libcjson-dev libzstd-dev \
-                  zlib1g-dev
-demo_packages  := curl python3 zstd
+                  zlib1g-dev python3 python3-yaml
+demo_packages  := curl zstd
 test_packages  := g++ libcunit1-dev libomp-dev libclang-rt-dev valgrind libc6-dbg util-linux python3-pytest \
-                  python3-numpy python3-jsonschema python3-requests python3-yaml
+                  python3-numpy python3-jsonschema python3-requests
 lint_packages  := clang-format clang-tidy shellcheck
 image_packages := debootstrap python3 util-linux
 

@@ -90,6 +90,11 @@ mm_wire_status mm_coding_feed(mm_coding *coding, const unsigned char *in, size_t
 /* The body has ended: MM_WIRE_BAD_FILE when it stopped inside a member. */
 mm_wire_status mm_coding_end(mm_coding *coding, mm_problem *problem);
 
+/* ---------------------------------------------------------------- OpenAPI */
+
+extern const char   mm_openapi_json[]; /* openapi.yaml as JSON; the build makes it */
+extern const size_t mm_openapi_json_size;
+
 #ifdef __cplusplus
 }
 #endif

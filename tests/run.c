@@ -14,6 +14,8 @@
 /* clang-format off */
 /* X(source): the suite in tests/test_<source>.c. */
 #define SUITES(X) \
+    X(history_sqlite) \
+    X(reader) \
     X(oracle)
 /* clang-format on */
 
