@@ -199,4 +199,5 @@ help:                                  ## this list
 .PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http sanitize tsan \
         valgrind fuzz bench format check-format lint image-check clean help FORCE
 .DELETE_ON_ERROR:
+$(BUILD)/%.d: ;
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/fuzz/*.d)
