@@ -29,7 +29,7 @@ void mm_writer_reserve(mm_writer *writer, size_t more)
 {
     if (mm_writer_failed(writer) || writer->room - writer->size >= more)
         return;
-    if (more > SIZE_MAX - writer->size)
+    if (more > PTRDIFF_MAX - writer->size) /* no block is larger */
         writer->no_memory = 1;
     else
         resize(writer, writer->size + more);
