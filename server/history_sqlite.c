@@ -336,7 +336,7 @@ static mm_connection *idle_reader(mm_store *store)
     return reader;
 }
 
-mm_store_status mm_reader_take(mm_store *store, mm_connection **out, mm_problem *problem)
+mm_store_status mm_store_reader_take(mm_store *store, mm_connection **out, mm_problem *problem)
 {
     mm_connection *reader = idle_reader(store);
     mm_store_status status = MM_STORE_OK;

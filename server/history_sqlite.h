@@ -41,7 +41,7 @@ struct mm_store {
 };
 
 /* A reader of its own for the caller, in a snapshot, until mm_reader_return(). */
-mm_store_status mm_reader_take(mm_store *store, mm_connection **out, mm_problem *problem);
+mm_store_status mm_store_reader_take(mm_store *store, mm_connection **out, mm_problem *problem);
 void mm_reader_return(mm_store *store, mm_connection *reader);
 
 /* -------------------------------------------------------------- statements */

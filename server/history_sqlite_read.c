@@ -106,7 +106,7 @@ mm_store_status mm_sqlite_evaluation(mm_store *store, const char *project, const
 {
     mm_connection *reader;
     int64_t id = 0;
-    mm_store_status status = mm_reader_take(store, &reader, problem);
+    mm_store_status status = mm_store_reader_take(store, &reader, problem);
 
     if (status != MM_STORE_OK)
         return status;
@@ -208,7 +208,7 @@ mm_store_status mm_sqlite_runs(mm_store *store, const char *project, const char 
 
     if (!mm_cursor_read(cursor, 'r', &from, problem))
         return MM_STORE_BAD_CURSOR;
-    const mm_store_status status = mm_reader_take(store, &reader, problem);
+    const mm_store_status status = mm_store_reader_take(store, &reader, problem);
 
     if (status != MM_STORE_OK)
         return status;
@@ -229,7 +229,7 @@ mm_store_status mm_sqlite_run_row(mm_store *store, const char *project, const ch
                                   mm_problem *problem)
 {
     mm_connection *reader;
-    const mm_store_status status = mm_reader_take(store, &reader, problem);
+    const mm_store_status status = mm_store_reader_take(store, &reader, problem);
 
     if (status != MM_STORE_OK)
         return status;
@@ -321,7 +321,7 @@ mm_store_status mm_sqlite_evaluations(mm_store *store, const char *project, cons
 
     if (!mm_cursor_read(cursor, 'e', &from, problem))
         return MM_STORE_BAD_CURSOR;
-    mm_store_status status = mm_reader_take(store, &reader, problem);
+    mm_store_status status = mm_store_reader_take(store, &reader, problem);
 
     if (status != MM_STORE_OK)
         return status;
