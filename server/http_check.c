@@ -207,9 +207,9 @@ int mm_check_headers(const mm_header *headers, size_t count, const mm_head_rules
 static int media_is(const char *value, const char *name)
 {
     const size_t size = strcspn(value, "; \t");
+    const char after = value[size + strspn(value + size, " \t")];
 
-    return size == strlen(name) && strncasecmp(value, name, size) == 0 &&
-           (value[size + strspn(value + size, " \t")] == ';' || value[size + strspn(value + size, " \t")] == '\0');
+    return size == strlen(name) && strncasecmp(value, name, size) == 0 && (after == ';' || after == '\0');
 }
 
 int mm_check_no_body(const mm_heads *heads, mm_problem *problem)
@@ -219,35 +219,12 @@ int mm_check_no_body(const mm_heads *heads, mm_problem *problem)
     return 0;
 }
 
-static int check_coding(const char *value, const char **coding, mm_problem *problem)
+int mm_check_length(const mm_heads *heads, uint64_t max_body, mm_problem *problem)
 {
-    *coding = NULL;
-    if (value == NULL || value[0] == '\0' || strcasecmp(value, "identity") == 0)
-        return 0;
-    if (!mm_coding_known(value)) {
-        (void)refuse(415, problem, "");
-        (void)snprintf(problem->text, sizeof problem->text, "the content coding must be one of %s, and only one",
-                       mm_coding_names());
-        return 415;
-    }
-    *coding = value;
-    return 0;
-}
-
-int mm_check_body(const mm_heads *heads, uint64_t max_body, const char **coding, mm_problem *problem)
-{
-    int status;
-
     if (!heads->has_length)
         return refuse(411, problem,
                       heads->has_transfer_encoding ? "chunked bodies are not taken; send content-length"
                                                    : "the header content-length is required");
-    if (heads->content_type == NULL || (!media_is(heads->content_type, "application/octet-stream") &&
-                                        !media_is(heads->content_type, "application/x-safetensors")))
-        return refuse(415, problem, "the content type must be application/x-safetensors or application/octet-stream");
-    status = check_coding(heads->content_encoding, coding, problem);
-    if (status != 0)
-        return status;
     if (heads->length > max_body) {
         (void)refuse(413, problem, "");
         (void)snprintf(problem->text, sizeof problem->text, "the body is larger than the limit of %llu bytes",
@@ -255,6 +232,31 @@ int mm_check_body(const mm_heads *heads, uint64_t max_body, const char **coding,
         return 413;
     }
     return 0;
+}
+
+int mm_check_media(const mm_heads *heads, mm_problem *problem)
+{
+    if (heads->content_type != NULL && (media_is(heads->content_type, "application/octet-stream") ||
+                                        media_is(heads->content_type, "application/x-safetensors")))
+        return 0;
+    return refuse(415, problem, "the content type must be application/x-safetensors or application/octet-stream");
+}
+
+int mm_check_coding(const mm_heads *heads, const char **coding, mm_problem *problem)
+{
+    const char *value = heads->content_encoding;
+
+    *coding = NULL;
+    if (value == NULL || value[0] == '\0' || strcasecmp(value, "identity") == 0)
+        return 0;
+    if (mm_coding_known(value)) {
+        *coding = value;
+        return 0;
+    }
+    (void)refuse(415, problem, "");
+    (void)snprintf(problem->text, sizeof problem->text, "the content coding must be one of %s, and only one",
+                   mm_coding_names());
+    return 415;
 }
 
 int mm_trace_id(const char *traceparent, char id[33])

@@ -34,9 +34,11 @@ typedef struct mm_head_rules {
 /* 0, or the HTTP status to refuse the request with; `problem` says why and names no bytes of the client. */
 int mm_check_headers(const mm_header *headers, size_t count, const mm_head_rules *rules, mm_heads *heads,
                      mm_problem *problem);
-/* 0, or 411, 400, 413, 415: the rules of a safetensors body of at most max_body bytes.  *coding: NULL for identity,
- * else a name that mm_coding_new() takes. */
-int mm_check_body(const mm_heads *heads, uint64_t max_body, const char **coding, mm_problem *problem);
+/* The rules of a safetensors body.  Each is 0 or the status to refuse with. */
+int mm_check_length(const mm_heads *heads, uint64_t max_body, mm_problem *problem); /* 411, 413 */
+int mm_check_media(const mm_heads *heads, mm_problem *problem);                     /* 415 */
+/* 415.  *coding: NULL for identity, else a name that mm_coding_new() takes. */
+int mm_check_coding(const mm_heads *heads, const char **coding, mm_problem *problem);
 /* 0, or 400: a request that must have no body. */
 int mm_check_no_body(const mm_heads *heads, mm_problem *problem);
 

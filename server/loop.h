@@ -28,7 +28,7 @@ mm_status mm_loop_work(mm_loop *loop, void (*work)(void *context), void (*done)(
 /* Calls ready(context) when fd is readable (an epoll descriptor is when it has events). */
 mm_status mm_loop_watch(mm_loop *loop, int fd, void (*ready)(void *context), void *context);
 void      mm_loop_unwatch(mm_loop *loop);
-/* Calls turn(context) at the end of every turn of the loop, when its posts, timers and descriptors were served. */
+/* Calls turn(context) in every turn of the loop, after its posts and descriptors were served. */
 mm_status mm_loop_every_turn(mm_loop *loop, void (*turn)(void *context), void *context);
 mm_status mm_timer_new(mm_timer **out, mm_loop *loop, void (*fire)(void *context), void *context);
 void      mm_timer_start(mm_timer *timer, uint64_t milliseconds, uint64_t repeat);

@@ -1,0 +1,327 @@
+/*
+ * cmd_serve.c - starts everything in the right order, waits for a signal, ends everything in the reverse order.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "server/address.h"
+#include "server/admission.h"
+#include "server/cmd.h"
+#include "server/compute.h"
+#include "server/config.h"
+#include "server/history.h"
+#include "server/http.h"
+#include "server/log.h"
+#include "server/stats.h"
+
+#define HEALTH_MS         250 /* between looks at the history's health */
+#define MAX_ROUTES        32
+#define SPARE_DESCRIPTORS 64 /* for the store, the log and others, beside connections */
+#define MOST_CONNECTIONS  65536
+
+extern char **environ;
+
+typedef struct service {
+    mm_server server;
+    mm_config *config;
+    mm_http *http;
+    mm_timer *health, *drain;
+    const char *route_names[MAX_ROUTES];
+    char local_address[64]; /* without the port, as Host has it */
+    int listen_fd;          /* -1 once it is the http part's */
+    char address[64];
+    int draining; /* a signal was seen */
+} service;
+
+/* ------------------------------------------------------------------ ending */
+
+static void stop_loop(void *context)
+{
+    service *s = context;
+
+    mm_loop_stop(s->server.loop);
+}
+
+static void hurry(void *context)
+{
+    service *s = context;
+
+    mm_log_text(s->server.log, MM_LOG_WARNING, "drain_timeout", "cutting the connections that are still in flight");
+    mm_http_hurry(s->http);
+}
+
+static void quiesce(service *s)
+{
+    mm_http_quiesce(s->http, stop_loop, s);
+}
+
+/* The delay between failing readiness and the end of accepting is over. */
+static void end_delay(void *context)
+{
+    service *s = context;
+
+    mm_timer_free(s->drain);
+    s->drain = NULL;
+    quiesce(s);
+    if (mm_timer_new(&s->drain, s->server.loop, hurry, s) == MM_OK)
+        mm_timer_start(s->drain, (uint64_t)s->config->drain_timeout * 1000, 0);
+}
+
+/* The first SIGTERM or SIGINT drains, the second ends at once.  SIGHUP means nothing yet. */
+static void on_signal(void *context, int number)
+{
+    service *s = context;
+
+    if (number == SIGHUP)
+        return;
+    if (s->draining) {
+        mm_log_text(s->server.log, MM_LOG_WARNING, "killed", "a second signal: ending at once");
+        _exit(MM_EXIT_FAILED);
+    }
+    s->draining = 1;
+    s->server.draining = 1;
+    mm_log_text(s->server.log, MM_LOG_INFO, "draining", "no new evaluations; those in flight will end");
+    if (mm_timer_new(&s->drain, s->server.loop, end_delay, s) == MM_OK)
+        mm_timer_start(s->drain, (uint64_t)s->config->drain_delay * 1000, 0);
+    else
+        quiesce(s);
+}
+
+/* A history that cannot sync may have lost what it wrote: only a restart, with recovery, is safe. */
+static void look_at_history(void *context)
+{
+    service *s = context;
+
+    if (mm_history_health(s->server.history) != MM_STORE_FATAL)
+        return;
+    mm_log_text(s->server.log, MM_LOG_ERROR, "store_failed", "the history can no longer be written safely; ending");
+    mm_log_flush(s->server.log);
+    _exit(MM_EXIT_FAILED);
+}
+
+/* ---------------------------------------------------------------- starting */
+
+static int complain(const char *text)
+{
+    (void)fprintf(stderr, "maskmeter serve: %s\n", text);
+    return MM_EXIT_FAILED;
+}
+
+/* libgomp reads OMP_WAIT_POLICY before main(); without "passive" its idle threads spin on the loop's processor. */
+static void run_again_passive(int argc, char **argv)
+{
+    char program[] = "maskmeter";
+    char **arguments;
+
+    if (getenv("OMP_WAIT_POLICY") != NULL || setenv("OMP_WAIT_POLICY", "passive", 1) != 0)
+        return;
+    arguments = calloc((size_t)argc + 2, sizeof *arguments);
+    if (arguments == NULL)
+        return;
+    arguments[0] = program;
+    for (int i = 0; i < argc; i++)
+        arguments[i + 1] = argv[i];
+    (void)execv("/proc/self/exe", arguments); /* on failure: go on, only slower */
+    free(arguments);
+}
+
+/* Descriptors for connections: as many as the hard limit allows, less a few of our own. */
+static unsigned prepare_process(void)
+{
+    struct rlimit files = {0};
+    const struct rlimit no_core = {0, 0};
+    rlim_t count;
+
+    (void)umask(077);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)setrlimit(RLIMIT_CORE, &no_core);
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return SPARE_DESCRIPTORS;
+    files.rlim_cur = files.rlim_max < MOST_CONNECTIONS ? files.rlim_max : MOST_CONNECTIONS;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+        (void)getrlimit(RLIMIT_NOFILE, &files);
+    count = files.rlim_cur;
+    return (unsigned)(count > 2 * SPARE_DESCRIPTORS ? count - SPARE_DESCRIPTORS : count / 2);
+}
+
+static int make_directory(const char *path)
+{
+    if (mkdir(path, 0700) == 0 || errno == EEXIST)
+        return 1;
+    (void)fprintf(stderr, "maskmeter serve: cannot make the directory %s: %s\n", path, strerror(errno));
+    return 0;
+}
+
+static int may_listen(const mm_config *config)
+{
+    if (mm_address_is_local(config->listen) || config->insecure_open)
+        return 1;
+    (void)fprintf(stderr,
+                  "maskmeter serve: %s is not a loopback address, and without tokens anyone who reaches it could read "
+                  "and write.\nListen on 127.0.0.1 behind a proxy that asks for credentials, or say --insecure-open.\n",
+                  config->listen);
+    return 0;
+}
+
+static int start_listening(service *s)
+{
+    mm_problem problem;
+    char *colon;
+
+    s->listen_fd = mm_address_listen(s->config->listen, &problem);
+    if (s->listen_fd < 0) {
+        (void)complain(problem.text);
+        return 0;
+    }
+    mm_address_text(s->listen_fd, s->address);
+    memcpy(s->local_address, s->address, sizeof s->address);
+    colon = strrchr(s->local_address, ':');
+    if (colon != NULL)
+        *colon = '\0';
+    return 1;
+}
+
+static int start_history(service *s)
+{
+    mm_problem problem = {0};
+
+    if (!make_directory(s->config->data))
+        return 0;
+    if (mm_history_open(&s->server.history, s->config->data, &problem) == MM_STORE_OK)
+        return 1;
+    (void)complain(problem.text);
+    return 0;
+}
+
+static mm_status start_parts(service *s, unsigned max_connections)
+{
+    mm_server *server = &s->server;
+    const unsigned threads = s->config->threads > 0 ? (unsigned)s->config->threads : mm_threads_available();
+    const mm_http_options options = {s->listen_fd, mm_address_is_local(s->config->listen) ? s->local_address : NULL,
+                                     max_connections};
+
+    for (size_t i = 0; i < mm_route_count && i < MAX_ROUTES; i++)
+        s->route_names[i] = mm_routes[i].pattern;
+    server->loop_scratch = aligned_alloc(64, MM_SCRATCH_BYTES);
+    if (server->loop_scratch == NULL || mm_stats_new(&server->stats, s->route_names, mm_route_count) != MM_OK ||
+        mm_admission_new(&server->admission, (size_t)s->config->memory) != MM_OK ||
+        mm_compute_start(&server->compute, threads) != MM_OK)
+        return MM_NO_MEMORY;
+    if (mm_loop_signals(server->loop, on_signal, s) != MM_OK ||
+        mm_timer_new(&s->health, server->loop, look_at_history, s) != MM_OK)
+        return MM_NO_MEMORY;
+    mm_timer_start(s->health, HEALTH_MS, HEALTH_MS);
+    s->listen_fd = -1;
+    return mm_http_new(&s->http, server, &options);
+}
+
+static void announce(const service *s)
+{
+    const mm_field fields[] = {
+        {"address", s->address, 0.0},
+        {"version", MM_VERSION, 0.0},
+        {"cpu", mm_cpu_level(), 0.0},
+        {"threads", NULL, (double)mm_compute_threads(s->server.compute)},
+        {"memory", NULL, (double)s->config->memory},
+        {"max_body", NULL, (double)s->config->max_body},
+        {"data", s->config->data, 0.0},
+    };
+
+    if (s->config->ignored[0] != '\0')
+        mm_log_text(s->server.log, MM_LOG_WARNING, "ignored_environment", s->config->ignored);
+    mm_log_line(s->server.log, MM_LOG_INFO, "listening", fields, sizeof fields / sizeof fields[0]);
+    mm_log_flush(s->server.log);
+}
+
+/* In reverse: nobody is left who could call into what is freed. */
+static void end_parts(service *s)
+{
+    mm_server *server = &s->server;
+
+    mm_compute_stop(server->compute);
+    mm_http_free(s->http);
+    mm_history_close(server->history);
+    mm_timer_free(s->health);
+    mm_timer_free(s->drain);
+    mm_loop_free(server->loop);
+    mm_admission_free(server->admission);
+    mm_stats_free(server->stats);
+    free(server->loop_scratch);
+    if (s->listen_fd >= 0)
+        (void)close(s->listen_fd);
+}
+
+static int run_service(service *s, unsigned max_connections)
+{
+    int code = MM_EXIT_FAILED;
+
+    s->listen_fd = -1;
+    s->server.config = s->config;
+    if (mm_log_new(&s->server.log, STDERR_FILENO, (mm_log_level)s->config->log_level) != MM_OK ||
+        mm_loop_new(&s->server.loop) != MM_OK)
+        (void)complain("out of memory");
+    else if (start_listening(s) && start_history(s)) {
+        if (start_parts(s, max_connections) == MM_OK) {
+            announce(s);
+            mm_loop_run(s->server.loop);
+            code = MM_EXIT_FINE;
+        } else {
+            (void)complain("cannot start: out of memory, threads or descriptors");
+        }
+    }
+    end_parts(s);
+    if (code == MM_EXIT_FINE)
+        mm_log_text(s->server.log, MM_LOG_INFO, "stopped", "everything that was acknowledged is stored");
+    mm_log_free(s->server.log);
+    return code;
+}
+
+static int print_and_free(char *text)
+{
+    if (text == NULL)
+        return complain("out of memory");
+    (void)fputs(text, stdout);
+    free(text);
+    return MM_EXIT_FINE;
+}
+
+static int is_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return 1;
+    return 0;
+}
+
+int mm_cmd_serve(int argc, char **argv)
+{
+    service s = {0};
+    char text[512];
+    int code;
+
+    if (is_help(argc, argv)) {
+        (void)puts("maskmeter serve [flags]\n\nEach flag may also be MASKMETER_NAME in the environment, or a line "
+                   "`name = value` of the file.\n");
+        return print_and_free(mm_config_help());
+    }
+    if (mm_config_read(&s.config, argc, argv, environ, text, sizeof text) != MM_OK) {
+        (void)complain(text);
+        return MM_EXIT_USAGE;
+    }
+    if (s.config->print_config)
+        code = print_and_free(mm_config_print(s.config));
+    else if (!may_listen(s.config))
+        code = MM_EXIT_USAGE;
+    else {
+        run_again_passive(argc, argv);
+        code = run_service(&s, prepare_process());
+    }
+    mm_config_free(s.config);
+    return code;
+}

@@ -1,0 +1,98 @@
+/*
+ * handle_health.c - liveness, readiness, metrics, version, and the description of the API.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/admission.h"
+#include "server/compute.h"
+#include "server/history.h"
+#include "server/routes.h"
+#include "server/stats.h"
+
+/* Hands over a copy of the text. */
+static mm_next answer(mm_call *call, int status, const char *content_type, const char *text, size_t size)
+{
+    char *copy = malloc(size);
+
+    if (copy == NULL)
+        return mm_call_problem(call, 503, NULL);
+    memcpy(copy, text, size);
+    call->answer.status = status;
+    call->answer.content_type = content_type;
+    call->answer.bytes = copy;
+    call->answer.size = size;
+    return MM_DONE;
+}
+
+/* Touches nothing: it says that the loop turns. */
+mm_next mm_get_healthz(mm_call *call)
+{
+    static const char text[] = "{\"status\":\"ok\"}";
+
+    return answer(call, 200, "application/json", text, sizeof text - 1);
+}
+
+static const char *store_word(mm_store_status status)
+{
+    switch (status) {
+    case MM_STORE_OK:
+        return "ok";
+    case MM_STORE_FULL:
+        return "full";
+    case MM_STORE_BUSY:
+        return "busy";
+    default:
+        return "failed";
+    }
+}
+
+mm_next mm_get_readyz(mm_call *call)
+{
+    const mm_store_status store = mm_history_health(call->server->history);
+    const int ready = store == MM_STORE_OK && !call->server->draining;
+    char text[128];
+    const int size =
+        snprintf(text, sizeof text, "{\"status\":\"%s\",\"checks\":{\"store\":\"%s\",\"draining\":\"%s\"}}",
+                 ready ? "ok" : "unavailable", store_word(store), call->server->draining ? "yes" : "no");
+
+    call->answer.retry_after = ready ? 0 : 5;
+    return answer(call, ready ? 200 : 503, "application/json", text, (size_t)size);
+}
+
+mm_next mm_get_metrics(mm_call *call)
+{
+    mm_server *server = call->server;
+    const mm_gauges gauges = {
+        .queue_depth = mm_compute_waiting(server->compute),
+        .store_waiting = mm_history_waiting(server->history),
+        .memory_used = mm_admission_used(server->admission) + mm_admission_idle(server->admission),
+        .memory_limit = mm_admission_limit(server->admission),
+        .connections = server->connections,
+        .cpu = mm_cpu_level(),
+        .threads = mm_compute_threads(server->compute),
+    };
+
+    call->answer.bytes = mm_stats_text(server->stats, &gauges, &call->answer.size);
+    if (call->answer.bytes == NULL)
+        return mm_call_problem(call, 503, NULL);
+    call->answer.status = 200;
+    call->answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    return MM_DONE;
+}
+
+mm_next mm_get_version(mm_call *call)
+{
+    char text[256];
+    const int size =
+        snprintf(text, sizeof text, "{\"version\":\"%s\",\"backend\":\"cpu\",\"cpu\":\"%s\",\"threads\":%u}",
+                 MM_VERSION, mm_cpu_level(), mm_compute_threads(call->server->compute));
+
+    return answer(call, 200, "application/json", text, (size_t)size);
+}
+
+mm_next mm_get_openapi(mm_call *call)
+{
+    return answer(call, 200, "application/json", mm_openapi_json, mm_openapi_json_size);
+}

@@ -1,0 +1,778 @@
+/*
+ * http.c - a request enters and leaves; the one user of libmicrohttpd.
+ *
+ * The daemon runs in external epoll mode: the loop watches its epoll descriptor and calls MHD_run(); nothing here runs
+ * on another thread but mm_call_ready().  Errors known at the headers are answered before the body, the rest when the
+ * body has been read (libmicrohttpd takes no answer in between).
+ */
+#include "server/http.h"
+
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server/admission.h"
+#include "server/config.h"
+#include "server/connections.h"
+#include "server/http_check.h"
+#include "server/log.h"
+#include "server/stats.h"
+
+#define ID_BYTES      16
+#define RUNS_PER_TURN 32 /* of the daemon, before others get the loop */
+#define CONNECTION_MEMORY                                                                                              \
+    ((size_t)64 << 10) /* per connection: headers, and the piece of a body that one read takes                         \
+                        */
+#define ACCEPT_POST "application/x-safetensors, application/octet-stream"
+
+/* Where a request stands; see on_request(). */
+typedef enum stage { AT_HEADERS, IN_BODY, WAITING, ANSWERED } stage;
+
+typedef struct request {
+    mm_call call; /* first: a handler's mm_call is the request */
+    mm_post ready;
+    mm_http *http;
+    mm_connection *connection;
+    struct MHD_Connection *mhd;
+    stage stage;
+    int64_t began, body_began; /* ns */
+    mm_heads heads;
+
+    mm_buffer *buffer;
+    size_t filled;
+    mm_coding *coding;
+    size_t reserved; /* by mm_call_reserve() and for the decoder */
+    int fault;       /* HTTP status of a body that turned out bad: the rest is read and dropped */
+    mm_problem problem;
+    char target[]; /* as the client sent it */
+} request;
+
+struct mm_http {
+    mm_server *server;
+    struct MHD_Daemon *daemon;
+    mm_connections *connections;
+    mm_timer *timer; /* for the daemon's own timeouts */
+    mm_timer *tick;  /* for the connections */
+    mm_head_rules rules;
+    int pending; /* the daemon must run at the end of this turn */
+    size_t in_flight;
+    void (*idle)(void *context); /* set by mm_http_quiesce() */
+    void *idle_context;
+    unsigned char random[ID_BYTES * 128];
+    size_t random_left;
+};
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* ------------------------------------------------------------ what calls may do */
+
+static void run_ready(mm_post *post);
+
+void mm_call_ready(mm_call *call)
+{
+    request *r = (request *)(void *)call;
+
+    mm_loop_post(call->server->loop, &r->ready);
+}
+
+int mm_call_reserve(mm_call *call, size_t bytes)
+{
+    request *r = (request *)(void *)call;
+
+    if (mm_admission_reserve(call->server->admission, bytes) != MM_OK)
+        return 0;
+    r->reserved += bytes;
+    return 1;
+}
+
+/* ------------------------------------------------------------------ beginning */
+
+/* The trace id that the client sent, or a random one. */
+static void set_request_id(request *r)
+{
+    static const char hex[] = "0123456789abcdef";
+    mm_http *http = r->http;
+    const unsigned char *bytes;
+
+    if (r->heads.traceparent != NULL && mm_trace_id(r->heads.traceparent, r->call.request_id))
+        return;
+    if (http->random_left == 0) {
+        (void)getrandom(http->random, sizeof http->random, 0); /* so few bytes never fail once seeded */
+        http->random_left = sizeof http->random;
+    }
+    http->random_left -= ID_BYTES;
+    bytes = http->random + http->random_left;
+    for (size_t i = 0; i < ID_BYTES; i++) {
+        r->call.request_id[2 * i] = hex[bytes[i] >> 4];
+        r->call.request_id[2 * i + 1] = hex[bytes[i] & 15];
+    }
+}
+
+/* The request line is there.  What is returned becomes the context of on_request(); NULL: out of memory. */
+static void *on_target(void *context, const char *target, struct MHD_Connection *mhd)
+{
+    mm_http *http = context;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    const size_t size = strlen(target) + 1;
+    request *r;
+
+    if (info == NULL || info->socket_context == NULL)
+        return NULL;
+    r = calloc(1, sizeof *r + size);
+    if (r == NULL)
+        return NULL;
+    memcpy(r->target, target, size);
+    r->http = http;
+    r->call.server = http->server;
+    r->call.accept = "";
+    r->ready.run = run_ready;
+    r->mhd = mhd;
+    r->connection = info->socket_context;
+    r->began = now_ns();
+    mm_connection_phase(r->connection, MM_PHASE_HEADER);
+    http->in_flight++;
+    mm_stats_inflight(http->server->stats, 1);
+    return r;
+}
+
+/* ------------------------------------------------------------------ admission */
+
+static int refuse(request *r, int status, const mm_problem *problem)
+{
+    (void)mm_call_problem(&r->call, status, problem);
+    return 0;
+}
+
+static int refuse_text(request *r, int status, const char *text)
+{
+    mm_problem problem = {0};
+
+    (void)snprintf(problem.text, sizeof problem.text, "%s", text);
+    return refuse(r, status, &problem);
+}
+
+/* Fits between a status of lib/ and HTTP: what the caller can mend is 400. */
+static int refuse_status(request *r, mm_status status, const mm_problem *problem)
+{
+    if (status == MM_NO_MEMORY) {
+        r->call.answer.retry_after = 1;
+        return refuse_text(r, 503, "out of memory; try again");
+    }
+    return refuse(r, 400, problem);
+}
+
+typedef struct header_list {
+    mm_header headers[MM_MAX_HEADERS + 1];
+    size_t count;
+} header_list;
+
+static enum MHD_Result collect_header(void *context, enum MHD_ValueKind kind, const char *name, size_t name_size,
+                                      const char *value, size_t value_size)
+{
+    header_list *list = context;
+
+    (void)kind;
+    list->headers[list->count++] = (mm_header){name, value != NULL ? value : "", name_size, value_size};
+    return list->count <= MM_MAX_HEADERS ? MHD_YES : MHD_NO;
+}
+
+static int check_head(request *r, const char *version)
+{
+    header_list list = {.count = 0};
+    mm_head_rules rules = r->http->rules;
+    mm_problem problem;
+    int status;
+
+    rules.http10 = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
+    (void)MHD_get_connection_values_n(r->mhd, MHD_HEADER_KIND, collect_header, &list);
+    status = mm_check_headers(list.headers, list.count, &rules, &r->heads, &problem);
+    set_request_id(r);
+    if (status != 0) {
+        r->call.answer.close = 1; /* who knows what follows */
+        return refuse(r, status, &problem);
+    }
+    if (r->heads.accept != NULL)
+        r->call.accept = r->heads.accept;
+    return 1;
+}
+
+static int find_route(request *r, const char *method)
+{
+    mm_call *call = &r->call;
+    mm_problem problem = {0};
+    const char *query, *variable, *allow;
+    size_t path_size, size;
+    mm_status status = mm_target_split(r->target, &path_size, &query, &problem);
+
+    if (status != MM_OK)
+        return refuse_status(r, status, &problem);
+    call->route = mm_route_find(r->target, path_size, method, &variable, &size, &allow);
+    if (call->route == NULL && allow == NULL)
+        return refuse_text(r, 404, "there is no such route");
+    if (call->route == NULL) {
+        call->answer.allow = allow;
+        return refuse_text(r, 405, "this route does not take that method");
+    }
+    call->method = strcmp(method, "HEAD") == 0 ? "HEAD" : call->route->method;
+    if (variable != NULL)
+        status = mm_path_decode(variable, size, &call->variable, &problem);
+    if (status == MM_OK)
+        status = mm_query_parse(&call->query, query, strlen(query), &problem);
+    if (status == MM_OK)
+        status = mm_query_only(&call->query, call->route->params, &problem);
+    return status == MM_OK ? 1 : refuse_status(r, status, &problem);
+}
+
+static int refuse_memory(request *r)
+{
+    r->call.answer.retry_after = 1;
+    return refuse_text(r, 503, "no memory is left for this body; try again");
+}
+
+/* Room for the body: all of it, or for a coded one a guess that grows. */
+static int admit_body(request *r, const char *coding)
+{
+    mm_admission *admission = r->call.server->admission;
+    const size_t limit = (size_t)r->call.server->config->max_body, length = (size_t)r->heads.length;
+    size_t room = length > 0 ? length : 1;
+
+    if (mm_wire_new(&r->call.wire) != MM_WIRE_OK)
+        return refuse_memory(r);
+    if (coding != NULL) {
+        room = length > limit / 4 ? limit : 4 * length;
+        if (!mm_call_reserve(&r->call, mm_coding_memory(coding)) || mm_coding_new(&r->coding, coding) != MM_WIRE_OK)
+            return refuse_memory(r);
+    }
+    return mm_buffer_take(&r->buffer, admission, room) == MM_OK ? 1 : refuse_memory(r);
+}
+
+static int check_body_headers(request *r, const char **coding)
+{
+    const uint64_t limit = (uint64_t)r->call.server->config->max_body;
+    mm_problem problem;
+    int status = mm_check_length(&r->heads, limit, &problem);
+
+    if (status == 0) {
+        status = mm_check_media(&r->heads, &problem);
+        r->call.answer.accept_post = status != 0 ? ACCEPT_POST : NULL;
+    }
+    if (status == 0) {
+        status = mm_check_coding(&r->heads, coding, &problem);
+        r->call.answer.accept_coding = status != 0 ? mm_coding_names() : NULL;
+    }
+    return status == 0 ? 1 : refuse(r, status, &problem);
+}
+
+static int check_body(request *r)
+{
+    mm_call *call = &r->call;
+    const char *coding;
+
+    if (!check_body_headers(r, &coding))
+        return 0;
+    if (call->server->draining) {
+        call->answer.retry_after = 5;
+        return refuse_text(r, 503, "the server is shutting down; try again");
+    }
+    if (call->route->admit != NULL) {
+        (void)call->route->admit(call);
+        if (call->answer.status != 0)
+            return 0;
+    }
+    return admit_body(r, coding);
+}
+
+/* Everything that can be known before the body.  0: the answer is set. */
+static int check_and_admit(request *r, const char *method, const char *version)
+{
+    mm_problem problem;
+
+    if (!check_head(r, version) || !find_route(r, method))
+        return 0;
+    if (r->call.route->has_body)
+        return check_body(r);
+    return mm_check_no_body(&r->heads, &problem) == 0 ? 1 : refuse(r, 400, &problem);
+}
+
+/* ----------------------------------------------------------------------- body */
+
+static void drop_body(request *r)
+{
+    mm_buffer_give(r->call.server->admission, r->buffer, r->filled);
+    r->buffer = NULL;
+}
+
+/* The rest of the body will be read and dropped. */
+static void set_fault(request *r, mm_wire_status status)
+{
+    static const int http[] = {
+        [MM_WIRE_BAD_FILE] = 400, [MM_WIRE_BAD_TENSOR] = 422, [MM_WIRE_TOO_LARGE] = 413, [MM_WIRE_NO_MEMORY] = 503};
+
+    r->fault = http[status];
+    if (status == MM_WIRE_NO_MEMORY)
+        (void)snprintf(r->problem.text, sizeof r->problem.text, "no memory is left for this body; try again");
+    drop_body(r);
+}
+
+static int is_fault(mm_wire_status status)
+{
+    return status != MM_WIRE_OK && status != MM_WIRE_MORE;
+}
+
+static void feed(request *r)
+{
+    const mm_wire_status status = mm_wire_feed(r->call.wire, r->buffer->data, r->filled, &r->problem);
+
+    if (is_fault(status))
+        set_fault(r, status);
+}
+
+/* The decoder has filled the buffer: twice the room, or as much as the file's own header says. */
+static mm_wire_status enlarge(request *r)
+{
+    const size_t limit = (size_t)r->call.server->config->max_body, room = r->buffer->room;
+    const size_t whole = mm_wire_size(r->call.wire);
+    size_t next = room > limit / 2 ? limit : 2 * room;
+
+    if (next < MM_SMALL_BODY)
+        next = MM_SMALL_BODY < limit ? MM_SMALL_BODY : limit;
+    if (whole > room && whole < next)
+        next = whole;
+    if (room >= limit) {
+        (void)snprintf(r->problem.text, sizeof r->problem.text,
+                       "the decoded body is larger than the limit of %zu bytes", limit);
+        return MM_WIRE_TOO_LARGE;
+    }
+    return mm_buffer_grow(r->call.server->admission, r->buffer, next) == MM_OK ? MM_WIRE_OK : MM_WIRE_NO_MEMORY;
+}
+
+static void decode(request *r, const unsigned char *bytes, size_t size)
+{
+    mm_wire_status status;
+    size_t used;
+
+    do {
+        status =
+            mm_coding_feed(r->coding, bytes, size, &used, r->buffer->data, r->buffer->room, &r->filled, &r->problem);
+        bytes += used;
+        size -= used;
+        if (status == MM_WIRE_OK || status == MM_WIRE_TOO_LARGE)
+            feed(r); /* what is there shows early whether the rest is wanted */
+        if (r->fault != 0)
+            return;
+        if (status != MM_WIRE_TOO_LARGE)
+            break;
+        status = enlarge(r);
+    } while (status == MM_WIRE_OK);
+    if (is_fault(status))
+        set_fault(r, status);
+}
+
+static void receive(request *r, const char *bytes, size_t size)
+{
+    if (r->call.body_bytes == 0)
+        r->body_began = now_ns();
+    r->call.body_bytes += size;
+    r->connection->received += size;
+    if (r->fault != 0)
+        return;
+    if (r->coding != NULL) {
+        decode(r, (const unsigned char *)bytes, size);
+    } else if (size > r->buffer->room - r->filled) {
+        set_fault(r, MM_WIRE_BAD_FILE); /* more than Content-Length: the parser does not let that happen */
+    } else {
+        memcpy(r->buffer->data + r->filled, bytes, size);
+        r->filled += size;
+        feed(r);
+    }
+}
+
+/* The body has ended.  0: the answer is set. */
+static int end_body(request *r)
+{
+    mm_call *call = &r->call;
+    mm_wire_status status = MM_WIRE_OK;
+
+    mm_stats_body(call->server->stats, call->body_bytes);
+    if (r->fault == 0 && r->coding != NULL)
+        status = mm_coding_end(r->coding, &r->problem);
+    if (r->fault == 0 && !is_fault(status))
+        status = mm_wire_end(call->wire, r->buffer->data, r->filled, &r->problem);
+    if (r->fault == 0 && status != MM_WIRE_OK)
+        set_fault(r, status);
+    if (r->fault != 0) {
+        call->answer.retry_after = r->fault == 503;
+        return refuse(r, r->fault, &r->problem);
+    }
+    call->body = r->buffer->data;
+    call->body_size = r->filled;
+    call->receive_ms = call->body_bytes > 0 ? (double)(now_ns() - r->body_began) * 1e-6 : 0.0;
+    return 1;
+}
+
+/* --------------------------------------------------------------------- answer */
+
+static void add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+    if (value != NULL)
+        (void)MHD_add_response_header(response, name, value);
+}
+
+static void add_headers(const request *r, struct MHD_Response *response)
+{
+    const mm_answer *answer = &r->call.answer;
+    char seconds[16];
+
+    add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->size > 0 ? answer->content_type : NULL);
+    add_header(response, "X-Request-Id", r->call.request_id);
+    add_header(response, MHD_HTTP_HEADER_ALLOW, answer->allow);
+    add_header(response, "Accept-Post", answer->accept_post);
+    add_header(response, MHD_HTTP_HEADER_ACCEPT_ENCODING, answer->accept_coding);
+    if (answer->retry_after > 0) {
+        (void)snprintf(seconds, sizeof seconds, "%d", answer->retry_after);
+        add_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+    }
+    if (answer->close || r->http->server->draining)
+        add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+}
+
+/* Hands the answer over.  MHD_NO closes the connection. */
+static enum MHD_Result answer(request *r)
+{
+    mm_answer *a = &r->call.answer;
+    struct MHD_Response *response;
+    enum MHD_Result result;
+
+    r->stage = ANSWERED;
+    mm_connection_phase(r->connection, MM_PHASE_ANSWERING);
+    if (r->connection->gone)
+        return MHD_NO;
+    if (a->bytes != NULL)
+        response = MHD_create_response_from_buffer(a->size, a->bytes, MHD_RESPMEM_MUST_FREE);
+    else
+        response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    if (response == NULL)
+        return MHD_NO;
+    a->bytes = NULL; /* the response's now */
+    add_headers(r, response);
+    result = MHD_queue_response(r->mhd, (unsigned)a->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+/* Waits for mm_call_ready(), or answers. */
+static enum MHD_Result proceed(request *r, mm_next next)
+{
+    if (next == MM_DONE)
+        return answer(r);
+    r->stage = WAITING;
+    MHD_suspend_connection(r->mhd);
+    return MHD_YES;
+}
+
+/* On the loop.  The answer is queued when the daemon asks again, which the run at the end of this turn makes it do. */
+static void run_ready(mm_post *post)
+{
+    request *r = (request *)(void *)((char *)post - offsetof(request, ready));
+
+    if (r->call.step(&r->call) == MM_WAIT)
+        return;
+    MHD_resume_connection(r->mhd);
+    r->http->pending = 1;
+}
+
+/* ----------------------------------------------------------- a request's life */
+
+static enum MHD_Result at_headers(request *r, const char *method, const char *version)
+{
+    const int fine = check_and_admit(r, method, version);
+    const int has_body = r->heads.length > 0 || r->heads.has_transfer_encoding;
+
+    r->stage = IN_BODY;
+    mm_connection_phase(r->connection, fine && has_body ? MM_PHASE_BODY : MM_PHASE_WORKING);
+    if (fine || (!has_body && !r->call.answer.close))
+        return MHD_YES; /* an answer that is set already waits for the next call, so that the connection stays */
+    r->connection->patient = has_body;
+    return answer(r);
+}
+
+static enum MHD_Result at_end(request *r)
+{
+    mm_connection_phase(r->connection, MM_PHASE_WORKING);
+    if (r->call.answer.status != 0 || (r->call.route->has_body && !end_body(r)))
+        return answer(r);
+    return proceed(r, r->call.route->handle(&r->call));
+}
+
+/* Called at the headers, per piece of the body, at its end, and after a resume. */
+static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, const char *url, const char *method,
+                                  const char *version, const char *piece, size_t *size, void **state)
+{
+    request *r = *state;
+
+    (void)context;
+    (void)mhd;
+    (void)url; /* decoded by rules that are not ours: see on_target() */
+    if (r == NULL)
+        return MHD_NO;
+    if (r->stage == AT_HEADERS)
+        return at_headers(r, method, version);
+    if (r->stage == IN_BODY && *size > 0) {
+        receive(r, piece, *size);
+        *size = 0;
+        return MHD_YES;
+    }
+    return r->stage == IN_BODY ? at_end(r) : answer(r);
+}
+
+static void log_request(const request *r, double seconds, int left)
+{
+    const mm_call *call = &r->call;
+    const mm_field fields[] = {
+        {"request_id", call->request_id, 0.0},
+        {"method", call->method != NULL ? call->method : "other", 0.0},
+        {"route", call->route != NULL ? call->route->pattern : "none", 0.0},
+        {"status", NULL, left ? 0.0 : (double)call->answer.status},
+        {"ms", NULL, seconds * 1e3},
+        {"bytes_in", NULL, (double)call->body_bytes},
+        {"bytes_out", NULL, (double)call->answer.size},
+        {"outcome", left ? "client left" : "answered", 0.0},
+    };
+
+    mm_log_line(call->server->log, MM_LOG_INFO, "request", fields, sizeof fields / sizeof fields[0]);
+}
+
+static void count_request(const request *r, int left)
+{
+    const mm_call *call = &r->call;
+    const double seconds = (double)(now_ns() - r->began) * 1e-9;
+    const size_t route = call->route != NULL ? (size_t)(call->route - mm_routes) : mm_route_count;
+    const int status = left ? 0 : call->answer.status;
+
+    mm_stats_inflight(call->server->stats, -1);
+    mm_stats_request(call->server->stats, call->method != NULL ? call->method : "", route, status, seconds);
+    if (call->route != NULL && call->route->has_body && (status == 0 || status >= 400))
+        mm_stats_rejected(call->server->stats, status);
+    if (call->server->config->log_requests)
+        log_request(r, seconds, left);
+}
+
+static void free_request(request *r)
+{
+    mm_call *call = &r->call;
+
+    if (call->state_free != NULL)
+        call->state_free(call->state);
+    mm_wire_free(call->wire);
+    mm_coding_free(r->coding);
+    drop_body(r);
+    if (r->reserved > 0)
+        mm_admission_release(call->server->admission, r->reserved);
+    mm_query_free(&call->query);
+    free(call->variable);
+    free(call->answer.bytes);
+    free(r);
+}
+
+/* The answer was sent, or the connection broke.  Never while the connection is suspended. */
+static void on_completed(void *context, struct MHD_Connection *mhd, void **state,
+                         enum MHD_RequestTerminationCode reason)
+{
+    mm_http *http = context;
+    request *r = *state;
+
+    (void)mhd;
+    if (r == NULL)
+        return;
+    *state = NULL;
+    mm_connection_phase(r->connection, MM_PHASE_IDLE);
+    count_request(r, reason != MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    free_request(r);
+    http->in_flight--;
+}
+
+static void on_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    mm_http *http = context;
+    const union MHD_ConnectionInfo *info;
+    mm_connection *connection = NULL;
+
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        if (*socket_context != NULL)
+            mm_connections_remove(http->connections, *socket_context);
+        *socket_context = NULL;
+    } else {
+        info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+        if (info != NULL && mm_connections_add(&connection, http->connections, info->connect_fd) == MM_OK)
+            *socket_context = connection; /* without one, on_target() refuses */
+    }
+    http->server->connections = mm_connections_count(http->connections);
+}
+
+/* --------------------------------------------------------------------- daemon */
+
+/* Runs the daemon until it has nothing more to do, or others must have their turn. */
+static void run(mm_http *http)
+{
+    MHD_UNSIGNED_LONG_LONG wait = 0;
+
+    http->pending = 0;
+    for (int i = 0; i < RUNS_PER_TURN; i++) {
+        (void)MHD_run(http->daemon);
+        if (MHD_get_timeout(http->daemon, &wait) != MHD_YES) {
+            mm_timer_stop(http->timer);
+            return;
+        }
+        if (wait > 0)
+            break;
+    }
+    mm_timer_start(http->timer, wait, 0);
+}
+
+static void serve(mm_http *http)
+{
+    void (*idle)(void *) = http->idle;
+
+    if (http->pending)
+        run(http);
+    if (idle != NULL && http->in_flight == 0) {
+        http->idle = NULL;
+        idle(http->idle_context);
+    }
+    mm_log_flush(http->server->log);
+}
+
+static void on_events(void *context)
+{
+    mm_http *http = context;
+
+    http->pending = 1;
+}
+
+/* The end of a turn of the loop: everything that asked for the daemon is served by one run. */
+static void on_turn(void *context)
+{
+    serve(context);
+}
+
+static void on_timeout(void *context)
+{
+    mm_http *http = context;
+
+    http->pending = 1;
+    serve(http);
+}
+
+static void on_tick(void *context)
+{
+    mm_http *http = context;
+
+    mm_connections_tick(http->connections);
+    serve(http);
+}
+
+__attribute__((format(printf, 2, 0))) static void on_log(void *context, const char *format, va_list arguments)
+{
+    mm_http *http = context;
+    char text[256];
+
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    text[strcspn(text, "\n")] = '\0';
+    mm_log_text(http->server->log, MM_LOG_DEBUG, "libmicrohttpd", text);
+}
+
+/* The parser of 0.9.75 needs the look at folded lines; later ones unfold correctly, and elsewhere in memory. */
+static int leaves_values_adjacent(void)
+{
+    return strcmp(MHD_get_version(), "0.9.75") == 0;
+}
+
+static struct MHD_Daemon *start_daemon(mm_http *http, const mm_http_options *options)
+{
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request,
+                            http, MHD_OPTION_EXTERNAL_LOGGER, on_log, http, /* first: it hears about the others */
+                            MHD_OPTION_LISTEN_SOCKET, (MHD_socket)options->listen_fd,
+#if MHD_VERSION >= 0x00097701
+                            MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,
+#else
+                            MHD_OPTION_STRICT_FOR_CLIENT, 1,
+#endif
+                            MHD_OPTION_URI_LOG_CALLBACK, on_target, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+                            http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                            CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT, options->max_connections, MHD_OPTION_END);
+}
+
+mm_status mm_http_new(mm_http **out, mm_server *server, const mm_http_options *options)
+{
+    mm_http *http = calloc(1, sizeof *http);
+    const union MHD_DaemonInfo *info;
+    mm_status status = MM_NO_MEMORY;
+
+    if (http == NULL) {
+        (void)close(options->listen_fd);
+        return MM_NO_MEMORY;
+    }
+    http->server = server;
+    http->rules = (mm_head_rules){.local_only = options->local_address != NULL,
+                                  .local_address = options->local_address,
+                                  .adjacent = leaves_values_adjacent()};
+    if (mm_connections_new(&http->connections) != MM_OK ||
+        mm_timer_new(&http->timer, server->loop, on_timeout, http) != MM_OK ||
+        mm_timer_new(&http->tick, server->loop, on_tick, http) != MM_OK)
+        goto done;
+    http->daemon = start_daemon(http, options);
+    info = http->daemon != NULL ? MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+    if (info == NULL || mm_loop_watch(server->loop, info->epoll_fd, on_events, http) != MM_OK ||
+        mm_loop_every_turn(server->loop, on_turn, http) != MM_OK)
+        goto done;
+    mm_timer_start(http->tick, MM_CONNECTIONS_TICK, MM_CONNECTIONS_TICK);
+    *out = http;
+    http = NULL;
+    status = MM_OK;
+done:
+    if (http != NULL && http->daemon == NULL)
+        (void)close(options->listen_fd);
+    mm_http_free(http);
+    return status;
+}
+
+void mm_http_quiesce(mm_http *http, void (*done)(void *context), void *context)
+{
+    const MHD_socket fd = MHD_quiesce_daemon(http->daemon);
+
+    if (fd != MHD_INVALID_SOCKET)
+        (void)close(fd);
+    http->idle = done;
+    http->idle_context = context;
+}
+
+void mm_http_hurry(mm_http *http)
+{
+    mm_connections_cut(http->connections, MM_PHASE_HEADER);
+    mm_connections_cut(http->connections, MM_PHASE_BODY);
+    mm_connections_cut(http->connections, MM_PHASE_ANSWERING);
+}
+
+void mm_http_free(mm_http *http)
+{
+    if (http == NULL)
+        return;
+    mm_loop_unwatch(http->server->loop);
+    if (http->daemon != NULL)
+        MHD_stop_daemon(http->daemon);
+    mm_timer_free(http->timer);
+    mm_timer_free(http->tick);
+    mm_connections_free(http->connections);
+    free(http);
+}

@@ -1,0 +1,28 @@
+/*
+ * http.h - requests in and answers out: libmicrohttpd, driven by the loop.
+ *
+ * Everything here belongs to the thread of the loop.
+ */
+#ifndef MM_HTTP_H
+#define MM_HTTP_H
+
+#include "server/routes.h"
+
+typedef struct mm_http mm_http;
+
+typedef struct mm_http_options {
+    int listen_fd;             /* taken over, also on failure */
+    const char *local_address; /* as a Host header spells it, when bound to loopback; else NULL */
+    unsigned max_connections;
+} mm_http_options;
+
+mm_status mm_http_new(mm_http **out, mm_server *server, const mm_http_options *options);
+/* No request may be in flight (mm_http_quiesce).  NULL is fine. */
+void mm_http_free(mm_http *http);
+
+/* Accepts no more.  Calls done(context), once, when no request is in flight. */
+void mm_http_quiesce(mm_http *http, void (*done)(void *context), void *context);
+/* Cuts the connections that are still receiving a request or an answer; what is being computed ends by itself. */
+void mm_http_hurry(mm_http *http);
+
+#endif

@@ -1,0 +1,104 @@
+/*
+ * routes.c - the table of routes.
+ */
+#include "server/routes.h"
+
+#include <string.h>
+
+#include "server/reply.h"
+
+#define EVALUATION_PARAMS                                                                                              \
+    "scores|task|pred_kind|label_kind|layout|classes|num_classes|ignore_index|threshold|weights|spacing|run|split|"    \
+    "step|part|parts|time|image_ids|include"
+
+/* clang-format off */
+const mm_route mm_routes[] = {
+    {"POST",   "/v1/evaluations",            EVALUATION_PARAMS, 1, mm_admit_evaluation, mm_post_evaluation},
+    {"GET",    "/v1/evaluations",            "run|split|step|scores|weights|include", 0, NULL, mm_get_evaluation},
+    {"GET",    "/v1/scores",                 "",                0, NULL, mm_get_scores},
+    {"GET",    "/v1/runs",                   "cursor|limit",    0, NULL, mm_get_runs},
+    {"GET",    "/v1/runs/{run}",             "",                0, NULL, mm_get_run},
+    {"DELETE", "/v1/runs/{run}",             "",                0, NULL, mm_delete_run},
+    {"GET",    "/v1/runs/{run}/evaluations", "cursor|limit",    0, NULL, mm_get_run_evaluations},
+    {"GET",    "/healthz",                   "",                0, NULL, mm_get_healthz},
+    {"GET",    "/livez",                     "",                0, NULL, mm_get_healthz},
+    {"GET",    "/readyz",                    "",                0, NULL, mm_get_readyz},
+    {"GET",    "/metrics",                   "",                0, NULL, mm_get_metrics},
+    {"GET",    "/version",                   "",                0, NULL, mm_get_version},
+    {"GET",    "/openapi.json",              "",                0, NULL, mm_get_openapi},
+};
+/* clang-format on */
+
+const size_t mm_route_count = sizeof mm_routes / sizeof mm_routes[0];
+
+/* Segment by segment; a {word} of the pattern takes any one segment that is not empty. */
+static int matches(const char *pattern, const char *path, size_t path_size, const char **variable, size_t *size)
+{
+    const char *end = path + path_size;
+
+    while (*pattern != '\0') {
+        size_t length;
+
+        if (*pattern != '{') {
+            if (path == end || *path++ != *pattern++)
+                return 0;
+            continue;
+        }
+        length = 0;
+        while (path + length < end && path[length] != '/')
+            length++;
+        if (length == 0)
+            return 0;
+        *variable = path;
+        *size = length;
+        path += length;
+        pattern = strchr(pattern, '}') + 1;
+    }
+    return path == end;
+}
+
+enum { GET = 1, POST = 2, DELETE = 4 };
+
+static unsigned method_bit(const char *method)
+{
+    return strcmp(method, "GET") == 0 ? GET : strcmp(method, "POST") == 0 ? POST : DELETE;
+}
+
+static const char *allow_header(unsigned methods)
+{
+    static const char *const texts[8] = {
+        NULL,     "GET, HEAD",         "POST",         "GET, HEAD, POST",
+        "DELETE", "GET, HEAD, DELETE", "POST, DELETE", "GET, HEAD, POST, DELETE",
+    };
+
+    return texts[methods];
+}
+
+const mm_route *mm_route_find(const char *path, size_t path_size, const char *method, const char **variable,
+                              size_t *size, const char **allow)
+{
+    unsigned methods = 0;
+
+    if (strcmp(method, "HEAD") == 0)
+        method = "GET";
+    *variable = NULL;
+    for (size_t i = 0; i < mm_route_count; i++) {
+        if (!matches(mm_routes[i].pattern, path, path_size, variable, size))
+            continue;
+        if (strcmp(mm_routes[i].method, method) == 0)
+            return &mm_routes[i];
+        methods |= method_bit(mm_routes[i].method);
+    }
+    *allow = allow_header(methods);
+    return NULL;
+}
+
+mm_next mm_call_problem(mm_call *call, int status, const mm_problem *problem)
+{
+    call->answer.status = status;
+    call->answer.content_type = "application/problem+json";
+    call->answer.bytes = mm_reply_problem(status, NULL, problem, call->request_id, &call->answer.size);
+    if (call->answer.bytes == NULL)
+        call->answer.size = 0; /* out of memory: the status alone must do */
+    return MM_DONE;
+}
