@@ -389,26 +389,35 @@ static mm_status score_peer(work *w)
 
 /* ------------------------------------------------------- what there must be */
 
-/* "sum of g (1-q)^2 (-log q), eps 1e-07" */
+/* "the sum of g (1-q)^gamma (-log q) with gamma 2, eps 1e-07" */
 static void describe_stat(const mm_stat *stat, char *text, size_t size)
 {
-    static const char *const words[] = {
-        "", "p", "p^2", "p g", "g", "g^2", "|p - g|", "g (-log p)", "(1-g) (-log(1-p))", "-log p", "-log(1-p)"};
-    const char *word = stat->kind < MM_COUNT(words) ? words[stat->kind] : "";
+    static const char *const words[] = {"",
+                                        "p",
+                                        "p^2",
+                                        "p g",
+                                        "g",
+                                        "g^2",
+                                        "|p - g|",
+                                        "g (1-q)^gamma (-log q)",
+                                        "(1-g) q^gamma (-log(1-q))",
+                                        "-log q",
+                                        "-log(1-q)"};
+    const char *word = stat->kind < MM_COUNT(words) ? words[stat->kind] : "an unknown kind";
 
     if (stat->kind < MM_SUM_POS)
         snprintf(text, size, "the sum of %s", word);
-    else if (stat->kind > MM_SUM_NEG)
-        snprintf(text, size, "the sum of %s with eps %g", word, stat->eps);
     else
-        snprintf(text, size, "the sum of %s with gamma %g and eps %g", word, stat->gamma, stat->eps);
+        snprintf(text, size, "the sum of %s with gamma %g, eps %g%s%s", word, stat->gamma, stat->eps,
+                 stat->flags & MM_STAT_CLIP ? ", p clipped" : "",
+                 stat->flags & MM_STAT_NORMALIZE ? ", p over its sum" : "");
 }
 
 /* Every value is MM_NOT_IN_SUMS, and the note says what would have been needed. */
 static mm_status not_in_sums(work *w, const mm_stat *stat)
 {
     mm_scored *out = w->out;
-    char sum[96];
+    char sum[128];
 
     describe_stat(stat, sum, sizeof sum);
     snprintf(out->note, sizeof out->note, "needs %s, which was not gathered for every image", sum);
