@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define PAGE      ((size_t)4096)
-#define HUGE_PAGE ((size_t)2 << 20) /* address space is taken in multiples of it */
+#define PAGE  ((size_t)4096)
+#define SPACE ((size_t)2 << 20) /* address space is taken in multiples of it */
 
 struct mm_admission {
     size_t budget;
@@ -111,7 +111,7 @@ static size_t round_up(size_t bytes, size_t unit)
 /* Gives a large buffer address space for `room` bytes, more than before; its pages go with it. */
 static mm_status map(mm_buffer *buffer, size_t room)
 {
-    const size_t space = round_up(room, HUGE_PAGE);
+    const size_t space = round_up(room, SPACE);
     void *data;
 
     if (buffer->mapped < space) {
@@ -124,9 +124,6 @@ static mm_status map(mm_buffer *buffer, size_t room)
         buffer->data = data;
         buffer->mapped = space;
     }
-    /* A wish: fewer faults on first touch.  Whole huge pages only, so that none reaches beyond the room. */
-    if (room >= 2 * HUGE_PAGE)
-        (void)madvise(buffer->data, room / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
     return MM_OK;
 }
 

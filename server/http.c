@@ -62,7 +62,7 @@ struct mm_http {
     size_t in_flight;
     void (*idle)(void *context); /* set by mm_http_quiesce() */
     void *idle_context;
-    unsigned char random[ID_BYTES * 128];
+    unsigned char random[ID_BYTES * 16];
     size_t random_left;
 };
 
@@ -107,7 +107,8 @@ static void set_request_id(request *r)
     if (r->heads.traceparent != NULL && mm_trace_id(r->heads.traceparent, r->call.request_id))
         return;
     if (http->random_left == 0) {
-        (void)getrandom(http->random, sizeof http->random, 0); /* so few bytes never fail once seeded */
+        if (getrandom(http->random, sizeof http->random, 0) != (ssize_t)sizeof http->random)
+            return; /* no name is better than one that is not unique */
         http->random_left = sizeof http->random;
     }
     http->random_left -= ID_BYTES;
@@ -337,6 +338,13 @@ static void feed(request *r)
         set_fault(r, status);
 }
 
+static mm_wire_status too_large(request *r)
+{
+    (void)snprintf(r->problem.text, sizeof r->problem.text, "the decoded body is larger than the limit of %lld bytes",
+                   (long long)r->call.server->config->max_body);
+    return MM_WIRE_TOO_LARGE;
+}
+
 /* The decoder has filled the buffer: twice the room, or as much as the file's own header says. */
 static mm_wire_status enlarge(request *r)
 {
@@ -344,15 +352,12 @@ static mm_wire_status enlarge(request *r)
     const size_t whole = mm_wire_size(r->call.wire);
     size_t next = room > limit / 2 ? limit : 2 * room;
 
+    if (room >= limit || whole > limit)
+        return too_large(r);
     if (next < MM_SMALL_BODY)
         next = MM_SMALL_BODY < limit ? MM_SMALL_BODY : limit;
     if (whole > room && whole < next)
         next = whole;
-    if (room >= limit) {
-        (void)snprintf(r->problem.text, sizeof r->problem.text,
-                       "the decoded body is larger than the limit of %zu bytes", limit);
-        return MM_WIRE_TOO_LARGE;
-    }
     return mm_buffer_grow(r->call.server->admission, r->buffer, next) == MM_OK ? MM_WIRE_OK : MM_WIRE_NO_MEMORY;
 }
 
@@ -706,7 +711,8 @@ static struct MHD_Daemon *start_daemon(mm_http *http, const mm_http_options *opt
 #if MHD_VERSION >= 0x00097701
                             MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,
 #else
-                            MHD_OPTION_STRICT_FOR_CLIENT, 1,
+                            MHD_OPTION_STRICT_FOR_CLIENT,
+                            0, /* 1 would only let the parser answer a missing Host, twice */
 #endif
                             MHD_OPTION_URI_LOG_CALLBACK, on_target, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
                             http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
