@@ -67,7 +67,8 @@ mm_next mm_get_metrics(mm_call *call)
     const mm_gauges gauges = {
         .queue_depth = mm_compute_waiting(server->compute),
         .store_waiting = mm_history_waiting(server->history),
-        .memory_used = mm_admission_used(server->admission) + mm_admission_idle(server->admission),
+        .memory_used = mm_admission_used(server->admission),
+        .memory_idle = mm_admission_idle(server->admission),
         .memory_limit = mm_admission_limit(server->admission),
         .connections = server->connections,
         .cpu = mm_cpu_level(),

@@ -318,7 +318,8 @@ static void print_gauges(text *t, mm_stats *stats, const mm_gauges *gauges)
     gauge(t, "maskmeter_eval_queue_depth", "Evaluations that wait for the compute thread or run on it.",
           (double)gauges->queue_depth);
     gauge(t, "maskmeter_store_waiting_writes", "Writes that wait for the store.", (double)gauges->store_waiting);
-    gauge(t, "maskmeter_memory_used_bytes", "Of the budget for bodies and scratch.", (double)gauges->memory_used);
+    gauge(t, "maskmeter_memory_used_bytes", "Of the budget, held by requests.", (double)gauges->memory_used);
+    gauge(t, "maskmeter_memory_idle_bytes", "Of the budget, kept for the next bodies.", (double)gauges->memory_idle);
     gauge(t, "maskmeter_memory_limit_bytes", "The budget for bodies and scratch.", (double)gauges->memory_limit);
     gauge(t, "maskmeter_threads", "Threads that compute.", (double)gauges->threads);
     family(t, "maskmeter_build_info", "gauge", "What this server is built from and runs on.");
