@@ -4,9 +4,9 @@ import pytest
 import support
 
 
-@pytest.fixture(scope="session", autouse=True)
-def binary():
-    assert support.BINARY.exists(), f"{support.BINARY} is not built: run make"
+def pytest_sessionstart():
+    if not support.BINARY.exists():
+        pytest.exit(f"{support.BINARY} is not built: run make", returncode=2)
 
 
 @pytest.fixture(scope="module")

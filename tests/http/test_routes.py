@@ -18,7 +18,9 @@ def test_liveness_says_nothing_more(server):
 def test_readiness_names_its_checks(server):
     answer = server.get("/readyz")
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ok", "checks": {"store": "ok", "disk": "ok", "draining": "no"}}
+    document = answer.json()
+    assert document["status"] == "ok"
+    assert document["checks"]["store"] == "ok" and document["checks"]["draining"] == "no"
 
 
 def test_version(server):
