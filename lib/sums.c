@@ -26,11 +26,45 @@ int mm_stat_needs_probs(const mm_stat *stat)
     return stat->kind >= MM_SUM_POS;
 }
 
+/* a + b = high + low exactly, |a| >= |b|. */
+static double sum_of_two(double a, double b, double *low)
+{
+    const double high = a + b;
+
+    *low = b - (high - a);
+    return high;
+}
+
+/* Packs the partials as tightly as doubles go: each is then below a unit in the last place of the next ("compress"). */
+static void pack(mm_exact *sum)
+{
+    double   down[MM_EXACT_PARTIALS], high = sum->partial[sum->count - 1], low;
+    unsigned bottom = sum->count, kept = 0;
+
+    for (unsigned i = sum->count - 1; i > 0; i--) {
+        high = sum_of_two(high, sum->partial[i - 1], &low);
+        if (low != 0.0) {
+            down[--bottom] = high;
+            high = low;
+        }
+    }
+    down[--bottom] = high;
+    for (unsigned i = bottom + 1; i < sum->count; i++) {
+        high = sum_of_two(down[i], high, &low);
+        if (low != 0.0)
+            sum->partial[kept++] = low;
+    }
+    sum->partial[kept++] = high;
+    sum->count = kept;
+}
+
 /* Each partial takes what it can exactly; what is left over moves on (Shewchuk 1997, "grow expansion"). */
 void mm_exact_add(mm_exact *sum, double term)
 {
     unsigned kept = 0;
 
+    if (sum->count == MM_EXACT_PARTIALS)
+        pack(sum);
     for (unsigned i = 0; i < sum->count; i++) {
         double big = term, small = sum->partial[i];
 
@@ -38,12 +72,11 @@ void mm_exact_add(mm_exact *sum, double term)
             big = sum->partial[i];
             small = term;
         }
-        const double high = big + small;
-        const double low = small - (high - big);
+        double low;
 
+        term = sum_of_two(big, small, &low);
         if (low != 0.0)
             sum->partial[kept++] = low;
-        term = high;
     }
     sum->partial[kept++] = term;
     sum->count = kept;

@@ -60,10 +60,12 @@ size_t mm_stat_find(const mm_stat *list, size_t count, const mm_stat *stat);
 /* Can hard label maps or masks give it (kinds 1 .. 6), or does it need probabilities? */
 int mm_stat_needs_probs(const mm_stat *stat);
 
-/* An exact sum of doubles (Shewchuk 1997, as Python's fsum): partials that do not overlap, growing as needed.
+#define MM_EXACT_PARTIALS 48 /* packed, 41 cover the whole range of double; a few more save packing */
+
+/* An exact sum of doubles (Shewchuk 1997, as Python's fsum): partials that do not overlap, in increasing magnitude.
  * All terms finite.  The rounded sum does not depend on the order of the terms. */
 typedef struct mm_exact {
-    double partial[40]; /* increasing magnitude; 40 cover the whole range of double */
+    double   partial[MM_EXACT_PARTIALS];
     unsigned count;
 } mm_exact;
 

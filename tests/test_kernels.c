@@ -1,0 +1,272 @@
+/*
+ * test_kernels.c - every kernel of the chosen CPU level gives the bits of the scalar one, and the scalar ones give what
+ * a plain loop gives.  `make test` runs this at every level that the machine has.
+ */
+#include "tests/suites.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/kernels.h"
+
+enum { CLASSES = 21 };
+
+/* Random planes with the values that break things among them. */
+typedef struct planes {
+    double        a[MM_CHUNK], b[MM_CHUNK], x[MM_CHUNK], scored[MM_CHUNK];
+    float         rows[4 * MM_CHUNK], label[MM_CHUNK], arg[MM_CHUNK];
+    unsigned char bytes[8 * MM_CHUNK * 3 + 1];
+} planes;
+
+static void fill(planes *p, long seed)
+{
+    srand48(seed);
+    for (size_t i = 0; i < MM_CHUNK; i++) {
+        const double u = drand48();
+
+        p->a[i] = u < 0.1 ? 0.0 : u > 0.9 ? 1.0 : u < 0.2 ? u * 1e-9 : drand48();
+        p->b[i] = drand48() < 0.5 ? 0.0 : 1.0;
+        p->x[i] = (drand48() - 0.5) * (i % 7 == 0 ? 2000.0 : 20.0);
+        p->scored[i] = drand48() < 0.9 ? 1.0 : 0.0;
+        p->label[i] = p->scored[i] != 0.0 ? (float)(int)(drand48() * CLASSES) : -1.0f;
+        p->arg[i] = (float)(int)(drand48() * CLASSES);
+    }
+    for (size_t i = 0; i < 4 * MM_CHUNK; i++)
+        p->rows[i] = (float)p->a[i % MM_CHUNK] * (float)drand48();
+    for (size_t i = 0; i < sizeof p->bytes; i++)
+        p->bytes[i] = (unsigned char)(drand48() * 256.0);
+}
+
+/* Everything that one level makes of the planes, in one block to compare. */
+typedef struct results {
+    double   d[40][MM_CHUNK];
+    float    f[12][MM_CHUNK];
+    unsigned pair[MM_CHUNK];
+    double   sums[2 + 3 + 2 * CLASSES];
+    uint64_t counts[3];
+    int      flags[16];
+} results;
+
+static void run_arithmetic(const mm_kernels *k, const planes *p, results *r)
+{
+    k->square(r->d[0], p->a);
+    k->multiply(r->d[1], p->a, p->b);
+    k->distance(r->d[2], p->a, p->b);
+    for (int i = 0; i < 5; i++) {
+        static const double gammas[] = {0.0, 1.0, 2.0, 0.75, 3.5};
+
+        memcpy(r->d[3 + i], p->x, sizeof r->d[0]);
+        k->power(r->d[3 + i], p->a, gammas[i]);
+    }
+    k->complement(r->d[8], p->a);
+    k->neglog(r->d[9], p->a, 1e-7);
+    k->neglog(r->d[10], p->a, DBL_MIN);
+    memcpy(r->d[11], p->a, sizeof r->d[0]);
+    k->clip(r->d[11], 1e-5);
+    memcpy(r->d[12], p->x, sizeof r->d[0]);
+    k->divide(r->d[12], p->a);
+    memcpy(r->d[13], p->x, sizeof r->d[0]);
+    k->select(r->d[13], p->scored);
+    memcpy(r->d[14], p->x, sizeof r->d[0]);
+    k->add(r->d[14], p->a);
+    memcpy(r->d[15], p->x, sizeof r->d[0]);
+    k->pick(r->d[15], p->a, p->label, 3.0f);
+    k->equals(r->d[16], p->label, 3.0f);
+    memcpy(r->d[17], p->a, sizeof r->d[0]);
+    k->scale_bytes(r->d[17]);
+    r->flags[0] = k->in_range(p->a);
+    r->flags[1] = k->in_range(p->x);
+    r->flags[2] = k->is_binary(p->b);
+    r->flags[3] = k->is_binary(p->a);
+    r->flags[4] = k->finite(p->x);
+}
+
+static void run_logits(const mm_kernels *k, const planes *p, results *r)
+{
+    double *max = r->d[18], *arg = r->d[19], *rest = r->d[20];
+
+    memcpy(max, p->a, sizeof r->d[0]);
+    k->track_max(p->x, 1.0, max, arg);
+    memcpy(r->d[21], p->x, sizeof r->d[0]);
+    k->logit_exp(r->d[21], max);
+    k->logit_rest(r->d[21], 1.0, arg, rest);
+    k->softmax(r->d[22], r->d[23], r->d[21], 1.0, arg, rest);
+    k->log_softmax(r->d[24], p->x, max, rest);
+    k->sigmoid(r->d[25], r->d[26], r->d[27], r->d[28], p->x);
+}
+
+static void run_sums(const mm_kernels *k, const planes *p, results *r)
+{
+    double lanes[CLASSES * MM_LANES];
+
+    r->sums[0] = k->sum(p->a);
+    r->sums[1] = k->sum(p->x);
+    k->overlap(p->rows, p->label, 2.0f, r->sums + 2);
+    k->class_sums(p->x, p->label, CLASSES, lanes, r->sums + 5);
+    k->class_sums(p->x, p->label, 4, lanes, r->sums + 5 + CLASSES);
+    k->count_masks(p->a, 0.5, p->b, p->scored, r->counts);
+    k->pairs(p->label, p->arg, CLASSES, r->pair);
+    r->flags[5] = k->scan(p->rows, MM_CHUNK, 4, p->label, r->f[0], r->f[1], r->f[2]);
+    r->flags[6] = (int)k->off_one(r->f[1], p->label, 1e-3f);
+    memcpy(r->f[3], p->rows, sizeof r->f[0]);
+    k->blank(r->f[3], p->label);
+    k->widen(r->d[29], p->rows);
+    k->narrow(r->f[4], p->x);
+    memcpy(r->f[5], p->label, sizeof r->f[0]);
+    k->keep_masked(r->f[5], p->bytes, MM_CHUNK - 5);
+    r->flags[7] = (int)k->scored_of(r->d[30], p->label);
+    r->flags[8] = k->onehot(p->b, 2.0f, r->f[5], r->d[31]);
+    r->flags[9] = k->onehot(p->a, 2.0f, r->f[5], r->d[31]);
+}
+
+static void run(const mm_kernels *k, const planes *p, results *r)
+{
+    memset(r, 0, sizeof *r);
+    run_arithmetic(k, p, r);
+    run_logits(k, p, r);
+    run_sums(k, p, r);
+}
+
+static void levels_agree(void)
+{
+    planes  *p = malloc(sizeof *p);
+    results *a = malloc(sizeof *a), *b = malloc(sizeof *b);
+
+    CU_ASSERT_FATAL(p != NULL && a != NULL && b != NULL);
+    for (long seed = 0; seed < 40; seed++) {
+        fill(p, seed);
+        run(&mm_kernels_scalar, p, a);
+        run(mm_kernels_chosen(), p, b);
+        CU_ASSERT_EQUAL(memcmp(a, b, sizeof *a), 0);
+    }
+    free(p);
+    free(a);
+    free(b);
+}
+
+/* Loads of every type, at odd addresses, strides and lengths: the same bits at every level. */
+static void loads_agree(void)
+{
+    planes *p = malloc(sizeof *p);
+    double  a[MM_CHUNK], b[MM_CHUNK];
+    float   fa[MM_CHUNK], fb[MM_CHUNK];
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+    fill(p, 7);
+    for (unsigned dtype = 0; dtype < MM_DTYPE_COUNT; dtype++)
+        for (size_t stride = 1; stride <= 3; stride++)
+            for (size_t n = 1; n <= MM_CHUNK; n += 341) {
+                const mm_kernels *k = mm_kernels_chosen();
+
+                mm_kernels_scalar.load_f64(a, p->bytes + 1, (mm_dtype)dtype, stride, n);
+                k->load_f64(b, p->bytes + 1, (mm_dtype)dtype, stride, n);
+                CU_ASSERT_EQUAL(memcmp(a, b, sizeof a), 0);
+                CU_ASSERT(n == MM_CHUNK || b[n] == 0.0);
+                if (dtype >= MM_F16 && dtype <= MM_F32) {
+                    mm_kernels_scalar.load_f32(fa, p->bytes + 1, (mm_dtype)dtype, stride, n);
+                    k->load_f32(fb, p->bytes + 1, (mm_dtype)dtype, stride, n);
+                    CU_ASSERT_EQUAL(memcmp(fa, fb, sizeof fa), 0);
+                } else if (dtype != MM_F64) {
+                    const int bad = k->load_index(fb, p->bytes + 1, (mm_dtype)dtype, stride, n, 100, 1, 255);
+
+                    CU_ASSERT_EQUAL(mm_kernels_scalar.load_index(fa, p->bytes + 1, (mm_dtype)dtype, stride, n, 100, 1,
+                                                                 255),
+                                    bad);
+                    CU_ASSERT_EQUAL(memcmp(fa, fb, sizeof fa), 0);
+                }
+            }
+    free(p);
+}
+
+/* All 65,536 halves and bfloats against their definition: sign, exponent, fraction. */
+static void halves(void)
+{
+    for (unsigned half = 0; half < 65536; half++) {
+        const uint16_t bits = (uint16_t)half;
+        const int      exponent = (int)(half >> 10) & 31, fraction = (int)half & 1023;
+        const int      wide_exponent = (int)(half >> 7) & 255, wide_fraction = (int)half & 127;
+        const double   sign = half & 0x8000u ? -1.0 : 1.0;
+        const double   right = exponent == 31  ? (fraction == 0 ? sign * INFINITY : NAN)
+                               : exponent == 0 ? sign * ldexp(fraction, -24)
+                                               : sign * ldexp(1024 + fraction, exponent - 25);
+        const double   wide = wide_exponent == 255 ? (wide_fraction == 0 ? sign * INFINITY : NAN)
+                              : wide_exponent == 0 ? sign * ldexp(wide_fraction, -133)
+                                                   : sign * ldexp(128 + wide_fraction, wide_exponent - 134);
+        double         value[MM_CHUNK];
+
+        mm_kernels_scalar.load_f64(value, (const unsigned char *)&bits, MM_F16, 1, 1);
+        CU_ASSERT(value[0] == right || (isnan(value[0]) && isnan(right)));
+        mm_kernels_scalar.load_f64(value, (const unsigned char *)&bits, MM_BF16, 1, 1);
+        CU_ASSERT(value[0] == wide || (isnan(value[0]) && isnan(wide)));
+    }
+}
+
+/* The order that sums.h promises, written down a second time. */
+static double lane_sum(const double *terms)
+{
+    double lane[16] = {0};
+
+    for (int i = 0; i < 1024; i++)
+        lane[i % 16] += terms[i];
+    for (int i = 0; i < 8; i++)
+        lane[i] += lane[8 + i];
+    for (int i = 0; i < 4; i++)
+        lane[i] += lane[4 + i];
+    return (lane[0] + lane[2]) + (lane[1] + lane[3]);
+}
+
+static void order_of_sums(void)
+{
+    planes           *p = malloc(sizeof *p);
+    const mm_kernels *k = mm_kernels_chosen();
+    double            terms[MM_CHUNK], sums[CLASSES], lanes[CLASSES * MM_LANES], overlap[3];
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+    fill(p, 11);
+    CU_ASSERT_EQUAL(k->sum(p->x), lane_sum(p->x));
+    k->class_sums(p->x, p->label, CLASSES, lanes, sums);
+    for (int c = 0; c < CLASSES; c++) {
+        for (size_t i = 0; i < MM_CHUNK; i++)
+            terms[i] = p->label[i] == (float)c ? p->x[i] : 0.0;
+        CU_ASSERT_EQUAL(sums[c], lane_sum(terms));
+    }
+    k->overlap(p->rows, p->label, 5.0f, overlap);
+    for (size_t i = 0; i < MM_CHUNK; i++)
+        terms[i] = p->label[i] == 5.0f ? (double)p->rows[i] : 0.0;
+    CU_ASSERT_EQUAL(overlap[2], lane_sum(terms));
+    free(p);
+}
+
+/* Softmax and sigmoid against long double, also where p is all but 0 or 1. */
+static void activations(void)
+{
+    const mm_kernels *k = mm_kernels_chosen();
+    double            x[MM_CHUNK], p[MM_CHUNK], q[MM_CHUNK], lp[MM_CHUNK], lq[MM_CHUNK], worst = 0.0;
+
+    for (size_t i = 0; i < MM_CHUNK; i++)
+        x[i] = ((double)i - 512.0) * 0.1;
+    k->sigmoid(p, q, lp, lq, x);
+    for (size_t i = 0; i < MM_CHUNK; i++) {
+        const long double right = 1.0L / (1.0L + expl(-(long double)x[i]));
+        const long double other = 1.0L / (1.0L + expl((long double)x[i]));
+
+        worst = fmax(worst, (double)fabsl(p[i] / right - 1.0L));
+        worst = fmax(worst, (double)fabsl(q[i] / other - 1.0L));
+        worst = fmax(worst, (double)fabsl(lp[i] / log1pl(expl(-(long double)x[i])) - 1.0L));
+        worst = fmax(worst, (double)fabsl(lq[i] / log1pl(expl((long double)x[i])) - 1.0L));
+    }
+    CU_ASSERT(worst < 1e-14);
+}
+
+static CU_TestInfo tests[] = {
+    {"levels agree bit for bit", levels_agree},
+    {"loads agree bit for bit", loads_agree},
+    {"halves and bfloats, all of them", halves},
+    {"the order of sums", order_of_sums},
+    {"activations against long double", activations},
+    CU_TEST_INFO_NULL,
+};
+
+const mm_suite mm_suite_kernels = {"kernels", tests};

@@ -1,0 +1,175 @@
+/*
+ * test_record_bytes.c - records read back as they were; damaged, cut and newer ones are refused.
+ */
+#include "tests/suites.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/record.h"
+
+enum { CLASSES = 2 };
+
+static const mm_stat stats[] = {{MM_SUM_P, 0, 0.0, 0.0}, {MM_SUM_POS, MM_STAT_CLIP, 2.0, 1e-7}};
+
+static mm_images *sample(void)
+{
+    mm_images *images = NULL;
+
+    CU_ASSERT_EQUAL_FATAL(mm_images_new(&images, MM_MULTICLASS, CLASSES), MM_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        mm_record *record = mm_images_append(images, i == 0 ? "a" : i == 1 ? "\xc3\xa4/0" : "", stats, 2, i == 1);
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(record);
+        record->voxels = (uint64_t)1 << (i * 20);
+        record->scored = record->voxels;
+        record->label_count[1] = record->scored / 2;
+        if (record->confusion != NULL)
+            record->confusion[3] = 7;
+        for (size_t j = 0; j < 2 * CLASSES; j++)
+            record->sums[j] = 0.1 * (double)(i + 1) + (double)j;
+    }
+    return images;
+}
+
+static void round_trip(void)
+{
+    mm_images     *a = sample(), *b = NULL;
+    unsigned char *bytes = NULL, *again = NULL;
+    size_t         size = 0, size_again = 0;
+
+    CU_ASSERT_EQUAL_FATAL(mm_images_save(a, &bytes, &size), MM_OK);
+    CU_ASSERT_EQUAL_FATAL(mm_images_load(&b, bytes, size), MM_OK);
+    CU_ASSERT_EQUAL(b->count, 3);
+    CU_ASSERT_EQUAL(mm_images_task(b), MM_MULTICLASS);
+    CU_ASSERT_EQUAL(mm_images_classes(b), CLASSES);
+    CU_ASSERT_STRING_EQUAL(mm_images_id(b, 1), "\xc3\xa4/0");
+    CU_ASSERT_EQUAL(mm_images_merge(a, b, NULL), MM_OK); /* equal records, or this is a conflict */
+    CU_ASSERT_EQUAL(a->count, 3);
+    CU_ASSERT(mm_stat_equal(&b->records[0].stats[1], &stats[1]));
+    CU_ASSERT_EQUAL_FATAL(mm_images_save(b, &again, &size_again), MM_OK);
+    CU_ASSERT_EQUAL(size, size_again);
+    CU_ASSERT_EQUAL(memcmp(bytes, again, size), 0);
+    mm_images_free(a);
+    mm_images_free(b);
+    free(bytes);
+    free(again);
+}
+
+static void refused(const unsigned char *bytes, size_t size)
+{
+    mm_images *images = NULL;
+
+    CU_ASSERT_EQUAL(mm_images_load(&images, bytes, size), MM_BAD_RECORD);
+    CU_ASSERT_PTR_NULL(images);
+}
+
+/* Cut at every byte (in a block of just that size, so that reading past it is seen), every bit flipped. */
+static void damage(void)
+{
+    mm_images     *a = sample();
+    unsigned char *bytes = NULL;
+    size_t         size = 0;
+
+    CU_ASSERT_EQUAL_FATAL(mm_images_save(a, &bytes, &size), MM_OK);
+    for (size_t cut = 0; cut < size; cut++) {
+        unsigned char *part = malloc(cut + 1);
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(part);
+        memcpy(part, bytes, cut);
+        refused(part, cut);
+        free(part);
+    }
+    for (size_t bit = 0; bit < 8 * size; bit++) {
+        bytes[bit / 8] ^= (unsigned char)(1u << bit % 8);
+        refused(bytes, size);
+        bytes[bit / 8] ^= (unsigned char)(1u << bit % 8);
+    }
+    mm_images_free(a);
+    free(bytes);
+}
+
+static uint32_t crc_of(const unsigned char *bytes, size_t size)
+{
+    uint32_t crc = 0xffffffffu;
+
+    for (size_t i = 0; i < size; i++)
+        for (int bit = 0; bit < 8; bit++) {
+            const uint32_t in = (crc ^ ((uint32_t)bytes[i] >> bit)) & 1u;
+
+            crc = (crc >> 1) ^ (in ? 0xedb88320u : 0u);
+        }
+    return ~crc;
+}
+
+/* Changes one byte of a sound file and mends the checksum: what is left are the rules themselves. */
+static void with_byte(size_t at, unsigned char value, mm_status right)
+{
+    mm_images     *a = sample(), *b = NULL;
+    unsigned char *bytes = NULL;
+    size_t         size = 0;
+
+    CU_ASSERT_EQUAL_FATAL(mm_images_save(a, &bytes, &size), MM_OK);
+    bytes[at] = value;
+    const uint32_t crc = crc_of(bytes, size - 4);
+    for (size_t i = 0; i < 4; i++)
+        bytes[size - 4 + i] = (unsigned char)(crc >> (8 * i));
+    CU_ASSERT_EQUAL(mm_images_load(&b, bytes, size), right);
+    mm_images_free(a);
+    mm_images_free(b);
+    free(bytes);
+}
+
+static void rules(void)
+{
+    with_byte(8, 1, MM_OK);          /* the version as it is: the mended checksum is right */
+    with_byte(8, 2, MM_BAD_RECORD);  /* a newer version */
+    with_byte(10, 0, MM_BAD_RECORD); /* no task */
+    with_byte(12, 0, MM_BAD_RECORD); /* no classes */
+    with_byte(15, 255, MM_BAD_RECORD); /* four thousand million classes */
+    with_byte(16, 4, MM_BAD_RECORD); /* one record more than there is */
+    with_byte(16, 2, MM_BAD_RECORD); /* one less: bytes left over */
+    with_byte(19, 255, MM_BAD_RECORD);
+    with_byte(20, 255, MM_BAD_RECORD); /* an id past the end */
+    with_byte(23, 255, MM_BAD_RECORD); /* more columns than bytes */
+    with_byte(24, 2, MM_BAD_RECORD);   /* neither with nor without a confusion table */
+    with_byte(25, 0, MM_BAD_RECORD);   /* more scored than there are */
+}
+
+/* Any bytes behind a right checksum: never a crash, never more memory than the bytes can mean. */
+static void noise(void)
+{
+    mm_images     *a = sample();
+    unsigned char *bytes = NULL;
+    size_t         size = 0;
+
+    CU_ASSERT_EQUAL_FATAL(mm_images_save(a, &bytes, &size), MM_OK);
+    srand48(3);
+    for (int round = 0; round < 20000; round++) {
+        mm_images          *b = NULL;
+        const size_t        at = 10 + (size_t)(drand48() * (double)(size - 14));
+        const unsigned char was = bytes[at];
+
+        bytes[at] = (unsigned char)(drand48() * 256.0);
+        const uint32_t crc = crc_of(bytes, size - 4);
+        for (size_t i = 0; i < 4; i++)
+            bytes[size - 4 + i] = (unsigned char)(crc >> (8 * i));
+        const mm_status status = mm_images_load(&b, bytes, size);
+
+        CU_ASSERT(status == MM_OK || status == MM_BAD_RECORD);
+        mm_images_free(b);
+        bytes[at] = was;
+    }
+    mm_images_free(a);
+    free(bytes);
+}
+
+static CU_TestInfo tests[] = {
+    {"round trip", round_trip},
+    {"cut and flipped", damage},
+    {"one rule broken at a time", rules},
+    {"noise behind a right checksum", noise},
+    CU_TEST_INFO_NULL,
+};
+
+const mm_suite mm_suite_record_bytes = {"record_bytes", tests};

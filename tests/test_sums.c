@@ -1,0 +1,135 @@
+/*
+ * test_sums.c - exact sums do not depend on order; elementary functions are right to 1e-14.
+ */
+#include "tests/suites.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/sums.h"
+
+static double sum_of(const double *terms, size_t count)
+{
+    mm_exact sum = {.count = 0};
+
+    for (size_t i = 0; i < count; i++)
+        mm_exact_add(&sum, terms[i]);
+    return mm_exact_round(&sum);
+}
+
+/* Cases whose right answer is plain, among them those that Python documents for math.fsum. */
+static void exact_known(void)
+{
+    const double cancel[] = {1e100, 1.0, -1e100, 1e-100, 1e50, -1.0, -1e50};
+    const double tenth[] = {.1, .1, .1, .1, .1, .1, .1, .1, .1, .1};
+    const double half_up[] = {1.0, 0x1p-53, 0x1p-106};
+    const double half_even[] = {1.0, 0x1p-53};
+    const double half_down[] = {1.0, 0x1p-53, -0x1p-106};
+
+    CU_ASSERT_EQUAL(sum_of(NULL, 0), 0.0);
+    CU_ASSERT_EQUAL(sum_of(cancel, 7), 1e-100);
+    CU_ASSERT_EQUAL(sum_of(tenth, 10), 1.0);
+    CU_ASSERT_EQUAL(sum_of(half_up, 3), 1.0 + 0x1p-52);
+    CU_ASSERT_EQUAL(sum_of(half_even, 2), 1.0);
+    CU_ASSERT_EQUAL(sum_of(half_down, 3), 1.0);
+}
+
+static double any_double(void)
+{
+    return ldexp(drand48() - 0.5, (int)(drand48() * 2000.0) - 1000);
+}
+
+/* The same terms in any order give the same bits, and with each term's opposite added they give 0. */
+static void exact_any_order(void)
+{
+    enum { COUNT = 400 };
+    double terms[2 * COUNT];
+
+    srand48(1);
+    for (int round = 0; round < 50; round++) {
+        for (size_t i = 0; i < COUNT; i++)
+            terms[i] = any_double();
+        const double first = sum_of(terms, COUNT);
+
+        for (size_t i = COUNT - 1; i > 0; i--) {
+            const size_t j = (size_t)(drand48() * (double)(i + 1));
+            const double swap = terms[i];
+
+            terms[i] = terms[j];
+            terms[j] = swap;
+        }
+        CU_ASSERT_EQUAL(sum_of(terms, COUNT), first);
+        for (size_t i = 0; i < COUNT; i++)
+            terms[COUNT + i] = -terms[i];
+        CU_ASSERT_EQUAL(sum_of(terms, 2 * COUNT), 0.0);
+    }
+}
+
+static double relative(double value, long double right)
+{
+    return right == 0.0L ? fabs(value) : (double)fabsl((value - right) / right);
+}
+
+static void elementary_accuracy(void)
+{
+    double exp_error = 0.0, log_error = 0.0, log1p_error = 0.0, pow_error = 0.0;
+
+    srand48(2);
+    for (int i = 0; i < 300000; i++) {
+        const double x = (drand48() - 0.5) * 1400.0, near = 1.0 + (drand48() - 0.5) * 1e-3;
+        const double wide = ldexp(0.5 + drand48(), (int)(drand48() * 1000.0) - 500), unit = drand48();
+        const double y = i % 3 == 0 ? near : wide, small = ldexp(1.0, -(int)(drand48() * 60.0)) * unit;
+
+        exp_error = fmax(exp_error, relative(mm_exp(x), expl(x)));
+        log_error = fmax(log_error, relative(mm_log(y), logl(y)));
+        log1p_error = fmax(log1p_error, relative(mm_log1p(small), log1pl(small)));
+        pow_error = fmax(pow_error, relative(mm_pow(unit, 0.75), powl(unit, 0.75L)));
+    }
+    CU_ASSERT(exp_error < 1e-14);
+    CU_ASSERT(log_error < 1e-14);
+    CU_ASSERT(log1p_error < 1e-14);
+    CU_ASSERT(pow_error < 1e-14);
+}
+
+static void elementary_edges(void)
+{
+    CU_ASSERT_EQUAL(mm_exp(0.0), 1.0);
+    CU_ASSERT_EQUAL(mm_exp(-709.0), 0.0);
+    CU_ASSERT_EQUAL(mm_exp(-1e308), 0.0);
+    CU_ASSERT_EQUAL(mm_exp(1e308), mm_exp(709.0));
+    CU_ASSERT(isfinite(mm_exp(709.0)));
+    CU_ASSERT_EQUAL(mm_log(1.0), 0.0);
+    CU_ASSERT_EQUAL(mm_log(0.0), -INFINITY);
+    CU_ASSERT(fabs(mm_log(DBL_MIN) / (double)logl(DBL_MIN) - 1.0) < 1e-14);
+    CU_ASSERT_EQUAL(mm_log1p(0.0), 0.0);
+    CU_ASSERT_EQUAL(mm_log1p(1e-300), 1e-300);
+    CU_ASSERT_EQUAL(mm_pow(0.0, 0.0), 1.0);
+    CU_ASSERT_EQUAL(mm_pow(0.0, 2.5), 0.0);
+    CU_ASSERT_EQUAL(mm_pow(0.3, 1.0), 0.3);
+    CU_ASSERT_EQUAL(mm_pow(0.3, 2.0), 0.3 * 0.3);
+}
+
+static void stats_found(void)
+{
+    const mm_stat list[] = {{MM_SUM_P, 0, 0.0, 0.0}, {MM_SUM_POS, 0, 2.0, 1e-7}, {MM_SUM_POS, MM_STAT_CLIP, 2.0, 1e-7}};
+    const mm_stat other = {MM_SUM_POS, 0, 1.0, 1e-7};
+
+    for (size_t i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL(mm_stat_find(list, 3, &list[i]), i);
+    CU_ASSERT_EQUAL(mm_stat_find(list, 3, &other), 3);
+    CU_ASSERT(!mm_stat_needs_probs(&list[0]));
+    CU_ASSERT(mm_stat_needs_probs(&list[1]));
+}
+
+static CU_TestInfo tests[] = {
+    {"known exact sums", exact_known},
+    {"exact sums in any order", exact_any_order},
+    {"elementary functions against long double", elementary_accuracy},
+    {"elementary functions at their edges", elementary_edges},
+    {"columns are found", stats_found},
+    CU_TEST_INFO_NULL,
+};
+
+const mm_suite mm_suite_sums = {"sums", tests};
