@@ -11,7 +11,7 @@
 typedef struct shape {
     mm_dtype dtype;
     unsigned rank;
-    size_t   dim[5];
+    size_t dim[5];
 } shape;
 
 static mm_tensor tensor_of(const shape *from)
@@ -108,7 +108,7 @@ static void fits(void)
                                 .channels_last = good[i].last,
                                 .classes = good[i].classes,
                                 .threshold = 0.5};
-        mm_shape   out;
+        mm_shape out;
         mm_problem problem;
 
         CU_ASSERT_EQUAL_FATAL(mm_input_shape(&input, &out, &problem), MM_OK);
@@ -132,7 +132,7 @@ static void does_not_fit(void)
                                 .label_kind = bad[i].label_kind,
                                 .classes = bad[i].classes,
                                 .threshold = 0.5};
-        mm_shape   out = {.images = 99};
+        mm_shape out = {.images = 99};
         mm_problem problem = {.text = ""};
 
         CU_ASSERT_EQUAL(mm_input_shape(&input, &out, &problem), bad[i].status);
@@ -147,9 +147,9 @@ static void does_not_fit(void)
 static void numbers(void)
 {
     const double spacing[3] = {1.0, 2.0, 3.0}, zero[2] = {1.0, 0.0}, nan[2] = {NAN, 1.0};
-    mm_input     input = {.pred = {"", MM_F32, 4, {2, 3, 4, 5}}, .label = {"", MM_U8, 3, {2, 4, 5}}, .threshold = 0.5};
-    mm_shape     out;
-    mm_problem   problem;
+    mm_input input = {.pred = {"", MM_F32, 4, {2, 3, 4, 5}}, .label = {"", MM_U8, 3, {2, 4, 5}}, .threshold = 0.5};
+    mm_shape out;
+    mm_problem problem;
 
     input.spacing = spacing;
     input.spacing_count = 2;

@@ -15,8 +15,8 @@ enum { CLASSES = 21 };
 
 /* Random planes with the values that break things among them. */
 typedef struct planes {
-    double        a[MM_CHUNK], b[MM_CHUNK], x[MM_CHUNK], scored[MM_CHUNK];
-    float         rows[4 * MM_CHUNK], label[MM_CHUNK], arg[MM_CHUNK];
+    double a[MM_CHUNK], b[MM_CHUNK], x[MM_CHUNK], scored[MM_CHUNK];
+    float rows[4 * MM_CHUNK], label[MM_CHUNK], arg[MM_CHUNK];
     unsigned char bytes[8 * MM_CHUNK * 3 + 1];
 } planes;
 
@@ -41,12 +41,12 @@ static void fill(planes *p, long seed)
 
 /* Everything that one level makes of the planes, in one block to compare. */
 typedef struct results {
-    double   d[40][MM_CHUNK];
-    float    f[12][MM_CHUNK];
+    double d[40][MM_CHUNK];
+    float f[12][MM_CHUNK];
     unsigned pair[MM_CHUNK];
-    double   sums[2 + 3 + 2 * CLASSES];
+    double sums[2 + 3 + 2 * CLASSES];
     uint64_t counts[3];
-    int      flags[16];
+    int flags[16];
 } results;
 
 static void run_arithmetic(const mm_kernels *k, const planes *p, results *r)
@@ -131,7 +131,7 @@ static void run(const mm_kernels *k, const planes *p, results *r)
 
 static void levels_agree(void)
 {
-    planes  *p = malloc(sizeof *p);
+    planes *p = malloc(sizeof *p);
     results *a = malloc(sizeof *a), *b = malloc(sizeof *b);
 
     CU_ASSERT_FATAL(p != NULL && a != NULL && b != NULL);
@@ -150,8 +150,8 @@ static void levels_agree(void)
 static void loads_agree(void)
 {
     planes *p = malloc(sizeof *p);
-    double  a[MM_CHUNK], b[MM_CHUNK];
-    float   fa[MM_CHUNK], fb[MM_CHUNK];
+    double a[MM_CHUNK], b[MM_CHUNK];
+    float fa[MM_CHUNK], fb[MM_CHUNK];
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(p);
     fill(p, 7);
@@ -171,9 +171,8 @@ static void loads_agree(void)
                 } else if (dtype != MM_F64) {
                     const int bad = k->load_index(fb, p->bytes + 1, (mm_dtype)dtype, stride, n, 100, 1, 255);
 
-                    CU_ASSERT_EQUAL(mm_kernels_scalar.load_index(fa, p->bytes + 1, (mm_dtype)dtype, stride, n, 100, 1,
-                                                                 255),
-                                    bad);
+                    CU_ASSERT_EQUAL(
+                        mm_kernels_scalar.load_index(fa, p->bytes + 1, (mm_dtype)dtype, stride, n, 100, 1, 255), bad);
                     CU_ASSERT_EQUAL(memcmp(fa, fb, sizeof fa), 0);
                 }
             }
@@ -185,16 +184,16 @@ static void halves(void)
 {
     for (unsigned half = 0; half < 65536; half++) {
         const uint16_t bits = (uint16_t)half;
-        const int      exponent = (int)(half >> 10) & 31, fraction = (int)half & 1023;
-        const int      wide_exponent = (int)(half >> 7) & 255, wide_fraction = (int)half & 127;
-        const double   sign = half & 0x8000u ? -1.0 : 1.0;
-        const double   right = exponent == 31  ? (fraction == 0 ? sign * INFINITY : NAN)
-                               : exponent == 0 ? sign * ldexp(fraction, -24)
-                                               : sign * ldexp(1024 + fraction, exponent - 25);
-        const double   wide = wide_exponent == 255 ? (wide_fraction == 0 ? sign * INFINITY : NAN)
-                              : wide_exponent == 0 ? sign * ldexp(wide_fraction, -133)
-                                                   : sign * ldexp(128 + wide_fraction, wide_exponent - 134);
-        double         value[MM_CHUNK];
+        const int exponent = (int)(half >> 10) & 31, fraction = (int)half & 1023;
+        const int wide_exponent = (int)(half >> 7) & 255, wide_fraction = (int)half & 127;
+        const double sign = half & 0x8000u ? -1.0 : 1.0;
+        const double right = exponent == 31  ? (fraction == 0 ? sign * INFINITY : NAN)
+                             : exponent == 0 ? sign * ldexp(fraction, -24)
+                                             : sign * ldexp(1024 + fraction, exponent - 25);
+        const double wide = wide_exponent == 255 ? (wide_fraction == 0 ? sign * INFINITY : NAN)
+                            : wide_exponent == 0 ? sign * ldexp(wide_fraction, -133)
+                                                 : sign * ldexp(128 + wide_fraction, wide_exponent - 134);
+        double value[MM_CHUNK];
 
         mm_kernels_scalar.load_f64(value, (const unsigned char *)&bits, MM_F16, 1, 1);
         CU_ASSERT(value[0] == right || (isnan(value[0]) && isnan(right)));
@@ -219,9 +218,9 @@ static double lane_sum(const double *terms)
 
 static void order_of_sums(void)
 {
-    planes           *p = malloc(sizeof *p);
+    planes *p = malloc(sizeof *p);
     const mm_kernels *k = mm_kernels_chosen();
-    double            terms[MM_CHUNK], sums[CLASSES], lanes[CLASSES * MM_LANES], overlap[3];
+    double terms[MM_CHUNK], sums[CLASSES], lanes[CLASSES * MM_LANES], overlap[3];
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(p);
     fill(p, 11);
@@ -243,7 +242,7 @@ static void order_of_sums(void)
 static void activations(void)
 {
     const mm_kernels *k = mm_kernels_chosen();
-    double            x[MM_CHUNK], p[MM_CHUNK], q[MM_CHUNK], lp[MM_CHUNK], lq[MM_CHUNK], worst = 0.0;
+    double x[MM_CHUNK], p[MM_CHUNK], q[MM_CHUNK], lp[MM_CHUNK], lq[MM_CHUNK], worst = 0.0;
 
     for (size_t i = 0; i < MM_CHUNK; i++)
         x[i] = ((double)i - 512.0) * 0.1;
@@ -261,12 +260,9 @@ static void activations(void)
 }
 
 static CU_TestInfo tests[] = {
-    {"levels agree bit for bit", levels_agree},
-    {"loads agree bit for bit", loads_agree},
-    {"halves and bfloats, all of them", halves},
-    {"the order of sums", order_of_sums},
-    {"activations against long double", activations},
-    CU_TEST_INFO_NULL,
+    {"levels agree bit for bit", levels_agree},       {"loads agree bit for bit", loads_agree},
+    {"halves and bfloats, all of them", halves},      {"the order of sums", order_of_sums},
+    {"activations against long double", activations}, CU_TEST_INFO_NULL,
 };
 
 const mm_suite mm_suite_kernels = {"kernels", tests};

@@ -85,7 +85,7 @@ static void columns_united(void)
 
 static void conflict(mm_images *a, const mm_images *b, const char *param)
 {
-    mm_problem   problem = {.text = ""};
+    mm_problem problem = {.text = ""};
     const size_t before = mm_images_count(a);
 
     CU_ASSERT_EQUAL(mm_images_merge(a, b, &problem), MM_CONFLICT);
@@ -121,7 +121,7 @@ static void conflicts(void)
 static void many(void)
 {
     mm_images *a = new_set();
-    char       id[32];
+    char id[32];
 
     for (unsigned i = 0; i < 5000; i++) {
         snprintf(id, sizeof id, "image %u", i);
@@ -138,7 +138,7 @@ static void many(void)
 static void confusion_tables(void)
 {
     mm_images *a = new_set(), *masks = NULL;
-    uint64_t   table[CLASSES * 4];
+    uint64_t table[CLASSES * 4];
 
     add(a, "one", 1, &p, 1, 1);
     add(a, "two", 2, &p, 1, 1);

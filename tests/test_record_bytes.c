@@ -34,9 +34,9 @@ static mm_images *sample(void)
 
 static void round_trip(void)
 {
-    mm_images     *a = sample(), *b = NULL;
+    mm_images *a = sample(), *b = NULL;
     unsigned char *bytes = NULL, *again = NULL;
-    size_t         size = 0, size_again = 0;
+    size_t size = 0, size_again = 0;
 
     CU_ASSERT_EQUAL_FATAL(mm_images_save(a, &bytes, &size), MM_OK);
     CU_ASSERT_EQUAL_FATAL(mm_images_load(&b, bytes, size), MM_OK);
@@ -67,9 +67,9 @@ static void refused(const unsigned char *bytes, size_t size)
 /* Cut at every byte (in a block of just that size, so that reading past it is seen), every bit flipped. */
 static void damage(void)
 {
-    mm_images     *a = sample();
+    mm_images *a = sample();
     unsigned char *bytes = NULL;
-    size_t         size = 0;
+    size_t size = 0;
 
     CU_ASSERT_EQUAL_FATAL(mm_images_save(a, &bytes, &size), MM_OK);
     for (size_t cut = 0; cut < size; cut++) {
@@ -105,9 +105,9 @@ static uint32_t crc_of(const unsigned char *bytes, size_t size)
 /* Changes one byte of a sound file and mends the checksum: what is left are the rules themselves. */
 static void with_byte(size_t at, unsigned char value, mm_status right)
 {
-    mm_images     *a = sample(), *b = NULL;
+    mm_images *a = sample(), *b = NULL;
     unsigned char *bytes = NULL;
-    size_t         size = 0;
+    size_t size = 0;
 
     CU_ASSERT_EQUAL_FATAL(mm_images_save(a, &bytes, &size), MM_OK);
     bytes[at] = value;
@@ -122,13 +122,13 @@ static void with_byte(size_t at, unsigned char value, mm_status right)
 
 static void rules(void)
 {
-    with_byte(8, 1, MM_OK);          /* the version as it is: the mended checksum is right */
-    with_byte(8, 2, MM_BAD_RECORD);  /* a newer version */
-    with_byte(10, 0, MM_BAD_RECORD); /* no task */
-    with_byte(12, 0, MM_BAD_RECORD); /* no classes */
+    with_byte(8, 1, MM_OK);            /* the version as it is: the mended checksum is right */
+    with_byte(8, 2, MM_BAD_RECORD);    /* a newer version */
+    with_byte(10, 0, MM_BAD_RECORD);   /* no task */
+    with_byte(12, 0, MM_BAD_RECORD);   /* no classes */
     with_byte(15, 255, MM_BAD_RECORD); /* four thousand million classes */
-    with_byte(16, 4, MM_BAD_RECORD); /* one record more than there is */
-    with_byte(16, 2, MM_BAD_RECORD); /* one less: bytes left over */
+    with_byte(16, 4, MM_BAD_RECORD);   /* one record more than there is */
+    with_byte(16, 2, MM_BAD_RECORD);   /* one less: bytes left over */
     with_byte(19, 255, MM_BAD_RECORD);
     with_byte(20, 255, MM_BAD_RECORD); /* an id past the end */
     with_byte(23, 255, MM_BAD_RECORD); /* more columns than bytes */
@@ -139,15 +139,15 @@ static void rules(void)
 /* Any bytes behind a right checksum: never a crash, never more memory than the bytes can mean. */
 static void noise(void)
 {
-    mm_images     *a = sample();
+    mm_images *a = sample();
     unsigned char *bytes = NULL;
-    size_t         size = 0;
+    size_t size = 0;
 
     CU_ASSERT_EQUAL_FATAL(mm_images_save(a, &bytes, &size), MM_OK);
     srand48(3);
     for (int round = 0; round < 20000; round++) {
-        mm_images          *b = NULL;
-        const size_t        at = 10 + (size_t)(drand48() * (double)(size - 14));
+        mm_images *b = NULL;
+        const size_t at = 10 + (size_t)(drand48() * (double)(size - 14));
         const unsigned char was = bytes[at];
 
         bytes[at] = (unsigned char)(drand48() * 256.0);

@@ -11,7 +11,7 @@ static void names_and_sizes(void)
 {
     static const struct {
         const char *name;
-        size_t      size;
+        size_t size;
     } right[] = {{"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"U16", 2},  {"I16", 2}, {"U32", 4}, {"I32", 4},
                  {"U64", 8},  {"I64", 8}, {"F16", 2}, {"BF16", 2}, {"F32", 4}, {"F64", 8}};
     mm_dtype dtype;
@@ -31,7 +31,7 @@ static void names_and_sizes(void)
 static void bytes_checked(void)
 {
     mm_tensor tensor = {.data = "", .dtype = MM_F32, .rank = 5, .dim = {1, 2, 3, 4, 5}};
-    size_t    bytes = 0;
+    size_t bytes = 0;
 
     CU_ASSERT_EQUAL(mm_tensor_bytes(&tensor, &bytes), MM_OK);
     CU_ASSERT_EQUAL(bytes, 480);
