@@ -6,16 +6,32 @@
 #include "tests/suites.h"
 
 #include "lib/maskmeter.h"
+#include "tests/history_help.h"
 
 #include <CUnit/Basic.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* clang-format off */
 /* X(source): the suite in tests/test_<source>.c. */
 #define SUITES(X) \
+    X(coding) \
+    X(eval) \
+    X(expression) \
+    X(header) \
     X(history_sqlite) \
+    X(history_thread) \
+    X(input) \
+    X(kernels) \
     X(reader) \
+    X(record) \
+    X(record_bytes) \
+    X(status) \
+    X(sums) \
+    X(tensor) \
+    X(wire_read) \
+    X(wire_write) \
     X(oracle)
 /* clang-format on */
 
@@ -75,6 +91,8 @@ int main(int argc, char **argv)
 {
     int failed = 1;
 
+    if (argc == 3 && strcmp(argv[1], "--history-writer") == 0) /* started, and killed, by test_history_thread.c */
+        return help_writer(argv[2], STDOUT_FILENO);
     if (mm_cpu_refused() != NULL) {
         printf("skipped: this machine lacks the CPU level %s\n", mm_cpu_refused());
         return SKIPPED;
