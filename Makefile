@@ -48,7 +48,7 @@ $(BUILD)/maskmeter: $(server_obj) $(BUILD)/libmmproto.a $(BUILD)/libmm.a
 	$(call say,ld)$(CC) $(BASE) $(LINK) -o $@ $(no_note) $(LDLIBS)
 $(BUILD)/run_tests: $(test_obj) $(no_main) $(BUILD)/libmmproto.a $(BUILD)/libmm.a
 	$(call say,ld)$(CC) $(BASE) $(LINK) -o $@ $(no_note) $(LDLIBS) -lcunit
-$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(no_main) $(BUILD)/libmmproto.a $(BUILD)/libmm.a
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/wire_tools.o $(no_main) $(BUILD)/libmmproto.a $(BUILD)/libmm.a
 	$(call say,ld)$(CC) $(BASE) -fsanitize=fuzzer $(LINK) -o $@ $(no_note) $(LDLIBS)
 
 $(BUILD)/lib/kernels-%.o: lib/kernels.c $(BUILD)/flags
@@ -180,6 +180,8 @@ bench: all                             ## figures of this machine beside their r
 # ---- house ----
 c_files := $(wildcard lib/*.[ch] proto/*.[ch] server/*.[ch] tests/*.[ch] tests/*.cc tests/*/*.[ch])
 
+readme: all                            ## renew the tables of README.md
+	@$(PYTHON) tests/readme.py $(BUILD)/maskmeter
 format:                                ## clang-format 14, in place
 	@clang-format -i $(c_files)
 check-format:                          ## fail if clang-format 14 would change a file
@@ -197,7 +199,7 @@ help:                                  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##[ ]/\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 .PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http sanitize tsan \
-        valgrind fuzz bench format check-format lint image-check clean help FORCE
+        valgrind fuzz bench readme format check-format lint image-check clean help FORCE
 .DELETE_ON_ERROR:
 $(BUILD)/%.d: ;
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/fuzz/*.d)

@@ -6,9 +6,9 @@ Only the standard library is needed.  The data are real (tests/data/LICENSES.md)
 steps are the real ones with patches exchanged.
 """
 import json
+import os
 import pathlib
 import random
-import shlex
 import struct
 import subprocess
 import sys
@@ -19,9 +19,12 @@ import urllib.request
 DATA = pathlib.Path("tests/data")
 PARTS = [f"dsb2d_probs_{size}" for size in ("256x256", "512x640", "512x680", "519x253")]
 CLASSES = "background,nucleus,boundary"
-VOLUME_CLASSES = "background,liver,gallbladder,kidney_right"
+SCORES = "dice,iou,recall,cross_entropy"
 STEPS = {100: 0.5, 200: 0.15, 300: 0.0}  # step: fraction of patches that are exchanged
 PATCH = 16
+
+VOLUME = "tests/data/demo.safetensors"
+QUERY = "classes=background,liver,gallbladder,kidney_right&scores=dice,tversky_loss(alpha=0.3,beta=0.7)"
 
 
 def plain_bytes(name):
@@ -50,28 +53,20 @@ def weaken(data, fraction, seed):
 
 
 class Server:
-    """The real server on a free port."""
+    """The real server on a free port, its history in `folder`."""
 
     def __init__(self, binary, folder):
         command = [binary, "serve", "--listen", "127.0.0.1:0", "--data", folder]
-        print("$", shlex.join(["maskmeter"] + command[1:]), flush=True)
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         for line in self.process.stderr:
             entry = json.loads(line)
             if entry.get("event") == "listening":
                 self.url = "http://" + entry["address"]
-                print("  listening on", self.url)
                 return
         sys.exit(f"the server did not start: exit code {self.process.wait()}")
 
-    def get(self, **params):
-        with urllib.request.urlopen(f"{self.url}/v1/evaluations?{urlencode(params)}") as answer:
-            return json.load(answer)
-
-    def post(self, body, **params):
-        headers = {"Content-Type": "application/octet-stream"}
-        request = urllib.request.Request(f"{self.url}/v1/evaluations?{urlencode(params)}", body, headers)
-        with urllib.request.urlopen(request) as answer:
+    def evaluation(self, **params):
+        with urllib.request.urlopen(f"{self.url}/v1/evaluations?{urllib.parse.urlencode(params)}") as answer:
             return json.load(answer)
 
     def stop(self):
@@ -80,80 +75,76 @@ class Server:
         return self.process.wait()
 
 
-def urlencode(params):
-    return urllib.parse.urlencode(params, safe=",")
+def show(text):
+    print("\n$ " + text, flush=True)
 
 
-def numbers(values, better):
-    text = "".join("%10s" % ("-" if value is None else f"{value:.4f}") for value in values)
-    bars = "".join("▁▂▃▄▅▆▇█"[min(7, int(8 * value))] for value in values if value is not None)
-    return f"{text}   {bars}" if better == "higher" else text
+def push(binary, url, folder, step, quiet):
+    """Uploads all parts of a step with `maskmeter push`, which prints the merged evaluation."""
+    flags = ["--run=nuclei", f"--step={step}", f"--classes={CLASSES}", f"--scores={SCORES}"]
+    files = []
+    for part in PARTS:
+        files.append(os.path.join(folder, part + ".safetensors"))
+        pathlib.Path(files[-1]).write_bytes(weaken(plain_bytes(part), STEPS[step], seed=step))
+    if not quiet:
+        show("maskmeter push " + " ".join(flags[:3]) + f" \\\n    {flags[3]} dsb2d_probs_*.safetensors   # {len(files)} parts")
+    out = subprocess.DEVNULL if quiet else None
+    subprocess.run([binary, "push", f"--url={url}", *flags, *files], check=True, stdout=out)
 
 
-def table(answers):
-    """Each score, then each of its classes; one column per step."""
-    print("\n  %-18s" % "" + "".join("%10s" % f"step {step}" for step in STEPS))
-    for rows in zip(*(answer["scores"] for answer in answers)):
-        better = rows[0]["better"]
-        print("  %-18s" % rows[0]["name"] + numbers([row["value"] for row in rows], better))
-        for k, name in enumerate(CLASSES.split(",")):
-            print("    %-16s" % name + numbers([row["per_class"][k] for row in rows], better))
-
-
-def layout(document):
-    """JSON with one line per member, and per member of its lists of objects."""
-    lines = []
-    for key, value in document.items():
-        text = json.dumps(value)
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            text = "[\n   " + ",\n   ".join(map(json.dumps, value)) + "]"
-        lines.append(f'"{key}": {text}')
-    return "{" + ",\n ".join(lines) + "}"
+def progress(server):
+    """The dice of each class, one column per step, read back from the history."""
+    dice = [server.evaluation(run="nuclei", split="val", step=step, scores="dice")["scores"][0] for step in STEPS]
+    rows = [*zip(CLASSES.split(","), zip(*(score["per_class"] for score in dice)))]
+    rows.append(("mean", [score["value"] for score in dice]))
+    print("  %-12s" % "dice" + "".join("%10s" % f"step {step}" for step in STEPS))
+    for name, values in rows:
+        bars = "".join("▁▂▃▄▅▆▇█"[min(7, int(8 * value))] for value in values)
+        print("  %-12s" % name + "".join("%10.4f" % value for value in values) + "   " + bars)
 
 
 def curl(url):
-    """The command a reader can repeat: one real upload of which nothing is stored."""
-    query = urlencode({"scores": "dice,tversky_loss(alpha=0.3,beta=0.7)", "classes": VOLUME_CLASSES})
-    return [
-        "curl", "-sS", "--data-binary", "@tests/data/demo.safetensors", "-H", "Content-Type: application/octet-stream",
-        f"{url}/v1/evaluations?{query}",
-    ]  # fmt: skip
+    header = "Content-Type: application/octet-stream"
+    return f"curl -sS --data-binary @{VOLUME} -H '{header}' \\\n    '{url}/v1/evaluations?{QUERY}'"
 
 
-def show(command):
-    words = [shlex.quote(word) for word in command]
-    print("$ " + " ".join(words[:-1]) + " \\\n    " + words[-1])
+def layout(value, indent=""):
+    """JSON in lines of at most 118 columns where its values allow that."""
+    line = json.dumps(value)
+    if len(indent) + len(line) <= 118 or not isinstance(value, (dict, list)) or not value:
+        return line
+    inner = indent + "  "
+    if isinstance(value, dict):
+        rows = [f"{json.dumps(key)}: {layout(member, inner)}" for key, member in value.items()]
+    else:
+        rows = [layout(member, inner) for member in value]
+    brackets = "{}" if isinstance(value, dict) else "[]"
+    return brackets[0] + f",\n{inner}".join(["\n" + inner + rows[0], *rows[1:]]) + f"\n{indent}" + brackets[1]
 
 
-def demo(server):
-    print("\nA network learns to find cell nuclei in 10 microscope images.  Each step arrives in 4 parts, and is merged:")
-    files = {part: plain_bytes(part) for part in PARTS}
-    scores = "dice,iou,cross_entropy"
-    for step, fraction in STEPS.items():
-        for number, (part, data) in enumerate(files.items()):
-            server.post(weaken(data, fraction, step), run="nuclei", split="val", step=step, part=number, parts=len(files),
-                        classes=CLASSES, scores=scores)  # fmt: skip
-    answers = [server.get(run="nuclei", split="val", step=step) for step in STEPS]
-    table(answers)
-    last = answers[-1]
-    print(f"\n  {last['images']} images, {last['voxels']} pixels, {last['evaluation']['parts_received']} parts in each step")
+def demo(binary, server, folder):
+    print("\nA network learns to find cell nuclei.  After each of three steps it uploads its validation images in four parts.")
+    for step in STEPS:
+        push(binary, server.url, folder, step, quiet=step != list(STEPS)[-1])
+    print("\nThe history, read back:\n")
+    progress(server)
 
-    print("\nOne answer in full, for a crop of an abdominal MR volume:")
-    command = curl(server.url)
-    show(command)
-    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+    print("\nOne answer in full, for a crop of an abdominal MR volume that is scored and not stored:")
+    show(curl(server.url))
+    answer = subprocess.run(curl(server.url), shell=True, check=True, stdout=subprocess.PIPE).stdout
     print(layout(json.loads(answer)))
 
 
 def main():
+    binary = sys.argv[1]
     with tempfile.TemporaryDirectory(prefix="maskmeter-demo-") as folder:
-        server = Server(sys.argv[1], folder)
+        server = Server(binary, folder)
+        show("maskmeter serve --listen 127.0.0.1:0   # listens on " + server.url)
         try:
-            demo(server)
+            demo(binary, server, folder)
         finally:
             code = server.stop()
-    print(f"\nSIGTERM stopped the server, exit code {code}; its folder is removed.")
-    print("Yours to repeat: `make run` in one terminal, then in another:")
+    print(f"\nSIGTERM ended the server with exit code {code}.  To repeat the last request, `make run` in one terminal, then")
     show(curl("http://127.0.0.1:8080"))
     return code
 

@@ -1,0 +1,41 @@
+"""test_readme.py - the README says what the program does: its tables are fresh, its commands and files are there."""
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from support import BINARY, ROOT, data_file
+
+sys.path.insert(0, str(ROOT / "tests"))
+import readme  # noqa: E402
+
+TEXT = readme.README.read_text()
+
+
+def test_tables_are_fresh():
+    assert readme.renewed(TEXT, str(BINARY)) == TEXT, "README.md is stale: run `make readme`"
+
+
+def test_curl_works(server):
+    (command,) = re.findall(r"^curl .*?(?<!\\)$", TEXT, flags=re.MULTILINE | re.DOTALL)
+    command = command.replace("http://127.0.0.1:8080", server.url)
+    out = subprocess.run(f"{command} -sS --fail", shell=True, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
+    assert [row["name"] for row in json.loads(out)["classes"]] == ["background", "liver", "gallbladder", "kidney_right"]
+
+
+def test_problem_is_what_is_shown(server):
+    (shown,) = map(json.loads, re.findall(r"^{.type.*}$", TEXT, flags=re.MULTILINE))
+    answer = server.post(data_file("demo.safetensors")[0], scores="dice,iuo").json()
+    assert {**answer, "request_id": shown["request_id"]} == shown
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:^|`)make ([a-z-]+)", TEXT, flags=re.MULTILINE))))
+def test_make_targets_exist(target):
+    subprocess.run(["make", "-n", "-s", target], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:lib|proto|server|tests|deploy)/[\w./*-]+)`", TEXT))))
+def test_files_exist(path):
+    assert list(ROOT.glob(path.rstrip("/"))), path
