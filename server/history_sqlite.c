@@ -142,10 +142,24 @@ char *mm_sql_text(sqlite3_stmt *statement, int column)
     return text == NULL ? NULL : strdup((const char *)text);
 }
 
-/* Did the system refuse more bytes, rather than fail? */
+/* The system's own number for the last failure on a file; 0: none yet. */
+static int last_errno(sqlite3_file *file)
+{
+    int error = 0;
+
+    if (file != NULL && file->pMethods != NULL)
+        file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &error);
+    return error;
+}
+
+/* Did the system refuse more bytes, rather than fail?  ENOSPC is SQLITE_FULL already; a quota or a limit is not. */
 static int out_of_space(sqlite3 *db)
 {
-    const int error = sqlite3_system_errno(db);
+    sqlite3_file *file = NULL, *log = NULL;
+
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    const int error = last_errno(log) != 0 ? last_errno(log) : last_errno(file);
 
     return error == ENOSPC || error == EDQUOT || error == EFBIG;
 }
@@ -160,6 +174,8 @@ static mm_store_status input_output_status(sqlite3 *db, int code)
     case SQLITE_IOERR_DIR_FSYNC:
     case SQLITE_IOERR_CLOSE:
         return MM_STORE_FATAL;
+    case SQLITE_IOERR_SHMSIZE: /* the index of the log could not grow */
+        return MM_STORE_FULL;
     default:
         return out_of_space(db) ? MM_STORE_FULL : MM_STORE_FATAL;
     }
