@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -43,7 +44,7 @@ static int split(const char *address, char host[256], char port[8])
         return 0;
     }
     if (size >= 256 || strlen(colon + 1) > 5 || colon[1] == '\0' ||
-        strspn(colon + 1, "0123456789") != strlen(colon + 1))
+        strspn(colon + 1, "0123456789") != strlen(colon + 1) || atoi(colon + 1) > 65535)
         return 0;
     memcpy(host, address, size);
     host[size] = '\0';
@@ -96,6 +97,13 @@ static int is_loopback(const struct sockaddr *address)
         return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
     }
     return 0;
+}
+
+int mm_address_valid(const char *address)
+{
+    char host[256], port[8];
+
+    return split(address, host, port);
 }
 
 int mm_address_is_local(const char *address)

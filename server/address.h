@@ -6,6 +6,8 @@
 
 #include "lib/maskmeter.h"
 
+/* 1 for HOST:PORT or [V6]:PORT, whatever the host means. */
+int mm_address_valid(const char *address);
 /* A descriptor that listens, non-blocking; -1: `problem->text` says why. */
 int mm_address_listen(const char *address, mm_problem *problem);
 /* A connected descriptor that gives up after `seconds` of silence; a wildcard address means this machine's loopback. */

@@ -160,6 +160,11 @@ static int make_directory(const char *path)
 
 static int may_listen(const mm_config *config)
 {
+    if (!mm_address_valid(config->listen)) {
+        (void)fprintf(stderr, "maskmeter serve: listen: %s is not an address like 127.0.0.1:8080 or [::1]:8080\n",
+                      config->listen);
+        return 0;
+    }
     if (mm_address_is_local(config->listen) || config->insecure_open)
         return 1;
     (void)fprintf(stderr,

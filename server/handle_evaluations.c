@@ -228,8 +228,14 @@ static void on_stored(mm_store_part *part)
 static mm_next after_store(mm_call *call)
 {
     upload *up = call->state;
+    mm_stats *stats = call->server->stats;
+    const double seconds = mm_compute_clock() - up->put_at;
 
-    mm_stats_stage(call->server->stats, MM_STAGE_STORE, mm_compute_clock() - up->put_at);
+    mm_stats_stage(stats, MM_STAGE_STORE, seconds);
+    if (up->part.status == MM_STORE_OK)
+        mm_stats_store_write(stats, seconds);
+    else if (up->part.status != MM_STORE_CONFLICT)
+        mm_stats_store_error(stats);
     if (up->part.status != MM_STORE_OK)
         return mm_answer_store(call, up->part.status, &up->part.problem);
     return answer_upload(up);

@@ -215,8 +215,10 @@ static int find_route(request *r, const char *method)
     size_t path_size, size;
     mm_status status = mm_target_split(r->target, &path_size, &query, &problem);
 
-    if (status != MM_OK)
+    if (status != MM_OK) {
+        call->answer.close = 1;
         return refuse_status(r, status, &problem);
+    }
     call->route = mm_route_find(r->target, path_size, method, &variable, &size, &allow);
     if (call->route == NULL && allow == NULL)
         return refuse_text(r, 404, "there is no such route");
@@ -229,6 +231,7 @@ static int find_route(request *r, const char *method)
         status = mm_path_decode(variable, size, &call->variable, &problem);
     if (status == MM_OK)
         status = mm_query_parse(&call->query, query, strlen(query), &problem);
+    call->answer.close = status != MM_OK;
     if (status == MM_OK)
         status = mm_query_only(&call->query, call->route->params, &problem);
     return status == MM_OK ? 1 : refuse_status(r, status, &problem);
