@@ -155,7 +155,7 @@ def test_registry(server):
         for param in row["params"] + row["common"]:
             assert param["meaning"] and param["required"] == (param["default"] is None)
     assert {row["name"] for row in scores["dice"]["common"]} >= {"over", "classes", "absent", "average"}
-    assert scores["tversky_loss"]["params"][0]["name"] == "alpha"
+    assert {"alpha", "beta", "smooth"} <= {param["name"] for param in scores["tversky_loss"]["params"]}
     aliases = {alias: row["name"] for row in scores.values() for alias in row["aliases"]}
     assert aliases["f1"] == "dice" and aliases["jaccard"] == "iou" and aliases["sensitivity"] == "recall"
     assert not set(aliases) & set(scores)
