@@ -25,9 +25,15 @@ static int is_token_char(char c)
     return is_word_char(c) || c == '.' || c == '+';
 }
 
+static int is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 void mm_skip_blanks(mm_cursor *cursor)
 {
-    cursor->at += strspn(cursor->text + cursor->at, " \t\r\n");
+    while (is_blank(cursor->text[cursor->at]))
+        cursor->at++;
 }
 
 char mm_peek(mm_cursor *cursor)

@@ -378,6 +378,16 @@ static mm_status read_list(parser *p)
     return mm_peek(&p->cursor) == '\0' ? MM_OK : expected(p, "','");
 }
 
+/* No text has more expressions than this: each starts it, or follows a ',' or a '('. */
+static size_t most_expressions(const char *text)
+{
+    size_t count = 1;
+
+    for (text = strpbrk(text, ",("); text != NULL; text = strpbrk(text + 1, ",("))
+        count++;
+    return count < MM_MAX_EXPRESSIONS ? count : MM_MAX_EXPRESSIONS;
+}
+
 mm_status mm_plan_new(mm_plan **out, const char *expressions, mm_problem *problem)
 {
     const int standard = expressions == NULL || expressions[0] == '\0';
@@ -390,8 +400,8 @@ mm_status mm_plan_new(mm_plan **out, const char *expressions, mm_problem *proble
     if (p.plan == NULL)
         return MM_NO_MEMORY;
     p.plan->standard = standard;
-    p.plan->nodes = calloc(MM_MAX_EXPRESSIONS, sizeof *p.plan->nodes);
-    p.plan->items = calloc(MM_MAX_EXPRESSIONS, sizeof *p.plan->items);
+    p.plan->nodes = calloc(most_expressions(p.cursor.text), sizeof *p.plan->nodes);
+    p.plan->items = calloc(most_expressions(p.cursor.text), sizeof *p.plan->items);
     if (p.plan->nodes != NULL && p.plan->items != NULL)
         status = read_list(&p);
     if (status == MM_OK)

@@ -92,27 +92,37 @@ void mm_plan_free(mm_plan *plan)
     free(plan);
 }
 
+/* Copies text to `at`; returns the end of the copy. */
+static char *put(char *at, const char *text)
+{
+    const size_t length = strlen(text);
+
+    memcpy(at, text, length);
+    return at + length;
+}
+
 mm_status mm_plan_write(mm_plan *plan)
 {
-    size_t size = 1, used = 0;
-    char *text;
+    size_t size = 1;
+    char *text, *at;
 
     for (size_t i = 0; i < plan->item_count; i++) {
         const mm_item *item = &plan->items[i];
 
         size += (item->alias == NULL ? 0 : strlen(item->alias) + 1) + strlen(item->expression) + 1;
     }
-    text = malloc(size);
+    text = at = malloc(size);
     if (text == NULL)
         return MM_NO_MEMORY;
-    text[0] = '\0';
     for (size_t i = 0; i < plan->item_count; i++) {
         const mm_item *item = &plan->items[i];
-        const char *alias = item->alias == NULL ? "" : item->alias;
 
-        used += (size_t)snprintf(text + used, size - used, "%s%s%s%s", i > 0 ? "," : "", alias,
-                                 item->alias == NULL ? "" : ":", item->expression);
+        at = put(at, i > 0 ? "," : "");
+        if (item->alias != NULL)
+            at = put(put(at, item->alias), ":");
+        at = put(at, item->expression);
     }
+    *at = '\0';
     free(plan->text);
     plan->text = text;
     return MM_OK;

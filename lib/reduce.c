@@ -52,6 +52,8 @@ static double summary_of(double *values, size_t count, mm_stat_of stat)
                                       [MM_P50] = 0.5, [MM_P75] = 0.75, [MM_P95] = 0.95};
     mm_exact sum = {0};
 
+    if (count == 1)
+        return values[0];
     if (stat != MM_MEAN) {
         qsort(values, count, sizeof *values, compare_doubles);
         return percentile(values, count, quantile[stat]);

@@ -5,6 +5,8 @@
  */
 #include "lib/scores.h"
 
+#include <math.h>
+
 /* ------------------------------------------------------------------- terms */
 
 /* Soft true positives, false positives and false negatives of a group. */
@@ -132,11 +134,10 @@ static size_t generalized_stats(const mm_args *args, mm_stat stats[MM_ROW_STATS]
 /* Class weight from the label's sum; 0 when it would be infinite. */
 static double weight_of(double g, int choice)
 {
-    if (choice == W_UNIFORM)
-        return 1.0;
-    if (g == 0.0)
-        return 0.0;
-    return choice == W_SIMPLE ? 1.0 / g : 1.0 / (g * g);
+    const double below = choice == W_UNIFORM ? 1.0 : choice == W_SIMPLE ? g : g * g;
+    const double w = below > 0.0 ? 1.0 / below : 0.0;
+
+    return isfinite(w) ? w : 0.0;
 }
 
 /* 1 - (2 sum_c w I + s) / (sum_c w (P + G) + s) */
