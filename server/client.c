@@ -50,7 +50,7 @@ int mm_url_parse(mm_url *url, const char *text_url, char *text, size_t text_size
     } else {
         length = strcspn(at, ":/");
     }
-    if (length == 0 || length >= sizeof url->host || at + length > end)
+    if (length == 0 || length >= sizeof url->host || at + length > end || (at[-1] == '[' && at[length] != ']'))
         return say(text, text_size, text_url, "has no host");
     memcpy(url->host, at, length);
     at += length + (at[length] == ']');
