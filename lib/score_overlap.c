@@ -42,24 +42,27 @@ static mm_value one_minus(mm_value score)
 
 /* -------------------------------------------------------------- parameters */
 
-/* The first four parameters of every row here but the generalized one, which has no `overlap`. */
-enum { SMOOTH, SMOOTH_NR, SMOOTH_DR, OVERLAP, ALPHA, BETA, GAMMA };
+/* Every row here begins with the smoothing; what follows differs. */
+enum { SMOOTH, SMOOTH_NR, SMOOTH_DR, FOURTH };
+enum { OVERLAP = FOURTH };                     /* Dice, Jaccard */
+enum { ALPHA = FOURTH, BETA, PRICED_OVERLAP }; /* Tversky */
+enum { GAMMA = BETA + 1 };                     /* focal Tversky, after alpha and beta */
+enum { WEIGHT = FOURTH };                      /* generalized Dice */
 
 /* clang-format off */
 #define SMOOTH_PARAMS \
     [SMOOTH]    = {"smooth",    MM_NUMBER, "0",      0, 1e6, NULL,     "added to numerator and denominator"}, \
     [SMOOTH_NR] = {"smooth_nr", MM_NUMBER, "smooth", 0, 1e6, "smooth", "added to the numerator"}, \
     [SMOOTH_DR] = {"smooth_dr", MM_NUMBER, "smooth", 0, 1e6, "smooth", "added to the denominator"}
-#define OVERLAP_PARAM \
-    [OVERLAP]   = {"overlap", MM_WORD, "product", 0, 0, "product|square|l1", \
+#define OVERLAP_PARAM {"overlap", MM_WORD, "product", 0, 0, "product|square|l1", \
                    "how overlap is measured: p g; p g over p^2 and g^2; or (P + G - |p - g|) / 2, right for soft labels"}
 #define PRICE_PARAMS \
     [ALPHA]     = {"alpha", MM_NUMBER, "0.3", 0, 1e6, NULL, "price of a false positive"}, \
     [BETA]      = {"beta",  MM_NUMBER, "0.7", 0, 1e6, NULL, "price of a false negative"}
 
-static const mm_param dice_params[] = {SMOOTH_PARAMS, OVERLAP_PARAM};
-static const mm_param tversky_params[] = {SMOOTH_PARAMS, OVERLAP_PARAM, PRICE_PARAMS};
-static const mm_param focal_params[] = {SMOOTH_PARAMS, OVERLAP_PARAM, PRICE_PARAMS,
+static const mm_param dice_params[] = {SMOOTH_PARAMS, [OVERLAP] = OVERLAP_PARAM};
+static const mm_param tversky_params[] = {SMOOTH_PARAMS, PRICE_PARAMS, [PRICED_OVERLAP] = OVERLAP_PARAM};
+static const mm_param focal_params[] = {SMOOTH_PARAMS, PRICE_PARAMS,
     [GAMMA]     = {"gamma", MM_NUMBER, "0.75", 0, 100, NULL, "power of each class' Tversky loss"}};
 /* clang-format on */
 
@@ -70,18 +73,29 @@ static double smoothing(const mm_args *args, int which)
 }
 
 /* 1 - (k TP + smooth_nr) / (k TP + a FP + b FN + smooth_dr) */
-static mm_value overlap_loss(const mm_group *x, const mm_args *args, double k, double a, double b)
+static mm_value overlap_loss(const mm_group *x, const mm_args *args, int overlap, double k, double a, double b)
 {
-    const soft terms = overlap_terms(x, args->own[OVERLAP].word);
+    const soft terms = overlap_terms(x, overlap);
     const mm_overlap form = {
         .k = k, .a = a, .b = b, .n0 = smoothing(args, SMOOTH_NR), .d0 = smoothing(args, SMOOTH_DR)};
 
     return one_minus(mm_overlap_score(terms.tp, terms.fp, terms.fn, &form));
 }
 
-static size_t class_stats(const mm_args *args, mm_stat stats[MM_ROW_STATS])
+static size_t plain_stats(const mm_args *args, mm_stat stats[MM_ROW_STATS])
 {
     return overlap_stats(args->own[OVERLAP].word, stats);
+}
+
+static size_t priced_stats(const mm_args *args, mm_stat stats[MM_ROW_STATS])
+{
+    return overlap_stats(args->own[PRICED_OVERLAP].word, stats);
+}
+
+static size_t product_stats(const mm_args *args, mm_stat stats[MM_ROW_STATS])
+{
+    (void)args;
+    return overlap_stats(PRODUCT, stats);
 }
 
 /* ---------------------------------------------------------------- formulas */
@@ -89,25 +103,30 @@ static size_t class_stats(const mm_args *args, mm_stat stats[MM_ROW_STATS])
 /* 1 - (2 TP + s) / (2 TP + FP + FN + s) */
 static mm_value dice_loss(const mm_group *x, const mm_args *args)
 {
-    return overlap_loss(x, args, 2.0, 1.0, 1.0);
+    return overlap_loss(x, args, args->own[OVERLAP].word, 2.0, 1.0, 1.0);
 }
 
 /* 1 - (TP + s) / (TP + FP + FN + s) */
 static mm_value jaccard_loss(const mm_group *x, const mm_args *args)
 {
-    return overlap_loss(x, args, 1.0, 1.0, 1.0);
+    return overlap_loss(x, args, args->own[OVERLAP].word, 1.0, 1.0, 1.0);
 }
 
 /* 1 - (TP + s) / (TP + alpha FP + beta FN + s) */
+static mm_value priced_loss(const mm_group *x, const mm_args *args, int overlap)
+{
+    return overlap_loss(x, args, overlap, 1.0, args->own[ALPHA].number, args->own[BETA].number);
+}
+
 static mm_value tversky_loss(const mm_group *x, const mm_args *args)
 {
-    return overlap_loss(x, args, 1.0, args->own[ALPHA].number, args->own[BETA].number);
+    return priced_loss(x, args, args->own[PRICED_OVERLAP].word);
 }
 
 /* tversky_loss^gamma; smooth_nr above smooth_dr can make the loss negative, which counts as 0 here. */
 static mm_value focal_tversky_loss(const mm_group *x, const mm_args *args)
 {
-    const mm_value loss = tversky_loss(x, args);
+    const mm_value loss = priced_loss(x, args, PRODUCT);
 
     if (loss.reason != MM_DEFINED)
         return loss;
@@ -117,19 +136,12 @@ static mm_value focal_tversky_loss(const mm_group *x, const mm_args *args)
 /* ------------------------------------------------------- generalized Dice */
 
 enum { W_SQUARE, W_SIMPLE, W_UNIFORM }; /* choices of `weight` */
-enum { WEIGHT = SMOOTH_DR + 1 };
 
 /* clang-format off */
 static const mm_param generalized_params[] = {SMOOTH_PARAMS,
     [WEIGHT] = {"weight", MM_WORD, "square", 0, 0, "square|simple|uniform",
                 "class weight: 1/G^2, 1/G or 1, G the label's sum; a class without label takes the greatest of the others"}};
 /* clang-format on */
-
-static size_t generalized_stats(const mm_args *args, mm_stat stats[MM_ROW_STATS])
-{
-    (void)args;
-    return overlap_stats(PRODUCT, stats);
-}
 
 /* Class weight from the label's sum; 0 when it would be infinite. */
 static double weight_of(double g, int choice)
@@ -182,7 +194,7 @@ static const mm_score rows[] = {
                  .param_count = MM_COUNT(dice_params),
                  .common = mm_common_class,
                  .common_count = MM_COUNT(mm_common_class)},
-        .stats = class_stats,
+        .stats = plain_stats,
         .per_class = dice_loss,
         .witness = 0.25,
     },
@@ -198,7 +210,7 @@ static const mm_score rows[] = {
                  .param_count = MM_COUNT(dice_params),
                  .common = mm_common_class,
                  .common_count = MM_COUNT(mm_common_class)},
-        .stats = class_stats,
+        .stats = plain_stats,
         .per_class = jaccard_loss,
         .witness = 0.4,
     },
@@ -214,7 +226,7 @@ static const mm_score rows[] = {
                  .param_count = MM_COUNT(tversky_params),
                  .common = mm_common_class,
                  .common_count = MM_COUNT(mm_common_class)},
-        .stats = class_stats,
+        .stats = priced_stats,
         .per_class = tversky_loss,
         .witness = 0.25,
     },
@@ -230,7 +242,7 @@ static const mm_score rows[] = {
                  .param_count = MM_COUNT(focal_params),
                  .common = mm_common_class,
                  .common_count = MM_COUNT(mm_common_class)},
-        .stats = class_stats,
+        .stats = product_stats,
         .per_class = focal_tversky_loss,
         .witness = 0.35355339059327379, /* 0.25^0.75 = 2^-1.5 */
     },
@@ -246,7 +258,7 @@ static const mm_score rows[] = {
                  .param_count = MM_COUNT(generalized_params),
                  .common = mm_common_joint,
                  .common_count = MM_COUNT(mm_common_joint)},
-        .stats = generalized_stats,
+        .stats = product_stats,
         .joint = generalized_dice_loss,
         .witness = 0.25,
     },

@@ -94,6 +94,7 @@ static const struct {
     {"dice(zzz=0)",               MM_BAD_PARAM,      "dice has no parameter \"zzz\"; the nearest is \""},
     {"tp(absent=0)",              MM_BAD_PARAM,      "tp has no parameter \"absent\""},
     {"generalized_dice_loss(average=macro)", MM_BAD_PARAM, "no parameter \"average\""},
+    {"focal_tversky_loss(overlap=l1)", MM_BAD_PARAM, "no parameter \"overlap\""},
     {"seed.binary_crossentropy(beta=1)", MM_BAD_PARAM, "byte 26: seed.binary_crossentropy has no parameters"},
     {"seed.categorical_dice(over=pooled)", MM_BAD_PARAM, "no parameter \"over\""},
     {"seed.categorical_tversky",  MM_BAD_PARAM,      "byte 1: seed.categorical_tversky needs the parameter \"beta\""},

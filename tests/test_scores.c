@@ -251,6 +251,7 @@ static const struct {
     {"jaccard_loss", "overlap=square,smooth=1", jaccard_square},
     {"tversky_loss", "", tversky_of},
     {"tversky_loss", "alpha=0.9,beta=0.2,smooth=0.5", tversky_other},
+    {"tversky_loss", "overlap=l1,alpha=.5,beta=.5", dice_l1},
     {"focal_tversky_loss", "", focal_tversky_of},
     {"focal_tversky_loss", "gamma=1.5", focal_tversky_other},
 };
