@@ -16,12 +16,16 @@
 
 #define MAGIC_BYTES 4
 
+/* No frame header is longer. */
+#define HEADER_BYTES 18
+
 typedef struct zstd_state {
     ZSTD_DCtx *context;
     unsigned char magic[MAGIC_BYTES]; /* first bytes of the next frame, while it is not known to be one */
     size_t magic_have;
-    int inside; /* a frame has begun and not ended */
-    int frames; /* is there a whole one? */
+    size_t given; /* bytes of this frame that the library has, up to HEADER_BYTES */
+    int inside;   /* a frame has begun and not ended */
+    int frames;   /* is there a whole one? */
 } zstd_state;
 
 static void zstd_close(void *opened)
@@ -97,8 +101,28 @@ static mm_wire_status open_frame(zstd_state *state, mm_coding_step *step)
     if (ZSTD_isError(code))
         return fault(step, code);
     state->magic_have = 0;
+    state->given = MAGIC_BYTES;
     state->inside = 1;
     return MM_WIRE_OK;
+}
+
+/* One call of the library; 1 when it took or gave anything.  A frame's header is handed over byte by byte: when the
+ * library has a part of it and gets the rest together with more, version 1.5 may take that rest for a frame of its own
+ * (it looks for a short cut at the place where its input begins), so that chunks would decide what is accepted. */
+static int decompress_some(zstd_state *state, mm_coding_step *step, size_t *code)
+{
+    const int in_header = state->given < HEADER_BYTES && step->in_used < step->in_size;
+    ZSTD_inBuffer in = {step->in, in_header ? step->in_used + 1 : step->in_size, step->in_used};
+    ZSTD_outBuffer out = {step->out, step->out_size, step->out_used};
+    int progress;
+
+    *code = ZSTD_decompressStream(state->context, &out, &in);
+    progress = in.pos > step->in_used || out.pos > step->out_used;
+    if (in_header)
+        state->given += in.pos - step->in_used;
+    step->in_used = in.pos;
+    step->out_used = out.pos;
+    return progress;
 }
 
 static mm_wire_status zstd_decode(void *opened, mm_coding_step *step)
@@ -108,8 +132,6 @@ static mm_wire_status zstd_decode(void *opened, mm_coding_step *step)
     int progress = 1;
 
     while (status == MM_WIRE_OK && progress && step->out_used < step->out_size) {
-        ZSTD_inBuffer in = {step->in, step->in_size, step->in_used};
-        ZSTD_outBuffer out = {step->out, step->out_size, step->out_used};
         size_t code;
 
         if (!state->inside) {
@@ -118,10 +140,7 @@ static mm_wire_status zstd_decode(void *opened, mm_coding_step *step)
             status = open_frame(state, step);
             continue;
         }
-        code = ZSTD_decompressStream(state->context, &out, &in);
-        progress = in.pos > step->in_used || out.pos > step->out_used;
-        step->in_used = in.pos;
-        step->out_used = out.pos;
+        progress = decompress_some(state, step, &code);
         if (ZSTD_isError(code)) {
             status = fault(step, code);
         } else if (code == 0) {

@@ -120,9 +120,29 @@ static void read_metadata(parsing *parser)
     }
 }
 
+/* A key by its first 8 bytes, which decide most comparisons. */
+typedef struct sorted_key {
+    uint64_t front;
+    const char *key;
+} sorted_key;
+
+static uint64_t front_of(const char *key)
+{
+    uint64_t front = 0;
+
+    for (unsigned i = 0; i < 8 && key[i] != '\0'; i++)
+        front |= (uint64_t)(unsigned char)key[i] << (56 - 8 * i);
+    return front;
+}
+
 static int compare_keys(const void *left, const void *right)
 {
-    return strcmp(((const mm_wire_meta *)left)->key, ((const mm_wire_meta *)right)->key);
+    const sorted_key *a = left;
+    const sorted_key *b = right;
+
+    if (a->front != b->front)
+        return a->front < b->front ? -1 : 1;
+    return strcmp(a->key, b->key);
 }
 
 /* Thousands of keys fit a header, so they are sorted and not compared each with each. */
@@ -130,17 +150,18 @@ static mm_wire_status check_metadata(const mm_header *header, mm_problem *proble
 {
     const size_t count = header->meta_count;
     mm_wire_status status = MM_WIRE_OK;
-    mm_wire_meta *sorted;
+    sorted_key *sorted;
 
     if (count < 2)
         return MM_WIRE_OK;
     sorted = malloc(count * sizeof *sorted);
     if (sorted == NULL)
         return mm_fault(MM_WIRE_NO_MEMORY, problem, NULL, "out of memory");
-    memcpy(sorted, header->meta, count * sizeof *sorted);
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = (sorted_key){front_of(header->meta[i].key), header->meta[i].key};
     qsort(sorted, count, sizeof *sorted, compare_keys);
     for (size_t i = 1; i < count && status == MM_WIRE_OK; i++)
-        if (strcmp(sorted[i - 1].key, sorted[i].key) == 0) {
+        if (compare_keys(&sorted[i - 1], &sorted[i]) == 0) {
             status = mm_fault(MM_WIRE_BAD_FILE, problem, NULL, "safetensors header: __metadata__ holds a key twice");
             if (problem != NULL)
                 mm_fault_name(problem->param, sizeof problem->param, sorted[i].key);
@@ -317,34 +338,39 @@ static void read_header(parsing *parser)
 
 /* ------------------------------------------------------------------ layout */
 
-static int compare_offsets(const void *left, const void *right)
+typedef struct place {
+    size_t begin, end;
+    size_t index; /* of the tensor, in order of the header */
+} place;
+
+static int compare_places(const void *left, const void *right)
 {
-    const mm_header_tensor *a = *(const mm_header_tensor *const *)left;
-    const mm_header_tensor *b = *(const mm_header_tensor *const *)right;
+    const place *a = left;
+    const place *b = right;
 
     if (a->begin != b->begin)
         return a->begin < b->begin ? -1 : 1;
     if (a->end != b->end)
         return a->end < b->end ? -1 : 1;
-    return (a > b) - (a < b); /* in order of the header, so that an error always names the same one */
+    return (a->index > b->index) - (a->index < b->index); /* so that an error always names the same one */
 }
 
 /* Sorted by offset, tensors begin at 0 and touch.  The last one's end is the size of the data section. */
 static mm_wire_status check_layout(mm_header *header, mm_problem *problem)
 {
-    const mm_header_tensor *sorted[MM_WIRE_MAX_TENSORS];
+    place sorted[MM_WIRE_MAX_TENSORS] = {0};
     size_t at = 0;
 
     for (size_t i = 0; i < header->count; i++)
-        sorted[i] = &header->tensor[i];
-    qsort(sorted, header->count, sizeof sorted[0], compare_offsets);
+        sorted[i] = (place){header->tensor[i].begin, header->tensor[i].end, i};
+    qsort(sorted, header->count, sizeof sorted[0], compare_places);
     for (size_t i = 0; i < header->count; i++) {
-        if (sorted[i]->begin != at)
-            return mm_fault(MM_WIRE_BAD_FILE, problem, sorted[i]->name,
+        if (sorted[i].begin != at)
+            return mm_fault(MM_WIRE_BAD_FILE, problem, header->tensor[sorted[i].index].name,
                             "safetensors header: a tensor begins at %zu of the data where the one before it ends at "
                             "%zu; they %s",
-                            sorted[i]->begin, at, sorted[i]->begin < at ? "overlap" : "leave a hole");
-        at = sorted[i]->end;
+                            sorted[i].begin, at, sorted[i].begin < at ? "overlap" : "leave a hole");
+        at = sorted[i].end;
     }
     header->data_size = at;
     return MM_WIRE_OK;

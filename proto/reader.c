@@ -235,6 +235,12 @@ static uint32_t character(mm_reader *reader)
     return code;
 }
 
+/* Does it stand for itself in a string?  0 at the end. */
+static int is_plain(unsigned char byte)
+{
+    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+}
+
 size_t mm_reader_string(mm_reader *reader, char *out, size_t room)
 {
     const size_t start = reader->at;
@@ -243,9 +249,13 @@ size_t mm_reader_string(mm_reader *reader, char *out, size_t room)
     mm_reader_expect(reader, '"', "a string was expected");
     while (reader->error == NULL && !mm_reader_take(reader, '"')) {
         unsigned char utf8[4];
-        const uint32_t code = character(reader);
-        const size_t size = utf8_encode(code, utf8);
+        size_t size;
 
+        if (is_plain(mm_reader_peek(reader)) && room - length > 1) { /* nearly all there is */
+            out[length++] = (char)reader->data[reader->at++];
+            continue;
+        }
+        size = utf8_encode(character(reader), utf8);
         if (room - length <= size)
             mm_reader_fail(reader, "a string is too long", start);
         for (size_t i = 0; i < size && reader->error == NULL; i++)

@@ -108,7 +108,7 @@ static mm_wire_status writer_fault(const mm_writer *writer, mm_problem *problem)
 mm_wire_status mm_wire_write(unsigned char **bytes, size_t *size, const mm_wire_item *items, size_t count,
                              const mm_wire_meta *meta, size_t meta_count, mm_problem *problem)
 {
-    size_t each[MM_WIRE_MAX_TENSORS];
+    size_t each[MM_WIRE_MAX_TENSORS] = {0};
     size_t total = 0;
     size_t header;
     mm_writer writer = {0};

@@ -84,9 +84,9 @@ static const struct {
 /* After an error the reader is at its end, keeps that error, and yields zeros. */
 static void check_sticky(mm_reader *reader)
 {
-    const char  *error = reader->error;
-    const size_t at    = reader->error_at;
-    char         text[8];
+    const char *error = reader->error;
+    const size_t at = reader->error_at;
+    char text[8];
 
     CU_ASSERT_EQUAL(reader->at, reader->size);
     CU_ASSERT_EQUAL(mm_reader_peek(reader), 0);
@@ -106,7 +106,7 @@ static void test_numbers(void)
 {
     for (size_t i = 0; i < COUNT(numbers); i++) {
         const wire_bytes text = wire_copy(numbers[i].text, strlen(numbers[i].text));
-        mm_reader        reader;
+        mm_reader reader;
 
         CU_ASSERT_PTR_NOT_NULL_FATAL(text.data);
         mm_reader_init(&reader, text.data, text.size);
@@ -115,8 +115,7 @@ static void test_numbers(void)
             CU_ASSERT_PTR_NULL(reader.error);
             CU_ASSERT_EQUAL(reader.at, numbers[i].used);
         } else {
-            CU_ASSERT_PTR_NOT_NULL_FATAL(reader.error);
-            CU_ASSERT_PTR_NOT_NULL(strstr(reader.error, numbers[i].error));
+            CU_ASSERT(wire_says(reader.error, numbers[i].error));
             CU_ASSERT_EQUAL(reader.error_at, 0);
             check_sticky(&reader);
         }
@@ -128,9 +127,9 @@ static void test_strings(void)
 {
     for (size_t i = 0; i < COUNT(strings); i++) {
         const wire_bytes text = wire_copy(strings[i].text, strlen(strings[i].text));
-        char             out[32];
-        mm_reader        reader;
-        size_t           length;
+        char out[32];
+        mm_reader reader;
+        size_t length;
 
         CU_ASSERT_PTR_NOT_NULL_FATAL(text.data);
         mm_reader_init(&reader, text.data, text.size);
@@ -140,8 +139,7 @@ static void test_strings(void)
             CU_ASSERT_PTR_NULL(reader.error);
             CU_ASSERT_STRING_EQUAL(out, strings[i].value);
         } else {
-            CU_ASSERT_PTR_NOT_NULL_FATAL(reader.error);
-            CU_ASSERT_PTR_NOT_NULL(strstr(reader.error, strings[i].error));
+            CU_ASSERT(wire_says(reader.error, strings[i].error));
             check_sticky(&reader);
         }
         free(text.data);
@@ -155,8 +153,8 @@ static void test_truncated_string(void)
 
     for (size_t size = 0; size < strlen(whole); size++) {
         const wire_bytes text = wire_copy(whole, size);
-        char             out[64];
-        mm_reader        reader;
+        char out[64];
+        mm_reader reader;
 
         CU_ASSERT_PTR_NOT_NULL_FATAL(text.data);
         mm_reader_init(&reader, text.data, size);
@@ -169,9 +167,9 @@ static void test_truncated_string(void)
 /* A string of n bytes needs n + 1; with less it is refused and nothing is written behind the room. */
 static void test_string_room(void)
 {
-    static const char text[]  = "\"ab\\ud83d\\ude00c\"";
-    const size_t      needed  = 2 + 4 + 1 + 1;
-    char              out[16];
+    static const char text[] = "\"ab\\ud83d\\ude00c\"";
+    const size_t needed = 2 + 4 + 1 + 1;
+    char out[16];
 
     for (size_t room = 0; room <= needed; room++) {
         mm_reader reader;
@@ -188,7 +186,7 @@ static void test_string_room(void)
 static void test_bytes(void)
 {
     static const unsigned char bytes[] = {0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x88, 0xff};
-    mm_reader                  reader;
+    mm_reader reader;
 
     mm_reader_init(&reader, bytes, sizeof bytes);
     CU_ASSERT_EQUAL(mm_reader_u64(&reader), 0x8807060504030201);
@@ -221,17 +219,17 @@ static void test_steps(void)
 static void check_utf8(size_t length, unsigned first, unsigned last, uint32_t from, uint32_t to)
 {
     unsigned char later[70] = {0x00, 0x41, 0x7f};
-    size_t        digit[4]  = {first, 0, 0, 0};
-    uint32_t      next      = from;
-    int           good      = 1;
+    size_t digit[4] = {first, 0, 0, 0};
+    uint32_t next = from;
+    int good = 1;
 
     for (unsigned i = 0; i < 64; i++)
         later[3 + i] = (unsigned char)(0x80 + i);
     later[67] = 0xc0, later[68] = 0xe0, later[69] = 0xff;
     while (digit[0] <= last && good) {
         const unsigned char text[4] = {(unsigned char)digit[0], later[digit[1]], later[digit[2]], later[digit[3]]};
-        uint32_t            code    = 0;
-        size_t              i       = length - 1;
+        uint32_t code = 0;
+        size_t i = length - 1;
 
         if (mm_utf8_decode(text, length, &code) == length) {
             good = code == next;

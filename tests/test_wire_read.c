@@ -49,10 +49,10 @@ static void list_tensors(const mm_wire *wire, char *text, size_t room)
 /* Decodes *file in place when it has a coding. */
 static mm_wire_status decode(const char *name, wire_bytes *file, mm_problem *problem)
 {
-    mm_coding     *coding = NULL;
-    const size_t   room   = 4096;
-    unsigned char *out    = malloc(room);
-    size_t         used = 0, filled = 0;
+    mm_coding *coding = NULL;
+    const size_t room = 4096;
+    unsigned char *out = malloc(room);
+    size_t used = 0, filled = 0;
     mm_wire_status status;
 
     if (strcmp(name, "identity") == 0) {
@@ -75,23 +75,23 @@ static mm_wire_status decode(const char *name, wire_bytes *file, mm_problem *pro
 static int check_vector(char *line)
 {
     static const char *const outcomes[] = {[MM_WIRE_OK] = "ok", NULL, "bad_file", "bad_tensor"};
-    const char              *field[6]   = {NULL};
-    char                     path[256], listed[512];
-    mm_wire                 *wire    = NULL;
-    mm_problem               problem = {0};
-    wire_bytes               file;
-    mm_wire_status           status;
-    int                      good;
+    const char *field[6] = {"", "", "", "", "", ""};
+    char path[256], listed[512];
+    mm_wire *wire = NULL;
+    mm_problem problem = {0};
+    wire_bytes file;
+    mm_wire_status status;
+    int good;
 
-    for (size_t i = 0; i < 6 && line != NULL; i++) {
+    for (size_t i = 0; i < 6; i++) {
         char *tab = strpbrk(line, "\t\n");
 
+        if (tab == NULL)
+            return 0;
+        *tab = '\0';
         field[i] = line;
-        line     = tab != NULL ? tab + 1 : NULL;
-        if (tab != NULL)
-            *tab = '\0';
+        line = tab + 1;
     }
-    CU_ASSERT_PTR_NOT_NULL_FATAL(field[5]);
     snprintf(path, sizeof path, VECTORS "%s", field[0]);
     file = wire_load(path);
     CU_ASSERT_PTR_NOT_NULL_FATAL(file.data);
@@ -115,9 +115,9 @@ static int check_vector(char *line)
 
 static void test_vectors(void)
 {
-    FILE    *index = fopen(VECTORS "index.tsv", "r");
+    FILE *index = fopen(VECTORS "index.tsv", "r");
     unsigned count = 0;
-    char     line[1024];
+    char line[1024];
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(index);
     CU_ASSERT_PTR_NOT_NULL(fgets(line, sizeof line, index)); /* the names of the columns */
@@ -130,16 +130,16 @@ static void test_vectors(void)
 /* The values that the stock writer was given: pred = i / 32, label = i, mask = (i mod 3 = 0). */
 static void test_stock_values(void)
 {
-    const wire_bytes file    = wire_load(VECTORS "stock_metadata.safetensors");
-    mm_problem       problem = {0};
-    mm_wire         *wire;
+    const wire_bytes file = wire_load(VECTORS "stock_metadata.safetensors");
+    mm_problem problem = {0};
+    mm_wire *wire;
     const mm_tensor *pred, *label, *mask;
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(file.data);
     CU_ASSERT_EQUAL_FATAL(wire_read(&wire, file.data, file.size, &problem), MM_WIRE_OK);
-    pred  = mm_wire_find(wire, "pred");
+    pred = mm_wire_find(wire, "pred");
     label = mm_wire_find(wire, "label");
-    mask  = mm_wire_find(wire, "mask");
+    mask = mm_wire_find(wire, "mask");
     CU_ASSERT_FATAL(pred != NULL && label != NULL && mask != NULL);
     for (size_t i = 0; i < 24; i++) {
         float value;
@@ -163,7 +163,7 @@ static void test_stock_values(void)
 static void test_access(void)
 {
     const wire_bytes file = sound_file();
-    mm_wire         *wire;
+    mm_wire *wire;
 
     CU_ASSERT_EQUAL_FATAL(wire_read(&wire, file.data, file.size, NULL), MM_WIRE_OK);
     CU_ASSERT_EQUAL(mm_wire_size(wire), file.size);
@@ -190,10 +190,10 @@ static void test_access(void)
 /* Byte by byte, each time in another block that holds no more than has arrived. */
 static void test_byte_by_byte(void)
 {
-    const wire_bytes file  = sound_file();
-    const size_t     front = file.size - DATA_SIZE;
-    wire_bytes       part  = {NULL, 0};
-    mm_wire         *wire  = NULL;
+    const wire_bytes file = sound_file();
+    const size_t front = file.size - DATA_SIZE;
+    wire_bytes part = {NULL, 0};
+    mm_wire *wire = NULL;
 
     CU_ASSERT_EQUAL_FATAL(mm_wire_new(&wire), MM_WIRE_OK);
     CU_ASSERT_EQUAL(mm_wire_feed(wire, NULL, 0, NULL), MM_WIRE_MORE);
@@ -223,9 +223,9 @@ static void test_truncated(void)
     const wire_bytes file = sound_file();
 
     for (size_t size = 0; size < file.size; size++) {
-        const wire_bytes part    = wire_copy(file.data, size);
-        mm_problem       problem = {0}, again = {0};
-        mm_wire         *wire;
+        const wire_bytes part = wire_copy(file.data, size);
+        mm_problem problem = {0}, again = {0};
+        mm_wire *wire;
 
         CU_ASSERT_PTR_NOT_NULL_FATAL(part.data);
         CU_ASSERT_EQUAL(wire_read(&wire, part.data, size, &problem), MM_WIRE_BAD_FILE);
@@ -240,13 +240,13 @@ static void test_truncated(void)
 
 static void test_tail(void)
 {
-    wire_bytes file    = wire_file(json, sizeof json - 1, DATA_SIZE + 1);
+    wire_bytes file = wire_file(json, sizeof json - 1, DATA_SIZE + 1);
     mm_problem problem = {0};
-    mm_wire   *wire    = NULL;
+    mm_wire *wire = NULL;
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(file.data);
     CU_ASSERT_EQUAL(wire_read(&wire, file.data, file.size, &problem), MM_WIRE_BAD_FILE);
-    CU_ASSERT_PTR_NOT_NULL(strstr(problem.text, "more follow"));
+    CU_ASSERT(wire_says(problem.text, "more follow"));
     mm_wire_free(wire);
     CU_ASSERT_EQUAL_FATAL(mm_wire_new(&wire), MM_WIRE_OK);
     CU_ASSERT_EQUAL(mm_wire_feed(wire, file.data, file.size - 1, NULL), MM_WIRE_OK);
@@ -260,18 +260,18 @@ static void test_tail(void)
 static void test_length(void)
 {
     static const uint64_t wrong[] = {0, MM_WIRE_MAX_HEADER + 1, (uint64_t)1 << 32, (uint64_t)1 << 63, UINT64_MAX};
-    unsigned char         bytes[9];
+    unsigned char bytes[9];
 
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         mm_problem problem = {0};
-        mm_wire   *wire    = NULL;
+        mm_wire *wire = NULL;
 
         for (unsigned k = 0; k < 8; k++)
             bytes[k] = (unsigned char)(wrong[i] >> (8 * k));
         CU_ASSERT_EQUAL_FATAL(mm_wire_new(&wire), MM_WIRE_OK);
         CU_ASSERT_EQUAL(mm_wire_feed(wire, bytes, 7, &problem), MM_WIRE_MORE);
         CU_ASSERT_EQUAL(mm_wire_feed(wire, bytes, 8, &problem), MM_WIRE_BAD_FILE);
-        CU_ASSERT_PTR_NOT_NULL(strstr(problem.text, "header length"));
+        CU_ASSERT(wire_says(problem.text, "header length"));
         mm_wire_free(wire);
     }
 }
@@ -280,10 +280,11 @@ static void test_length(void)
 static void test_limits(void)
 {
     static char longest[MM_WIRE_MAX_HEADER + 1];
-    static char huge[]  = "{\"a\":{\"dtype\":\"U8\",\"shape\":[9223372036854775807],\"data_offsets\":[0,9223372036854775807]}}";
-    wire_bytes  file    = {NULL, 0};
-    mm_problem  problem = {0};
-    mm_wire    *wire;
+    static char huge[] =
+        "{\"a\":{\"dtype\":\"U8\",\"shape\":[9223372036854775807],\"data_offsets\":[0,9223372036854775807]}}";
+    wire_bytes file = {NULL, 0};
+    mm_problem problem = {0};
+    mm_wire *wire;
 
     memset(longest, ' ', sizeof longest);
     memcpy(longest, json, sizeof json - 1);
@@ -295,7 +296,7 @@ static void test_limits(void)
     file = wire_file(huge, sizeof huge - 1, 0);
     CU_ASSERT_PTR_NOT_NULL_FATAL(file.data);
     CU_ASSERT_EQUAL(wire_read(&wire, file.data, file.size, &problem), MM_WIRE_BAD_FILE);
-    CU_ASSERT_PTR_NOT_NULL(strstr(problem.text, "any file's end"));
+    CU_ASSERT(wire_says(problem.text, "any file's end"));
     CU_ASSERT_EQUAL(mm_wire_count(wire), 0);
     mm_wire_free(wire);
     free(file.data);
@@ -304,13 +305,13 @@ static void test_limits(void)
 /* ------------------------------------------------------------------ damage */
 
 /* Any chunks: the same status, problem and tensors. */
-static int same_in_chunks(const mm_wire *whole, mm_wire_status status, const mm_problem *problem, const wire_bytes *file,
-                          uint64_t *random)
+static int same_in_chunks(const mm_wire *whole, mm_wire_status status, const mm_problem *problem,
+                          const wire_bytes *file, uint64_t *random)
 {
-    mm_wire   *wire    = NULL;
-    mm_problem other   = {0};
-    size_t     filled  = 0;
-    int        is_same = 0;
+    mm_wire *wire = NULL;
+    mm_problem other = {0};
+    size_t filled = 0;
+    int is_same = 0;
 
     if (mm_wire_new(&wire) != MM_WIRE_OK)
         return 0;
@@ -333,12 +334,12 @@ static int same_in_chunks(const mm_wire *whole, mm_wire_status status, const mm_
 static wire_bytes mutate(uint64_t *random)
 {
     static const char pool[] = "{}[]:,\"\\0123456789-.eu \t\nUF8\x80\xc3\xff";
-    char              text[4 * sizeof json];
-    size_t            size = sizeof json - 1;
+    char text[4 * sizeof json];
+    size_t size = sizeof json - 1;
 
     memcpy(text, json, size);
     for (uint64_t left = 1 + wire_random(random) % 4; left > 0; left--) {
-        const size_t at   = wire_random(random) % size;
+        const size_t at = wire_random(random) % size;
         const size_t rest = size - at;
         const size_t span = 1 + wire_random(random) % (rest < 12 ? rest : 12);
 
@@ -369,14 +370,14 @@ static wire_bytes mutate(uint64_t *random)
 /* Whatever is accepted passes the brute-force check, and chunks change nothing. */
 static void test_mutations(void)
 {
-    uint64_t random   = 1;
+    uint64_t random = 1;
     unsigned accepted = 0;
 
     for (int i = 0; i < 40000; i++) {
-        const wire_bytes file    = mutate(&random);
-        mm_problem       problem = {0};
-        mm_wire         *wire;
-        mm_wire_status   status;
+        const wire_bytes file = mutate(&random);
+        mm_problem problem = {0};
+        mm_wire *wire;
+        mm_wire_status status;
 
         CU_ASSERT_PTR_NOT_NULL_FATAL(file.data);
         status = wire_read(&wire, file.data, file.size, &problem);

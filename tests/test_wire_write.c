@@ -11,12 +11,12 @@
 
 /* Sizes as the safetensors format has them, not as the library says. */
 static const struct {
-    mm_dtype    dtype;
+    mm_dtype dtype;
     const char *name;
-    size_t      size;
+    size_t size;
 } dtypes[] = {
-    {MM_BOOL, "BOOL", 1}, {MM_U8, "U8", 1},   {MM_I8, "I8", 1},     {MM_U16, "U16", 2}, {MM_I16, "I16", 2},
-    {MM_U32, "U32", 4},   {MM_I32, "I32", 4}, {MM_U64, "U64", 8},   {MM_I64, "I64", 8}, {MM_F16, "F16", 2},
+    {MM_BOOL, "BOOL", 1}, {MM_U8, "U8", 1},   {MM_I8, "I8", 1},   {MM_U16, "U16", 2}, {MM_I16, "I16", 2},
+    {MM_U32, "U32", 4},   {MM_I32, "I32", 4}, {MM_U64, "U64", 8}, {MM_I64, "I64", 8}, {MM_F16, "F16", 2},
     {MM_BF16, "BF16", 2}, {MM_F32, "F32", 4}, {MM_F64, "F64", 8},
 };
 
@@ -41,11 +41,11 @@ static void test_round_trip(void)
     CU_ASSERT_EQUAL(DTYPES, MM_DTYPE_COUNT);
     fill_values();
     for (unsigned rank = 0; rank <= MM_MAX_RANK; rank++) {
-        mm_wire_item   items[DTYPES];
+        mm_wire_item items[DTYPES];
         unsigned char *bytes = NULL;
-        size_t         size = 0, data = 0;
-        mm_wire       *wire;
-        mm_problem     problem = {0};
+        size_t size = 0, data = 0;
+        mm_wire *wire;
+        mm_problem problem = {0};
 
         for (size_t i = 0; i < DTYPES; i++) {
             items[i] = (mm_wire_item){dtypes[i].name, {.data = values + i, .dtype = dtypes[i].dtype, .rank = rank}};
@@ -58,7 +58,7 @@ static void test_round_trip(void)
         CU_ASSERT_EQUAL(mm_wire_count(wire), DTYPES);
         for (size_t i = 0; i < DTYPES; i++) {
             const mm_tensor *tensor = mm_wire_tensor(wire, i);
-            size_t           span   = dtypes[i].size;
+            size_t span = dtypes[i].size;
 
             CU_ASSERT_STRING_EQUAL(mm_wire_name(wire, i), dtypes[i].name);
             CU_ASSERT_EQUAL(tensor->dtype, dtypes[i].dtype);
@@ -84,16 +84,16 @@ static void test_round_trip(void)
 /* The bytes themselves, once. */
 static void test_bytes(void)
 {
-    static const char         expected[] = "\x68\0\0\0\0\0\0\0"
-                                           "{\"__metadata__\":{\"k\":\"\\\"\\u000a\"},"
-                                           "\"a\":{\"dtype\":\"U16\",\"shape\":[2,0],\"data_offsets\":[0,0]},"
-                                           "\"b\":{\"dtype\":\"I8\",\"shape\":[],\"data_offsets\":[0,1]}}";
-    static const mm_wire_meta meta       = {"k", "\"\n"};
-    const mm_wire_item        items[]    = {{"a", {.data = NULL, .dtype = MM_U16, .rank = 2, .dim = {2, 0}}},
-                                            {"b", {.data = "x", .dtype = MM_I8}}};
-    const size_t              front      = sizeof expected - 1;
-    unsigned char            *bytes      = NULL;
-    size_t                    size       = 0;
+    static const char expected[] = "\x68\0\0\0\0\0\0\0"
+                                   "{\"__metadata__\":{\"k\":\"\\\"\\u000a\"},"
+                                   "\"a\":{\"dtype\":\"U16\",\"shape\":[2,0],\"data_offsets\":[0,0]},"
+                                   "\"b\":{\"dtype\":\"I8\",\"shape\":[],\"data_offsets\":[0,1]}}";
+    static const mm_wire_meta meta = {"k", "\"\n"};
+    const mm_wire_item items[] = {{"a", {.data = NULL, .dtype = MM_U16, .rank = 2, .dim = {2, 0}}},
+                                  {"b", {.data = "x", .dtype = MM_I8}}};
+    const size_t front = sizeof expected - 1;
+    unsigned char *bytes = NULL;
+    size_t size = 0;
 
     CU_ASSERT_EQUAL_FATAL(mm_wire_write(&bytes, &size, items, 2, &meta, 1, NULL), MM_WIRE_OK);
     CU_ASSERT_EQUAL(size, (front + 7) / 8 * 8 + 1);
@@ -112,12 +112,12 @@ static void test_bytes(void)
 static void refused(const mm_wire_item *items, size_t count, const mm_wire_meta *meta, size_t meta_count,
                     mm_wire_status status, const char *words)
 {
-    unsigned char *bytes   = values; /* must stay as it is */
-    size_t         size    = 1;
-    mm_problem     problem = {0};
+    unsigned char *bytes = values; /* must stay as it is */
+    size_t size = 1;
+    mm_problem problem = {0};
 
     CU_ASSERT_EQUAL(mm_wire_write(&bytes, &size, items, count, meta, meta_count, &problem), status);
-    CU_ASSERT_PTR_NOT_NULL(strstr(problem.text, words));
+    CU_ASSERT(wire_says(problem.text, words));
     CU_ASSERT_PTR_EQUAL(bytes, values);
     CU_ASSERT_EQUAL(size, 1);
 }
@@ -125,10 +125,10 @@ static void refused(const mm_wire_item *items, size_t count, const mm_wire_meta 
 static void test_refused_items(void)
 {
     const mm_tensor one = {.data = values, .dtype = MM_U8, .rank = 1, .dim = {1}};
-    mm_wire_item    items[MM_WIRE_MAX_TENSORS + 1];
-    mm_wire_item    twice[] = {{"pred", one}, {"pred", one}};
-    mm_wire_item    item    = {"pred", one};
-    char            name[MM_WIRE_MAX_NAME + 2];
+    mm_wire_item items[MM_WIRE_MAX_TENSORS + 1];
+    mm_wire_item twice[] = {{"pred", one}, {"pred", one}};
+    mm_wire_item item = {"pred", one};
+    char name[MM_WIRE_MAX_NAME + 2];
 
     for (size_t i = 0; i <= MM_WIRE_MAX_TENSORS; i++)
         items[i] = item;
@@ -138,33 +138,33 @@ static void test_refused_items(void)
     refused(&item, 1, NULL, 0, MM_WIRE_BAD_TENSOR, "this name");
     memset(name, 'n', sizeof name);
     name[sizeof name - 1] = '\0';
-    item.name             = name;
+    item.name = name;
     refused(&item, 1, NULL, 0, MM_WIRE_BAD_TENSOR, "256");
     item.name = "\xff";
     refused(&item, 1, NULL, 0, MM_WIRE_BAD_FILE, "UTF-8");
-    item             = (mm_wire_item){"pred", one};
+    item = (mm_wire_item){"pred", one};
     item.tensor.rank = MM_MAX_RANK + 1;
     refused(&item, 1, NULL, 0, MM_WIRE_BAD_TENSOR, "rank");
-    item.tensor       = one;
+    item.tensor = one;
     item.tensor.dtype = (mm_dtype)MM_DTYPE_COUNT;
     refused(&item, 1, NULL, 0, MM_WIRE_BAD_TENSOR, "dtype");
-    item.tensor      = one;
+    item.tensor = one;
     item.tensor.data = NULL;
     refused(&item, 1, NULL, 0, MM_WIRE_BAD_TENSOR, "no data");
-    item.tensor        = one;
-    item.tensor.rank   = 2;
+    item.tensor = one;
+    item.tensor.rank = 2;
     item.tensor.dim[0] = item.tensor.dim[1] = (size_t)1 << 33;
     refused(&item, 1, NULL, 0, MM_WIRE_BAD_TENSOR, "64 bits");
-    item.tensor.rank   = 1;
+    item.tensor.rank = 1;
     item.tensor.dim[0] = (size_t)1 << 63;
     refused(&item, 1, NULL, 0, MM_WIRE_TOO_LARGE, "larger than any file");
 }
 
 static void test_refused_metadata(void)
 {
-    static char        text[MM_WIRE_MAX_HEADER];
+    static char text[MM_WIRE_MAX_HEADER];
     const mm_wire_meta twice[] = {{"k", "v"}, {"l", "v"}, {"k", "w"}};
-    mm_wire_meta       meta    = {"k", "\x80"};
+    mm_wire_meta meta = {"k", "\x80"};
 
     refused(NULL, 0, twice, 3, MM_WIRE_BAD_FILE, "twice");
     refused(NULL, 0, &meta, 1, MM_WIRE_BAD_FILE, "UTF-8");

@@ -32,8 +32,8 @@ wire_bytes wire_file(const char *json, size_t json_size, size_t data_size)
 
 wire_bytes wire_load(const char *path)
 {
-    wire_bytes  file   = {NULL, 0};
-    FILE       *stream = fopen(path, "rb");
+    wire_bytes file = {NULL, 0};
+    FILE *stream = fopen(path, "rb");
     static char buffer[1 << 16]; /* no vector is larger */
 
     if (stream == NULL)
@@ -110,14 +110,14 @@ int wire_equal(const mm_wire *left, const mm_wire *right)
 /* Counts how often each byte is covered. */
 static const char *check_cover(const mm_wire *wire, const unsigned char *data, size_t size)
 {
-    const size_t   front  = 8 + (data[0] | (size_t)data[1] << 8 | (size_t)data[2] << 16);
-    unsigned char *cover  = calloc(size, 1);
-    const char    *result = cover == NULL ? "out of memory" : NULL;
+    const size_t front = 8 + (data[0] | (size_t)data[1] << 8 | (size_t)data[2] << 16);
+    unsigned char *cover = calloc(size, 1);
+    const char *result = cover == NULL ? "out of memory" : NULL;
 
     for (size_t i = 0; i < mm_wire_count(wire) && result == NULL; i++) {
         const mm_tensor *tensor = mm_wire_tensor(wire, i);
-        const size_t     bytes  = tensor_size(tensor);
-        const size_t     at     = (size_t)((const unsigned char *)tensor->data - data);
+        const size_t bytes = tensor_size(tensor);
+        const size_t at = (size_t)((const unsigned char *)tensor->data - data);
 
         if (at < front || at > size || bytes > size - at)
             result = "a tensor lies outside the data";
@@ -149,14 +149,14 @@ static const char *check_names(const mm_wire *wire)
 
 static const char *check_again(const mm_wire *wire)
 {
-    const size_t   count      = mm_wire_count(wire);
-    const size_t   meta_count = mm_wire_meta_count(wire);
-    mm_wire_item   items[MM_WIRE_MAX_TENSORS];
-    mm_wire_meta  *meta   = calloc(meta_count + 1, sizeof *meta);
-    unsigned char *bytes  = NULL;
-    size_t         size   = 0;
-    mm_wire       *again  = NULL;
-    const char    *result = "it cannot be written again";
+    const size_t count = mm_wire_count(wire);
+    const size_t meta_count = mm_wire_meta_count(wire);
+    mm_wire_item items[MM_WIRE_MAX_TENSORS];
+    mm_wire_meta *meta = calloc(meta_count + 1, sizeof *meta);
+    unsigned char *bytes = NULL;
+    size_t size = 0;
+    mm_wire *again = NULL;
+    const char *result = "it cannot be written again";
     mm_wire_status status;
 
     if (meta == NULL)
@@ -190,6 +190,18 @@ const char *wire_check(const mm_wire *wire, const unsigned char *data, size_t si
     if (result == NULL)
         result = check_again(wire);
     return result;
+}
+
+int wire_says(const char *text, const char *words)
+{
+    return text != NULL && strstr(text, words) != NULL;
+}
+
+char *wire_put(char *to, const char *text)
+{
+    while (*text != '\0')
+        *to++ = *text++;
+    return to;
 }
 
 uint64_t wire_random(uint64_t *state)

@@ -8,7 +8,7 @@
 
 typedef struct wire_bytes {
     unsigned char *data; /* free(data) */
-    size_t         size;
+    size_t size;
 } wire_bytes;
 
 /* Length, header, and data_size bytes 0, 1, 2 … 255, 0 …  The block is exactly as large as the file. */
@@ -26,6 +26,11 @@ mm_wire_status wire_read(mm_wire **wire, const unsigned char *data, size_t size,
 const char *wire_check(const mm_wire *wire, const unsigned char *data, size_t size);
 /* Do both hold the same tensors and metadata, in any order of the data? */
 int wire_equal(const mm_wire *left, const mm_wire *right);
+
+/* Does an error's text, which may be NULL, hold these words? */
+int wire_says(const char *text, const char *words);
+/* Copies text without its NUL to `to`; what follows it there. */
+char *wire_put(char *to, const char *text);
 
 /* xorshift64*: the same numbers everywhere. */
 uint64_t wire_random(uint64_t *state);

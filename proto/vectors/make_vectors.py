@@ -276,6 +276,8 @@ def codings():
     coded("zstd_window_over_8_mib", "zstd", frame(whole, window=bytes([13 << 3 | 1])), "window",
           "the window is at most 8 MiB")
     coded("zstd_dictionary", "zstd", frame(whole, descriptor=1, extra=b"\x07"), "dictionary", "no dictionary")
+    coded("zstd_frame_in_header", "zstd", bytes.fromhex("28b52ffd552a4d18050000000000000300"), "dictionary",
+          "a frame is one, whatever the chunks that it comes in")
     coded("zstd_truncated", "zstd", packed[:-1], "not whole", "a frame is whole")
     coded("zstd_trailing", "zstd", packed + b"\0", "not whole", "nothing follows the last frame")
     coded("zstd_trailing_text", "zstd", packed + b"tail", "no further frame", "nothing follows the last frame")
