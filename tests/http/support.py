@@ -207,6 +207,14 @@ class Server:
         headers = {"Content-Type": "application/octet-stream", **(headers or {})}
         return self.request("POST", "/v1/evaluations", body, headers, **params)
 
+    def announce(self, length, **params):
+        """The answer to an upload of which only the headers were sent."""
+        headers = {"Content-Type": "application/octet-stream", "Expect": "100-continue"}
+        request = requests.Request("POST", self.url + "/v1/evaluations", headers=headers, params=params)
+        request = self.session.prepare_request(request)
+        request.headers["Content-Length"] = str(length)
+        return self.session.send(request, timeout=60 * SLOW)
+
     def score(self, body, headers=None, **params):
         """The document of an upload that must succeed."""
         answer = self.post(body, headers, **params)
