@@ -46,7 +46,8 @@ typedef struct mm_store_item {
 
 /* One part to store.  The caller owns everything and leaves it alone until done() is called.  All strings are valid
  * UTF-8.  A part of the same name is replaced.  An image that another part of the evaluation holds too counts once when
- * the records are equal; else the part is refused: MM_STORE_CONFLICT naming the image, problem.param "image_ids". */
+ * the records are equal; else the part is refused: MM_STORE_CONFLICT naming the image, problem as mm_images_merge()
+ * sets it.  Within one part the ids are distinct: the caller has seen to that. */
 typedef struct mm_store_part {
     const char      *project, *run, *split, *part;
     int64_t          step;

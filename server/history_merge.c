@@ -30,10 +30,17 @@ int mm_definition_agrees(const mm_definition *evaluation, const mm_definition *p
 
 /* ------------------------------------------------------------------- cache */
 
-static void empty_slot(mm_cache *cache, mm_cache_slot *slot)
+void mm_cache_slot_empty(mm_cache_slot *slot)
 {
     mm_images_free(slot->images);
+    slot->images = NULL;
+    slot->bytes = 0;
+}
+
+static void drop(mm_cache *cache, mm_cache_slot *slot)
+{
     cache->bytes -= slot->bytes;
+    mm_cache_slot_empty(slot);
     *slot = (mm_cache_slot){0};
 }
 
@@ -43,49 +50,43 @@ mm_cache_slot mm_cache_take(mm_cache *cache, int64_t evaluation)
         const mm_cache_slot slot = cache->slots[i];
 
         if (slot.images != NULL && slot.evaluation == evaluation) {
-            cache->slots[i].images = NULL;
-            empty_slot(cache, &cache->slots[i]);
+            cache->bytes -= slot.bytes;
+            cache->slots[i] = (mm_cache_slot){0};
             return slot;
         }
     }
     return (mm_cache_slot){.evaluation = evaluation};
 }
 
-/* The slot to fill next: an empty one, else the longest unused. */
-static mm_cache_slot *oldest_slot(mm_cache *cache)
+/* The longest unused; of those that hold something only, when asked: NULL if there is none. */
+static mm_cache_slot *oldest(mm_cache *cache, int full)
 {
-    mm_cache_slot *oldest = &cache->slots[0];
+    mm_cache_slot *found = NULL;
 
-    for (size_t i = 0; i < MM_CACHE_SLOTS; i++)
-        if (cache->slots[i].used < oldest->used)
-            oldest = &cache->slots[i];
-    return oldest;
+    for (size_t i = 0; i < MM_CACHE_SLOTS; i++) {
+        mm_cache_slot *slot = &cache->slots[i];
+
+        if ((!full || slot->images != NULL) && (found == NULL || slot->used < found->used))
+            found = slot;
+    }
+    return found;
 }
 
-/* The slot to give up next: the longest unused that holds something. */
-static mm_cache_slot *oldest_full_slot(mm_cache *cache)
+/* Drops the longest unused until no more than `bytes` are kept. */
+static void shrink(mm_cache *cache, size_t bytes)
 {
-    mm_cache_slot *oldest = NULL;
-
-    for (size_t i = 0; i < MM_CACHE_SLOTS; i++)
-        if (cache->slots[i].images != NULL && (oldest == NULL || cache->slots[i].used < oldest->used))
-            oldest = &cache->slots[i];
-    return oldest;
+    while (cache->bytes > bytes)
+        drop(cache, oldest(cache, 1));
 }
 
 void mm_cache_keep(mm_cache *cache, mm_cache_slot slot)
 {
     if (slot.images == NULL)
         return;
-    if (slot.bytes > MM_CACHE_BYTES) {
-        mm_images_free(slot.images);
-        return;
-    }
-    while (cache->bytes > MM_CACHE_BYTES - slot.bytes)
-        empty_slot(cache, oldest_full_slot(cache));
-    mm_cache_slot *place = oldest_slot(cache);
+    shrink(cache, slot.bytes < MM_CACHE_BYTES ? MM_CACHE_BYTES - slot.bytes : 0);
+    mm_cache_slot *place = oldest(cache, 0); /* an empty one, if any: those were never used */
 
-    empty_slot(cache, place);
+    drop(cache, place);
     slot.used = ++cache->clock;
     cache->bytes += slot.bytes;
     *place = slot;
@@ -95,13 +96,18 @@ void mm_cache_drop_run(mm_cache *cache, int64_t run)
 {
     for (size_t i = 0; i < MM_CACHE_SLOTS; i++)
         if (cache->slots[i].run == run)
-            empty_slot(cache, &cache->slots[i]);
+            drop(cache, &cache->slots[i]);
+}
+
+void mm_cache_trim(mm_cache *cache)
+{
+    shrink(cache, MM_CACHE_BYTES);
 }
 
 void mm_cache_clear(mm_cache *cache)
 {
     for (size_t i = 0; i < MM_CACHE_SLOTS; i++)
-        empty_slot(cache, &cache->slots[i]);
+        drop(cache, &cache->slots[i]);
 }
 
 /* ------------------------------------------------------------------ scores */

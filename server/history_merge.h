@@ -11,13 +11,14 @@
 int mm_definition_agrees(const mm_definition *evaluation, const mm_definition *part, mm_problem *problem);
 
 /* The merged images of evaluations that are being filled, so that a part need not read all that came before it.
- * Zero-initialised is empty.  Bounded: the longest unused leave first. */
+ * Zero-initialised is empty.  Bounded: the longest unused leave first; the last one used stays, however large, until
+ * mm_cache_trim(). */
 #define MM_CACHE_SLOTS 64
 #define MM_CACHE_BYTES ((size_t)64 << 20) /* of saved records; in memory they are about as large */
 
 typedef struct mm_cache_slot {
     int64_t run, evaluation; /* row numbers, never used twice */
-    mm_images *images;
+    mm_images *images;       /* NULL: nothing is kept */
     size_t bytes;
     uint64_t used;
 } mm_cache_slot;
@@ -28,10 +29,12 @@ typedef struct mm_cache {
     uint64_t clock;
 } mm_cache;
 
-/* What is kept of an evaluation, handed over with its size; images NULL when there is nothing. */
+/* What is kept of an evaluation, handed over; the evaluation's number alone when there is nothing. */
 mm_cache_slot mm_cache_take(mm_cache *cache, int64_t evaluation);
 void mm_cache_keep(mm_cache *cache, mm_cache_slot slot); /* owns slot.images from here on */
+void mm_cache_slot_empty(mm_cache_slot *slot);           /* frees the images; the numbers stay */
 void mm_cache_drop_run(mm_cache *cache, int64_t run);
+void mm_cache_trim(mm_cache *cache); /* down to MM_CACHE_BYTES */
 void mm_cache_clear(mm_cache *cache);
 
 /* The scores of merged images, as an evaluation's definition asks for them. */

@@ -6,7 +6,6 @@
  *   runs         1 : n  splits        what the list of runs shows, kept as evaluations come
  *   runs         1 : n  evaluations   what the first part has set
  *   evaluations  1 : n  parts         the image records of one upload, as mm_images_save() writes them
- *   evaluations  1 : n  images        which parts hold which image
  *   evaluations  1 : n  scores        merged value of each score, in the order asked for
  *   scores       1 : n  class_scores  the same per class; classes that were not chosen have no row
  *
@@ -63,12 +62,6 @@ static const char *const mm_sqlite_migrations[] = {
     " received INTEGER NOT NULL,"
     " record BLOB NOT NULL,"
     " UNIQUE (evaluation, name)) STRICT;"
-
-    "CREATE TABLE images ("
-    " evaluation INTEGER NOT NULL REFERENCES evaluations (id) ON DELETE CASCADE,"
-    " image_id TEXT NOT NULL,"
-    " part INTEGER NOT NULL,"
-    " PRIMARY KEY (evaluation, image_id, part)) STRICT, WITHOUT ROWID;"
 
     "CREATE TABLE scores ("
     " evaluation INTEGER NOT NULL REFERENCES evaluations (id) ON DELETE CASCADE,"

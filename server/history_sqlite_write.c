@@ -11,12 +11,9 @@
 #define GROUP_BYTES      ((size_t)64 << 20)  /* of records in one transaction */
 #define RECORD_BYTES_MAX ((size_t)900 << 20) /* SQLite takes values of up to 10^9 bytes */
 
-/* What one item of the group has done to an evaluation. */
+/* What one item of the group has changed; evaluation 0: nothing that the merged scores would show. */
 typedef struct effect {
-    int64_t run, evaluation; /* 0: nothing that its scores would show */
-    int replaced;            /* not an addition: merge anew */
-    const mm_images *images;
-    size_t bytes;
+    int64_t run, evaluation;
 } effect;
 
 /* A part on its way in. */
@@ -26,8 +23,8 @@ typedef struct incoming {
     unsigned char *record;
     size_t size;
     int64_t now;
-    int64_t run, evaluation, row; /* row of parts; 0: new */
-    int same;                     /* the stored record is equal */
+    int64_t run, evaluation, row; /* row of parts; 0: not there yet */
+    int replaces, same;           /* is there one of that name, and is its record equal? */
     int64_t received;             /* parts of the evaluation so far */
     mm_definition definition;     /* of the evaluation; strings belong to the statement */
 } incoming;
@@ -116,6 +113,7 @@ static int find_part(incoming *in)
     if (code != SQLITE_ROW)
         return code == SQLITE_DONE ? SQLITE_OK : code;
     in->row = sqlite3_column_int64(statement, 0);
+    in->replaces = 1;
     in->same = sqlite3_column_int(statement, 1);
     sqlite3_reset(statement);
     return SQLITE_OK;
@@ -140,7 +138,7 @@ static int place_part(incoming *in, effect *out)
     in->received = sqlite3_column_int64(statement, 1);
     read_definition(statement, &in->definition);
     code = in->definition.classes == NULL ? SQLITE_NOMEM : find_part(in);
-    const int only = in->row != 0 && in->received == 1;
+    const int only = in->replaces && in->received == 1;
 
     if (code == SQLITE_OK && !only && !mm_definition_agrees(&in->definition, &part->definition, &part->problem))
         part->status = MM_STORE_CONFLICT;
@@ -148,7 +146,6 @@ static int place_part(incoming *in, effect *out)
     if (code != SQLITE_OK || !only)
         return code;
     out->evaluation = in->evaluation; /* other scores may be asked for */
-    out->replaced = 1;
     return define_again(in);
 }
 
@@ -156,120 +153,73 @@ static int store_record(incoming *in)
 {
     mm_connection *writer = &in->store->writer;
     const int64_t images = (int64_t)mm_images_count(in->part->images);
-    int code;
 
-    if (in->row != 0) {
-        code =
-            mm_sql_run(writer, "DELETE FROM images WHERE evaluation = ? AND part = ?", "ii", in->evaluation, in->row);
-        if (code == SQLITE_OK)
-            code = mm_sql_run(writer, "UPDATE parts SET images = ?, received = ?, record = ? WHERE id = ?", "iibi",
-                              images, in->now, (const void *)in->record, in->size, in->row);
-        return code;
-    }
-    code = mm_sql_run(writer, "INSERT INTO parts (evaluation, name, images, received, record) VALUES (?,?,?,?,?)",
-                      "itiib", in->evaluation, in->part->part, images, in->now, (const void *)in->record, in->size);
+    if (in->replaces)
+        return mm_sql_run(writer, "UPDATE parts SET images = ?, received = ?, record = ? WHERE id = ?", "iibi", images,
+                          in->now, (const void *)in->record, in->size, in->row);
+    const int code =
+        mm_sql_run(writer, "INSERT INTO parts (evaluation, name, images, received, record) VALUES (?,?,?,?,?)", "itiib",
+                   in->evaluation, in->part->part, images, in->now, (const void *)in->record, in->size);
+
     in->row = sqlite3_last_insert_rowid(writer->db);
     in->received++;
     return code;
 }
 
-/* The parts, other than this one, that hold an image of it too: *parts of them, free(). */
-static int find_sharing_parts(incoming *in, int64_t **parts, size_t *count)
+/* Merges the stored parts of slot->evaluation but one.  A damaged record is left out: its part can be sent again. */
+static int merge_stored(mm_connection *writer, mm_task task, size_t classes, int64_t except, mm_cache_slot *slot)
 {
-    mm_connection *writer = &in->store->writer;
-    const size_t images = mm_images_count(in->part->images);
+    sqlite3_stmt *statement =
+        mm_sql(writer, "SELECT record FROM parts WHERE evaluation = ? AND id <> ?", "ii", slot->evaluation, except);
+    int code = SQLITE_NOMEM;
 
-    for (size_t i = 0; i < images; i++) {
-        sqlite3_stmt *statement = mm_sql(writer, "SELECT part FROM images WHERE evaluation = ? AND image_id = ?", "it",
-                                         in->evaluation, mm_images_id(in->part->images, i));
-        int code;
-
-        while ((code = mm_sql_step(writer, statement)) == SQLITE_ROW) {
-            const int64_t part = sqlite3_column_int64(statement, 0);
-            size_t known = 0;
-
-            while (known < *count && (*parts)[known] != part)
-                known++;
-            if (known < *count)
-                continue;
-            int64_t *place = mm_store_grow(parts, count, sizeof **parts);
-
-            if (place == NULL) {
-                sqlite3_reset(statement);
-                return SQLITE_NOMEM;
-            }
-            *place = part;
-        }
-        if (code != SQLITE_DONE)
-            return code;
-    }
-    return SQLITE_OK;
-}
-
-/* Loads the images of a stored part.  *out NULL: the record is damaged. */
-static int load_part(mm_connection *writer, int64_t row, mm_images **out)
-{
-    sqlite3_stmt *statement = mm_sql(writer, "SELECT record FROM parts WHERE id = ?", "i", row);
-    int code = mm_sql_step(writer, statement);
-
-    *out = NULL;
-    if (code != SQLITE_ROW)
-        return code == SQLITE_DONE ? SQLITE_CORRUPT : code;
-    const void *bytes = sqlite3_column_blob(statement, 0);
-
-    code = SQLITE_OK;
-    if (bytes == NULL || mm_images_load(out, bytes, (size_t)sqlite3_column_bytes(statement, 0)) == MM_NO_MEMORY)
-        code = SQLITE_NOMEM;
-    sqlite3_reset(statement);
-    return code;
-}
-
-/* Do the images that this part shares with another one have equal records? */
-static int compare_with(incoming *in, int64_t other)
-{
-    mm_store_part *part = in->part;
-    mm_images *images = NULL;
-    const int code = load_part(&in->store->writer, other, &images);
-
-    if (code != SQLITE_OK)
+    if (mm_images_new(&slot->images, task, classes) != MM_OK)
         return code;
-    if (images == NULL) {
-        mm_store_explain(&part->problem, "image_ids",
-                         "an image is in another part whose stored record is damaged: send that part again first");
-        part->status = MM_STORE_CONFLICT;
-        return SQLITE_OK;
-    }
-    const mm_status merged = mm_images_merge(images, part->images, &part->problem);
+    while ((code = mm_sql_step(writer, statement)) == SQLITE_ROW) {
+        const void *bytes = sqlite3_column_blob(statement, 0);
+        const size_t size = (size_t)sqlite3_column_bytes(statement, 0);
+        mm_images *part = NULL;
+        mm_status status = bytes == NULL ? MM_NO_MEMORY : mm_images_load(&part, bytes, size);
 
-    mm_images_free(images);
-    if (merged == MM_NO_MEMORY)
-        return SQLITE_NOMEM;
-    if (merged != MM_OK)
-        part->status = MM_STORE_CONFLICT;
-    return SQLITE_OK;
+        if (status == MM_OK)
+            status = mm_images_merge(slot->images, part, NULL);
+        mm_images_free(part);
+        if (status == MM_NO_MEMORY) {
+            sqlite3_reset(statement);
+            return SQLITE_NOMEM;
+        }
+        slot->bytes += size;
+    }
+    return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-static int store_images(incoming *in)
+/* Adds the part to the merged images of all others; an image that two of them hold with different records is a
+ * conflict. */
+static int merge_part(incoming *in)
 {
     mm_store_part *part = in->part;
-    const size_t images = mm_images_count(part->images);
-    int64_t *sharing = NULL;
-    size_t count = 0;
-    int code = find_sharing_parts(in, &sharing, &count);
+    mm_cache_slot slot = mm_cache_take(&in->store->cache, in->evaluation);
+    int code = SQLITE_OK;
 
-    for (size_t i = 0; i < count && code == SQLITE_OK && part->status == MM_STORE_OK; i++)
-        code = compare_with(in, sharing[i]);
-    free(sharing);
-    for (size_t i = 0; i < images && code == SQLITE_OK && part->status == MM_STORE_OK; i++) {
-        code = mm_sql_run(&in->store->writer, "INSERT INTO images (evaluation, image_id, part) VALUES (?,?,?)", "iti",
-                          in->evaluation, mm_images_id(part->images, i), in->row);
-        if ((code & 0xFF) == SQLITE_CONSTRAINT) {
-            mm_store_explain(&part->problem, "image_ids", "an image is twice in this part: %s",
-                             mm_images_id(part->images, i));
+    if (in->replaces)
+        mm_cache_slot_empty(&slot);
+    slot.run = in->run;
+    if (slot.images == NULL)
+        code = merge_stored(&in->store->writer, part->definition.task, part->definition.class_count, in->row, &slot);
+    if (code == SQLITE_OK) {
+        const mm_status merged = mm_images_merge(slot.images, part->images, &part->problem);
+
+        if (merged == MM_NO_MEMORY)
+            code = SQLITE_NOMEM;
+        else if (merged != MM_OK)
             part->status = MM_STORE_CONFLICT;
-            code = SQLITE_OK;
-        }
+        else
+            slot.bytes += in->size;
     }
+    /* After a conflict the old part stays, or the evaluation goes and its number is given to another. */
+    if (code != SQLITE_OK || (part->status != MM_STORE_OK && (in->replaces || in->received == 1)))
+        mm_cache_slot_empty(&slot);
+    mm_cache_keep(&in->store->cache, slot);
     return code;
 }
 
@@ -303,24 +253,21 @@ static int store_part(incoming *in, effect *out)
     if (code != SQLITE_OK || in->part->status != MM_STORE_OK)
         return code;
     if (!in->same) {
-        out->replaced |= in->row != 0;
         code = store_record(in);
         if (code == SQLITE_OK)
-            code = store_images(in);
+            code = merge_part(in);
         out->evaluation = in->evaluation;
     }
     if (code == SQLITE_OK && in->part->status == MM_STORE_OK)
         code = update_evaluation(in);
     out->run = in->run;
-    out->images = in->part->images;
-    out->bytes = in->size;
     return code;
 }
 
 /* ------------------------------------------------------------------- items */
 
 /* A part in a savepoint of its own.  Its own failures are its status; what is returned fails the group. */
-static int write_part(mm_store *store, mm_store_part *part, effect *out)
+static int write_part(mm_store *store, mm_store_part *part, effect *out, size_t *bytes)
 {
     mm_connection *writer = &store->writer;
     incoming in = {.store = store, .part = part, .now = now_ms()};
@@ -349,7 +296,7 @@ static int write_part(mm_store *store, mm_store_part *part, effect *out)
         code = mm_sql_run(writer, "RELEASE item", "");
 done:
     free(in.record);
-    out->bytes = in.size;
+    *bytes += in.size;
     return code;
 }
 
@@ -374,32 +321,6 @@ static int remove_run(mm_store *store, mm_store_delete *removal, int64_t *run)
 }
 
 /* ------------------------------------------------------------ merged scores */
-
-/* Every part of the evaluation, merged.  A damaged record is left out: its part can be sent again. */
-static int merge_stored(mm_connection *writer, const mm_definition *definition, mm_cache_slot *slot)
-{
-    sqlite3_stmt *statement = mm_sql(writer, "SELECT record FROM parts WHERE evaluation = ?", "i", slot->evaluation);
-    int code = SQLITE_NOMEM;
-
-    if (mm_images_new(&slot->images, definition->task, definition->class_count) != MM_OK)
-        return code;
-    while ((code = mm_sql_step(writer, statement)) == SQLITE_ROW) {
-        const void *bytes = sqlite3_column_blob(statement, 0);
-        const size_t size = (size_t)sqlite3_column_bytes(statement, 0);
-        mm_images *part = NULL;
-        mm_status status = bytes == NULL ? MM_NO_MEMORY : mm_images_load(&part, bytes, size);
-
-        if (status == MM_OK)
-            status = mm_images_merge(slot->images, part, NULL);
-        mm_images_free(part);
-        if (status == MM_NO_MEMORY) {
-            sqlite3_reset(statement);
-            return SQLITE_NOMEM;
-        }
-        slot->bytes += size;
-    }
-    return code == SQLITE_DONE ? SQLITE_OK : code;
-}
 
 static int write_scores(mm_connection *writer, int64_t evaluation, const mm_scored *scored, size_t classes)
 {
@@ -438,36 +359,15 @@ static int score_evaluation(mm_connection *writer, const mm_definition *definiti
     return code;
 }
 
-/* Adds what the group has brought to what is merged already.  0: out of memory, or not possible that way. */
-static int merge_new(mm_cache_slot *slot, const effect *effects, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (effects[i].evaluation == slot->evaluation) {
-            if (mm_images_merge(slot->images, effects[i].images, NULL) != MM_OK)
-                return 0;
-            slot->bytes += effects[i].bytes;
-        }
-    return 1;
-}
-
-/* One touched evaluation; effects[0] is the first that touched it. */
-static int merge_evaluation(mm_store *store, const effect *effects, size_t count)
+static int score_touched(mm_store *store, const effect *touched)
 {
     mm_connection *writer = &store->writer;
-    mm_cache_slot slot = mm_cache_take(&store->cache, effects[0].evaluation);
-    int replaced = 0;
-
-    for (size_t i = 0; i < count; i++)
-        replaced |= effects[i].evaluation == slot.evaluation && effects[i].replaced;
-    if (slot.images != NULL && (replaced || !merge_new(&slot, effects, count))) {
-        mm_images_free(slot.images);
-        slot = (mm_cache_slot){.evaluation = effects[0].evaluation};
-    }
-    slot.run = effects[0].run;
+    mm_cache_slot slot = mm_cache_take(&store->cache, touched->evaluation);
     sqlite3_stmt *statement =
         mm_sql(writer, "SELECT class_count, task, scores, weights FROM evaluations WHERE id = ?", "i", slot.evaluation);
     int code = mm_sql_step(writer, statement);
 
+    slot.run = touched->run;
     if (code == SQLITE_ROW) {
         const mm_definition definition = {.class_count = (size_t)sqlite3_column_int64(statement, 0),
                                           .task = (mm_task)sqlite3_column_int(statement, 1),
@@ -476,17 +376,18 @@ static int merge_evaluation(mm_store *store, const effect *effects, size_t count
 
         code = definition.scores == NULL || definition.weights == NULL ? SQLITE_NOMEM : SQLITE_OK;
         if (code == SQLITE_OK && slot.images == NULL)
-            code = merge_stored(writer, &definition, &slot);
+            code = merge_stored(writer, definition.task, definition.class_count, 0, &slot);
         if (code == SQLITE_OK)
             code = score_evaluation(writer, &definition, &slot);
         sqlite3_reset(statement);
     } else if (code == SQLITE_DONE)
         code = SQLITE_CORRUPT;
-    mm_cache_keep(&store->cache, slot); /* cleared when the transaction fails */
+    mm_cache_keep(&store->cache, slot);
     return code;
 }
 
-static int merge_touched(mm_store *store, effect *effects, size_t count)
+/* Each touched evaluation once. */
+static int score_all_touched(mm_store *store, effect *effects, size_t count)
 {
     int code = SQLITE_OK;
 
@@ -495,7 +396,7 @@ static int merge_touched(mm_store *store, effect *effects, size_t count)
 
         if (evaluation == 0)
             continue;
-        code = merge_evaluation(store, effects + i, count - i);
+        code = score_touched(store, &effects[i]);
         for (size_t k = i; k < count; k++)
             if (effects[k].evaluation == evaluation)
                 effects[k].evaluation = 0;
@@ -515,8 +416,7 @@ static int write_items(mm_store *store, mm_store_item *const *items, size_t coun
         int64_t run = 0;
 
         if (items[*taken]->part != NULL) {
-            code = write_part(store, items[*taken]->part, now);
-            bytes += now->bytes;
+            code = write_part(store, items[*taken]->part, now, &bytes);
             continue;
         }
         code = remove_run(store, items[*taken]->removal, &run);
@@ -558,9 +458,10 @@ mm_store_status mm_sqlite_write(mm_store *store, mm_store_item *const *items, si
     if (code == SQLITE_OK)
         code = write_items(store, items, count, effects, taken);
     if (code == SQLITE_OK)
-        code = merge_touched(store, effects, *taken);
+        code = score_all_touched(store, effects, *taken);
     if (code == SQLITE_OK)
         code = mm_sql_run(&store->writer, "COMMIT", "");
     free(effects);
+    mm_cache_trim(&store->cache);
     return code == SQLITE_OK ? MM_STORE_OK : fail_group(store, items, *taken, code);
 }

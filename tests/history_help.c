@@ -116,15 +116,6 @@ mm_images *help_images(const char *prefix, size_t count, size_t classes, unsigne
     return images;
 }
 
-mm_images *help_twice(const char *id, size_t classes)
-{
-    mm_images *images = no_images(classes);
-
-    append_image(images, id, 1, 0);
-    append_image(images, id, 1, 0);
-    return images;
-}
-
 /* -------------------------------------------------------------------- puts */
 
 static void part_done(mm_store_part *part)

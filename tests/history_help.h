@@ -19,7 +19,6 @@ mm_history *help_open(const char *path);
 typedef enum help_which { HELP_LABEL, HELP_PRED, HELP_BOTH } help_which;
 uint64_t help_count(unsigned seed, size_t image, size_t class_index, help_which which);
 mm_images *help_images(const char *prefix, size_t count, size_t classes, unsigned seed);
-mm_images *help_twice(const char *id, size_t classes); /* two images of one id, as no client can make them */
 
 /* A part of run "unet", split "val", step 1 with 3 classes; change what the test is about. */
 mm_store_part help_part(const char *name, const mm_images *images);

@@ -428,7 +428,7 @@ static void test_retries(void)
  * that was there still readable, and storing again once there is room. */
 static void test_disk_full(void)
 {
-    char path[64];
+    char path[64], name[16];
     mm_evaluation_list *list = NULL;
     mm_store_status status = MM_STORE_FULL;
     int skip = 0;
@@ -439,8 +439,9 @@ static void test_disk_full(void)
 
     CU_ASSERT_EQUAL(help_store(history, "before", 1, "0", 1), MM_STORE_OK);
     for (; status != MM_STORE_OK && skip < 100; skip++) {
+        snprintf(name, sizeof name, "%d", skip); /* what has failed must not count later */
         shim_fail_write("-wal", skip);
-        status = help_store(history, "unet", 1, "0", 1);
+        status = help_store(history, "unet", 1, name, 1);
         shim_fail_write(NULL, 0);
         if (status == MM_STORE_OK)
             break;
@@ -455,6 +456,7 @@ static void test_disk_full(void)
     mm_history_close(history);
     shim_remove();
     CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM parts"), 2);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT max(images) FROM evaluations"), 2);
     help_remove(path);
 }
 
