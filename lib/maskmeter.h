@@ -152,7 +152,7 @@ typedef struct mm_score_info {
     const char     *undefined; /* when the value is null */
     mm_kind         kind;
     mm_better       better;
-    const mm_param *params; /* own parameters; common ones are mm_common_params() */
+    const mm_param *params; /* own parameters */
     size_t          param_count;
     const mm_param *common; /* over, classes, absent, average ... ; NULL for peers */
     size_t          common_count;
@@ -186,7 +186,9 @@ const char *mm_plan_expression(const mm_plan *plan, size_t index); /* blanks rem
 mm_kind     mm_plan_kind(const mm_plan *plan, size_t index);
 mm_better   mm_plan_better(const mm_plan *plan, size_t index);
 const char *mm_plan_text(const mm_plan *plan); /* the whole list; mm_plan_new() reads it back to an equal plan */
-void        mm_plan_free(mm_plan *plan);       /* NULL is fine */
+/* Whether results keep their per_image (they do, unless told otherwise): images x classes values per expression. */
+void mm_plan_keep_images(mm_plan *plan, int keep);
+void mm_plan_free(mm_plan *plan); /* NULL is fine */
 
 /* -------------------------------------------------------------- evaluation */
 
@@ -307,6 +309,8 @@ typedef struct mm_results mm_results;
  * MM_NOT_IN_SUMS, not an error.  Borrows plan. */
 mm_status        mm_images_score(mm_results **out, const mm_images *images, const mm_plan *plan, const double *weights,
                                  mm_problem *problem);
+/* Bytes that scoring so many images with a bound plan takes at most, for admission. */
+size_t           mm_results_size(const mm_plan *plan, size_t images);
 const mm_result *mm_results_at(const mm_results *results, size_t index); /* in the order of the plan */
 void             mm_results_free(mm_results *results);                   /* NULL is fine */
 

@@ -319,7 +319,34 @@ static mm_status score_item(mm_results *results, const mm_item *item, const mm_i
         status = node->row == NULL ? score_sum(results, i, images)
                                    : mm_score_images(&results->scored[i], node->row, &node->args, images, weights);
     }
+    for (size_t i = item->node; i < plan->nodes[item->node].end; i++)
+        if (plan->drop_images || i != item->node) {
+            free(results->scored[i].per_image);
+            results->scored[i].per_image = NULL;
+            results->scored[i].result.per_image = NULL;
+        }
     return status;
+}
+
+void mm_plan_keep_images(mm_plan *plan, int keep)
+{
+    plan->drop_images = !keep;
+}
+
+/* Of each kept matrix, and of the nodes of the largest expression while it is worked on: a matrix, the groups it is
+ * made of, and where the records keep their sums. */
+size_t mm_results_size(const mm_plan *plan, size_t images)
+{
+    const size_t matrix = images * (plan->classes + 1) * sizeof(mm_value);
+    const size_t work = matrix + images * (MM_ROW_STATS * sizeof(size_t) + sizeof(double));
+    size_t most = 0;
+
+    for (size_t i = 0; i < plan->item_count; i++) {
+        const size_t nodes = plan->nodes[plan->items[i].node].end - plan->items[i].node;
+
+        most = nodes > most ? nodes : most;
+    }
+    return most * work + (plan->drop_images ? 0 : plan->item_count * matrix);
 }
 
 mm_status mm_images_score(mm_results **out, const mm_images *images, const mm_plan *plan, const double *weights,

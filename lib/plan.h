@@ -33,6 +33,7 @@ struct mm_plan {
     size_t item_count;
     char *text;     /* the whole list */
     int standard;   /* the default set: what the input cannot give is dropped */
+    int drop_images; /* results keep no per_image */
     size_t classes; /* 0: not bound */
     mm_task task;
     mm_stat stats[MM_MAX_STATS]; /* once bound */
