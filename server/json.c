@@ -354,6 +354,7 @@ static void shortest_by_library(double number, uint64_t *significand, int *x)
 
 static char *put_number(char *at, double number)
 {
+    const int negative = signbit(number) != 0;
     uint64_t significand;
     int x;
 
@@ -361,13 +362,13 @@ static char *put_number(char *at, double number)
         memcpy(at, "null", 4);
         return at + 4;
     }
-    if (signbit(number)) {
+    if (negative) {
         *at++ = '-';
         number = -number;
     }
     if (number < 9007199254740992.0 && number == (double)(uint64_t)number) {
         at = put_count(at, (uint64_t)number);
-        if (number == 0.0 && at[-2] == '-') {
+        if (number == 0.0 && negative) {
             memcpy(at, ".0", 2); /* "-0" would be read as the integer 0 */
             at += 2;
         }
