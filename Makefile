@@ -139,7 +139,7 @@ http: $(BUILD)/maskmeter               ## the server as its clients see it
 # Sanitized trees are built by clang alone, each in a folder of its own.
 sanitized = $(MAKE) CC=clang KERNEL_CC=clang CFLAGS='-O1 -g -fno-omit-frame-pointer'
 
-sanitize: export ASAN_OPTIONS = detect_stack_use_after_return=1
+sanitize: export ASAN_OPTIONS = detect_stack_use_after_return=1:allocator_may_return_null=1
 sanitize: export UBSAN_OPTIONS = print_stacktrace=1
 sanitize: export MASKMETER_BIN = $(BUILD)/asan/maskmeter
 sanitize: export MASKMETER_TEST_SLOWNESS = 4
@@ -150,7 +150,7 @@ sanitize:                              ## unit and HTTP tests under the address 
 
 # libarcher tells the thread sanitizer what OpenMP orders.  setarch -R: older ones know no wide address randomisation.
 tsan: export OMP_TOOL_LIBRARIES = libarcher.so
-tsan: export TSAN_OPTIONS = ignore_noninstrumented_modules=1
+tsan: export TSAN_OPTIONS = ignore_noninstrumented_modules=1:allocator_may_return_null=1
 tsan: export MASKMETER_BIN = $(BUILD)/tsan/maskmeter
 tsan: export MASKMETER_TEST_SLOWNESS = 8
 tsan:                                  ## unit and HTTP tests under the thread sanitizer
@@ -158,13 +158,16 @@ tsan:                                  ## unit and HTTP tests under the thread s
 	@setarch -R $(BUILD)/tsan/run_tests
 	@setarch -R $(pytest) $(if $(SHORT),$(http_short)) tests/http
 
-# The server under valgrind is a script beside the binary, so that the HTTP tests can start it as they start any.
-memcheck = valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite,indirect
-valgrind: export MASKMETER_BIN = $(BUILD)/memcheck
+# Under valgrind all is built by gcc, the kernels too.  The server is a script, so that the HTTP tests can start it.
+memcheck = valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect
+valgrind: export MASKMETER_BIN = $(BUILD)/gcc/memcheck
 valgrind: export MASKMETER_TEST_SLOWNESS = 20
-valgrind: $(BUILD)/maskmeter $(BUILD)/run_tests  ## unit and HTTP tests under valgrind
-	@printf '#!/bin/sh\nexec $(memcheck) $(abspath $<) "$$@"\n' > $(MASKMETER_BIN) && chmod +x $(MASKMETER_BIN)
-	@$(memcheck) $(BUILD)/run_tests $(if $(SHORT),$(unit_short))
+valgrind:                              ## unit and HTTP tests under valgrind
+	@$(MAKE) BUILD=$(BUILD)/gcc CC=gcc KERNEL_CC=gcc CFLAGS='-O1 -g -U_FORTIFY_SOURCE' \
+	    $(BUILD)/gcc/maskmeter $(BUILD)/gcc/run_tests
+	@$(memcheck) $(BUILD)/gcc/run_tests
+	@printf '#!/bin/sh\nexec $(memcheck) $(abspath $(BUILD))/gcc/maskmeter "$$@"\n' > $(MASKMETER_BIN)
+	@chmod +x $(MASKMETER_BIN)
 	@$(pytest) $(if $(SHORT),$(http_short)) tests/http
 
 fuzz_seconds = $(if $(SHORT),10,600)
