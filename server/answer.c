@@ -95,7 +95,11 @@ mm_next mm_answer_failure(mm_call *call, mm_status status, const mm_problem *pro
 
 mm_next mm_answer_store(mm_call *call, mm_store_status status, const mm_problem *problem)
 {
-    return answer_with_text(call, store_http_status(status), problem,
+    mm_problem words = *problem;
+
+    if (status == MM_STORE_NOT_FOUND)
+        words.param[0] = '\0'; /* the address is wrong, not a parameter */
+    return answer_with_text(call, store_http_status(status), &words,
                             status == MM_STORE_NOT_FOUND ? "nothing is stored under that name"
                                                          : "the history cannot do that now");
 }

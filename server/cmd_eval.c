@@ -94,7 +94,7 @@ static mm_status read_parameters(const session *all, mm_query *query, mm_request
     if (status == MM_OK)
         status = mm_query_add(query, "part", part, problem);
     if (status == MM_OK)
-        status = mm_request_read(request, query, MAX_CLASSES, problem);
+        status = mm_request_read(request, query, problem);
     if (status == MM_OK)
         status = mm_request_complete(request, problem);
     return status;
@@ -156,7 +156,7 @@ static mm_status add_images(session *all, mm_query *query, mm_request *request, 
         all->images = images;
         all->first = *request;
         all->query = *query;
-        *request = (mm_request){.num_classes = 0};
+        *request = (mm_request){.max_classes = MAX_CLASSES};
         *query = (mm_query){.count = 0};
         return MM_OK;
     }
@@ -174,7 +174,7 @@ static int score_file(session *all, size_t index)
     size_t size = 0;
     mm_wire *wire = NULL;
     mm_query query = {.count = 0};
-    mm_request request = {.num_classes = 0};
+    mm_request request = {.max_classes = MAX_CLASSES};
     mm_images *images = NULL;
     mm_problem problem = {.has_index = 0};
     mm_status status = MM_OK;
@@ -255,9 +255,9 @@ static int print_whole(session *all)
 /* Flags that make no sense are wrong usage, before any file is read. */
 static int check_flags(const mm_command *command)
 {
-    mm_request request = {.num_classes = 0};
+    mm_request request = {.max_classes = MAX_CLASSES};
     mm_problem problem = {.has_index = 0};
-    mm_status status = mm_request_read(&request, &command->params, MAX_CLASSES, &problem);
+    mm_status status = mm_request_read(&request, &command->params, &problem);
 
     if (status == MM_OK && command->file_count > 1 && mm_query_get(&command->params, "part") != NULL) {
         snprintf(problem.param, sizeof problem.param, "part");

@@ -18,6 +18,7 @@
 #include "server/history.h"
 #include "server/http.h"
 #include "server/log.h"
+#include "server/plans.h"
 #include "server/stats.h"
 
 #define HEALTH_MS         250 /* between looks at the history's health */
@@ -214,7 +215,9 @@ static mm_status start_parts(service *s, unsigned max_connections)
     for (size_t i = 0; i < mm_route_count && i < MAX_ROUTES; i++)
         s->route_names[i] = mm_routes[i].pattern;
     server->loop_scratch = aligned_alloc(64, MM_SCRATCH_BYTES);
-    if (server->loop_scratch == NULL || mm_stats_new(&server->stats, s->route_names, mm_route_count) != MM_OK ||
+    server->plans = mm_plans_new();
+    if (server->loop_scratch == NULL || server->plans == NULL ||
+        mm_stats_new(&server->stats, s->route_names, mm_route_count) != MM_OK ||
         mm_admission_new(&server->admission, (size_t)s->config->memory) != MM_OK ||
         mm_compute_start(&server->compute, threads) != MM_OK)
         return MM_NO_MEMORY;
@@ -257,6 +260,7 @@ static void end_parts(service *s)
     mm_loop_free(server->loop);
     mm_admission_free(server->admission);
     mm_stats_free(server->stats);
+    mm_plans_free(server->plans);
     free(server->loop_scratch);
     if (s->listen_fd >= 0)
         (void)close(s->listen_fd);

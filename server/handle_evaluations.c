@@ -97,11 +97,6 @@ static void free_upload(void *state)
     free(up);
 }
 
-static size_t max_classes(const mm_call *call)
-{
-    return (size_t)call->server->config->max_classes;
-}
-
 mm_next mm_admit_evaluation(mm_call *call)
 {
     mm_problem problem = {.has_index = 0};
@@ -113,7 +108,9 @@ mm_next mm_admit_evaluation(mm_call *call)
     up->work.call = call;
     call->state = up;
     call->state_free = free_upload;
-    status = mm_request_read(&up->request, &call->query, max_classes(call), &problem);
+    up->request.max_classes = (size_t)call->server->config->max_classes;
+    up->request.plans = call->server->plans;
+    status = mm_request_read(&up->request, &call->query, &problem);
     return status == MM_OK ? MM_DONE : mm_answer_failure(call, status, &problem);
 }
 
@@ -128,7 +125,7 @@ static mm_status prepare(upload *up, size_t *bytes, mm_problem *problem)
 
     if (status == MM_OK && added > 0) {
         mm_request_free(request);
-        status = mm_request_read(request, &call->query, max_classes(call), problem);
+        status = mm_request_read(request, &call->query, problem);
     }
     if (status == MM_OK)
         status = mm_request_complete(request, problem);
@@ -294,8 +291,10 @@ mm_next mm_post_evaluation(mm_call *call)
     upload *up = call->state;
     mm_problem problem = {.has_index = 0};
     size_t bytes = 0;
-    mm_status status = prepare(up, &bytes, &problem);
+    mm_status status;
 
+    mm_stats_stage(call->server->stats, MM_STAGE_RECEIVE, 1e-3 * call->receive_ms);
+    status = prepare(up, &bytes, &problem);
     if (status != MM_OK)
         return mm_answer_failure(call, status, &problem);
     if (call->body_size <= TINY_BODY && bytes <= TINY_MEMORY) {
@@ -343,6 +342,20 @@ static void free_merged(void *state)
     free(all->weights);
     free(all->work.bytes);
     free(all);
+}
+
+/* The records as they were read, taken apart, and merged: three times their bytes. */
+static int reserve_parts(merged *all)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < all->stored->part_count; i++)
+        bytes += all->stored->parts[i].size;
+    if (bytes < SIZE_MAX / 3 && mm_call_reserve(all->work.call, 3 * bytes))
+        return 1;
+    snprintf(all->problem.text, sizeof all->problem.text,
+             "merging %zu bytes of records takes more memory than is free at the moment", bytes);
+    return 0;
 }
 
 /* The union of the parts, in their order. */
@@ -425,7 +438,7 @@ static void work_merged(void *context)
                                        &all->problem);
     if (all->found != MM_STORE_OK)
         return;
-    all->status = score_merged(all);
+    all->status = reserve_parts(all) ? score_merged(all) : MM_NO_MEMORY;
     if (all->status != MM_OK)
         return;
     all->work.report = (mm_report){

@@ -47,13 +47,13 @@ static mm_status read_words(mm_request *request, const mm_query *query, mm_probl
     return status;
 }
 
-static mm_status read_numbers(mm_request *request, const mm_query *query, size_t max_classes, mm_problem *problem)
+static mm_status read_numbers(mm_request *request, const mm_query *query, mm_problem *problem)
 {
     mm_input *input = &request->input;
     int64_t num_classes = 0;
-    mm_status status = mm_query_integer(query, "num_classes", 1, (int64_t)max_classes, &num_classes, problem);
+    mm_status status = mm_query_integer(query, "num_classes", 1, (int64_t)request->max_classes, &num_classes, problem);
 
-    input->max_classes = max_classes;
+    input->max_classes = request->max_classes;
     input->has_ignore = mm_query_get(query, "ignore_index") != NULL;
     input->threshold = 0.5;
     if (status == MM_OK)
@@ -61,8 +61,8 @@ static mm_status read_numbers(mm_request *request, const mm_query *query, size_t
     if (status == MM_OK)
         status = mm_query_number(query, "threshold", 0.0, 1.0, &input->threshold, problem);
     if (status == MM_OK)
-        status = mm_query_numbers(query, "weights", 0.0, 1e300, max_classes, &request->weights, &request->weight_count,
-                                  problem);
+        status = mm_query_numbers(query, "weights", 0.0, 1e300, request->max_classes, &request->weights,
+                                  &request->weight_count, problem);
     if (status == MM_OK)
         status =
             mm_query_numbers(query, "spacing", 1e-300, 1e300, 3, &request->spacing, &input->spacing_count, problem);
@@ -93,10 +93,10 @@ static int has_twins(char *const *names, size_t count)
     return twins;
 }
 
-static mm_status read_names(mm_request *request, const mm_query *query, size_t max_classes, mm_problem *problem)
+static mm_status read_names(mm_request *request, const mm_query *query, mm_problem *problem)
 {
     mm_status status =
-        mm_query_names(query, "classes", max_classes, &request->class_names, &request->class_count, problem);
+        mm_query_names(query, "classes", request->max_classes, &request->class_names, &request->class_count, problem);
     int twins;
 
     if (status == MM_OK)
@@ -159,45 +159,50 @@ mm_status mm_request_include(unsigned *include, const mm_query *query, mm_proble
     return status;
 }
 
-mm_status mm_request_read(mm_request *request, const mm_query *query, size_t max_classes, mm_problem *problem)
+mm_status mm_request_read(mm_request *request, const mm_query *query, mm_problem *problem)
 {
     const char *scores = mm_query_get(query, "scores");
     mm_status status;
 
-    *request = (mm_request){.num_classes = 0};
     status = read_words(request, query, problem);
     if (status == MM_OK)
-        status = read_numbers(request, query, max_classes, problem);
+        status = read_numbers(request, query, problem);
     if (status == MM_OK)
-        status = read_names(request, query, max_classes, problem);
+        status = read_names(request, query, problem);
     if (status == MM_OK)
         status = read_place(request, query, problem);
     if (status == MM_OK)
         status = mm_request_include(&request->include, query, problem);
     if (status == MM_OK && scores != NULL)
-        status = mm_plan_new(&request->plan, scores, problem);
+        status = mm_plans_take(&request->ready, request->plans, scores, problem);
+    request->plan = request->ready.plan;
     return status;
 }
 
 mm_status mm_request_complete(mm_request *request, mm_problem *problem)
 {
+    mm_status status = MM_OK;
+
     if (request->run != NULL && !request->has_step)
         return fail(problem, MM_BAD_PARAM, "step", "", "run is given, so step is required");
     if (request->num_classes != 0 && request->class_names != NULL && request->num_classes != request->class_count)
         return fail(problem, MM_BAD_PARAM, "num_classes", "", "num_classes is %zu, but classes has %zu names",
                     request->num_classes, request->class_count);
     request->input.classes = request->class_names != NULL ? request->class_count : request->num_classes;
-    return request->plan != NULL ? MM_OK : mm_plan_new(&request->plan, NULL, problem);
+    if (request->plan == NULL)
+        status = mm_plans_take(&request->ready, request->plans, NULL, problem);
+    request->plan = request->ready.plan;
+    return status;
 }
 
 void mm_request_free(mm_request *request)
 {
-    mm_plan_free(request->plan);
+    mm_plans_give(&request->ready, request->plans);
     free(request->weights);
     free(request->spacing);
     free(request->class_names);
     free(request->image_ids);
-    *request = (mm_request){.num_classes = 0};
+    *request = (mm_request){.max_classes = request->max_classes, .plans = request->plans};
 }
 
 /* ---------------------------------------------------------------- metadata */
@@ -316,7 +321,8 @@ mm_status mm_request_tensors(mm_request *request, const mm_wire *wire, mm_proble
     if (status == MM_OK)
         status = name_classes(request);
     if (status == MM_OK)
-        status = mm_plan_bind(request->plan, &request->shape, problem);
+        status = mm_plans_bind(&request->ready, &request->shape, problem);
+    request->plan = request->ready.plan;
     return status;
 }
 

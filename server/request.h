@@ -9,6 +9,7 @@
 
 #include "lib/maskmeter.h"
 #include "proto/wire.h"
+#include "server/plans.h"
 #include "server/query.h"
 
 /* Parameters of POST /v1/evaluations. */
@@ -25,11 +26,16 @@ enum mm_include { MM_INCLUDE_IMAGES = 1, MM_INCLUDE_CONFUSION = 2 };
 
 /* Strings that are not owned lie in the query, which must live as long. */
 typedef struct mm_request {
+    /* set by the caller before mm_request_read() */
+    size_t max_classes; /* of this server */
+    mm_plans *plans;    /* where plans are kept for reuse, or NULL */
+
     /* what was asked for */
-    mm_plan *plan;      /* owned; NULL until complete when no scores were given */
-    mm_input input;     /* without tensors until mm_request_tensors() */
-    size_t num_classes; /* 0: not given */
-    double *weights;    /* owned, or NULL */
+    mm_ready ready;      /* owns the plan */
+    const mm_plan *plan; /* of `ready`; NULL until complete when no scores were given */
+    mm_input input;      /* without tensors until mm_request_tensors() */
+    size_t num_classes;  /* 0: not given */
+    double *weights;     /* owned, or NULL */
     size_t weight_count;
     double *spacing;  /* owned, or NULL */
     unsigned include; /* of mm_include */
@@ -50,12 +56,12 @@ typedef struct mm_request {
     mm_shape shape; /* after mm_request_tensors() */
 } mm_request;
 
-/* Reads and checks each parameter by itself.  max_classes: of this server.  *request is zero or freed before; free it
+/* Reads and checks each parameter by itself.  *request is zero or freed before, but for what the caller sets; free it
  * also after a failure. */
-mm_status mm_request_read(mm_request *request, const mm_query *query, size_t max_classes, mm_problem *problem);
+mm_status mm_request_read(mm_request *request, const mm_query *query, mm_problem *problem);
 /* When nothing more can come: the rules that hold between parameters, and the default scores. */
 mm_status mm_request_complete(mm_request *request, mm_problem *problem);
-void mm_request_free(mm_request *request);
+void mm_request_free(mm_request *request); /* what the caller has set stays */
 
 /* Adds the file's maskmeter.NAME metadata to the query; *added tells how many.  Unknown names are MM_BAD_PARAM. */
 mm_status mm_request_metadata(mm_query *query, const mm_wire *wire, size_t *added, mm_problem *problem);

@@ -25,6 +25,7 @@ typedef struct mm_server {
     struct mm_stats        *stats;
     struct mm_log          *log;
     struct mm_admission    *admission;
+    struct mm_plans        *plans;        /* parsed expressions, kept for reuse */
     void                   *loop_scratch; /* MM_SCRATCH_BYTES for evaluations scored on the loop */
     int                     draining;     /* SIGTERM was seen: /readyz says 503 */
     size_t                  connections;  /* open now */

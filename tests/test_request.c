@@ -21,7 +21,8 @@ static mm_status read_query(mm_request *request, mm_query *query, const char *te
     *problem = (mm_problem){.has_index = 0};
     status = mm_query_parse(query, text, strlen(text), problem);
     CU_ASSERT_EQUAL_FATAL(status, MM_OK);
-    status = mm_request_read(request, query, MAX_CLASSES, problem);
+    *request = (mm_request){.max_classes = MAX_CLASSES};
+    status = mm_request_read(request, query, problem);
     return status == MM_OK ? mm_request_complete(request, problem) : status;
 }
 
@@ -196,13 +197,13 @@ static mm_status make(upload *up, const char *text, const mm_wire_item *items, s
     size_t size = 0, added = 0;
     mm_status status;
 
-    *up = (upload){.bytes = NULL};
+    *up = (upload){.request = {.max_classes = MAX_CLASSES}};
     CU_ASSERT_EQUAL_FATAL(mm_wire_write(&up->bytes, &size, items, count, meta, meta_count, &up->problem), MM_WIRE_OK);
     CU_ASSERT_EQUAL_FATAL(wire_read(&up->wire, up->bytes, size, &up->problem), MM_WIRE_OK);
     CU_ASSERT_EQUAL_FATAL(mm_query_parse(&up->query, text, strlen(text), &up->problem), MM_OK);
     status = mm_request_metadata(&up->query, up->wire, &added, &up->problem);
     if (status == MM_OK)
-        status = mm_request_read(&up->request, &up->query, MAX_CLASSES, &up->problem);
+        status = mm_request_read(&up->request, &up->query, &up->problem);
     if (status == MM_OK)
         status = mm_request_complete(&up->request, &up->problem);
     return status == MM_OK ? mm_request_tensors(&up->request, up->wire, &up->problem) : status;
