@@ -174,8 +174,9 @@ fuzz_seconds = $(if $(SHORT),10,600)
 fuzz:                                  ## each fuzzer on its corpus, then on what it makes of it
 	@$(sanitized) BUILD=$(BUILD)/fuzz SAN=fuzzer-no-link,address,undefined $(fuzzers:$(BUILD)/%=$(BUILD)/fuzz/%)
 	@for f in $(notdir $(fuzzers)); do mkdir -p $(BUILD)/corpus/$$f; \
-	    $(BUILD)/fuzz/tests/fuzz/$$f -max_total_time=$(fuzz_seconds) -timeout=5 -rss_limit_mb=1024 -verbosity=0 \
-	        -print_final_stats=1 $(BUILD)/corpus/$$f tests/fuzz/corpus/$${f#fuzz_} || exit 1; done
+	    $(BUILD)/fuzz/tests/fuzz/$$f -max_total_time=$(fuzz_seconds) -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
+	        $(BUILD)/corpus/$$f tests/fuzz/corpus/$${f#fuzz_} > $(BUILD)/$$f.log 2>&1 || { cat $(BUILD)/$$f.log; exit 1; }; \
+	    sed -n "s/^stat::number_of_executed_units:/$$f, inputs tried:/p" $(BUILD)/$$f.log; done
 
 bench: all                             ## figures of this machine beside their references
 	@tests/bench/run.sh $(BUILD)
