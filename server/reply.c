@@ -196,7 +196,7 @@ static void put_omitted(mm_json *json, const mm_result *result)
     int any = 0;
 
     for (int reason = 1; reason < MM_REASON_COUNT; reason++) {
-        const char *text = mm_reason_text((mm_reason)reason);
+        const char *text;
 
         if (result->omitted[reason] == 0 || reason == MM_NOT_CHOSEN)
             continue;
@@ -205,6 +205,7 @@ static void put_omitted(mm_json *json, const mm_result *result)
             mm_json_open(json, '{');
         }
         any = 1;
+        text = mm_reason_text((mm_reason)reason);
         mm_json_name(json, text, strlen(text));
         mm_json_count(json, result->omitted[reason]);
     }

@@ -256,8 +256,9 @@ static void out_of_memory(void)
     mm_json json;
     size_t size = 7;
 
-    mm_json_begin(&json, SIZE_MAX / 2);
+    mm_json_begin(&json, 16);
     mm_json_open(&json, '[');
+    mm_json_raw(&json, "", SIZE_MAX / 2); /* more than there can be: not one byte of it is read */
     mm_json_string(&json, "x");
     mm_json_number(&json, 0.5);
     mm_json_close(&json, ']');
