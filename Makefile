@@ -35,7 +35,7 @@ no_main     = $(filter-out $(BUILD)/server/main.o,$(server_obj))
 no_note     = $(filter %.o %.a,$^)
 
 # All cores, unless -j was given; `make V=1` shows the commands.
-jobs      := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+jobs      := $(if $(filter 0,$(MAKELEVEL)),$(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)))
 MAKEFLAGS += --no-print-directory $(jobs)
 say        = $(if $(V),,@echo '  $1  $@' && )
 
