@@ -6,15 +6,12 @@
 #include <string.h>
 
 #include "server/reply.h"
-
-#define EVALUATION_PARAMS                                                                                              \
-    "scores|task|pred_kind|label_kind|layout|classes|num_classes|ignore_index|threshold|weights|spacing|run|split|"    \
-    "step|part|parts|time|image_ids|include"
+#include "server/request.h"
 
 /* clang-format off */
 const mm_route mm_routes[] = {
-    {"POST",   "/v1/evaluations",            EVALUATION_PARAMS, 1, mm_admit_evaluation, mm_post_evaluation},
-    {"GET",    "/v1/evaluations",            "run|split|step|scores|weights|include", 0, NULL, mm_get_evaluation},
+    {"POST",   "/v1/evaluations",            MM_REQUEST_PARAMS, 1, mm_admit_evaluation, mm_post_evaluation},
+    {"GET",    "/v1/evaluations",            MM_REQUEST_GET_PARAMS, 0, NULL, mm_get_evaluation},
     {"GET",    "/v1/scores",                 "",                0, NULL, mm_get_scores},
     {"GET",    "/v1/runs",                   "cursor|limit",    0, NULL, mm_get_runs},
     {"GET",    "/v1/runs/{run}",             "",                0, NULL, mm_get_run},
