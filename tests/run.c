@@ -16,19 +16,32 @@
 /* clang-format off */
 /* X(source): the suite in tests/test_<source>.c. */
 #define SUITES(X) \
+    X(client) \
+    X(cmd_eval) \
     X(coding) \
+    X(command) \
+    X(compute) \
     X(eval) \
     X(expression) \
     X(header) \
+    X(history_merge) \
+    X(history_rows) \
     X(history_sqlite) \
     X(history_thread) \
     X(input) \
+    X(json) \
     X(kernels) \
+    X(peers) \
+    X(plans) \
     X(reader) \
     X(record) \
     X(record_bytes) \
+    X(reply) \
+    X(request) \
+    X(scores) \
     X(status) \
     X(sums) \
+    X(table) \
     X(tensor) \
     X(wire_read) \
     X(wire_write) \
