@@ -63,8 +63,8 @@ static uint16_t to_half(double value) /* multiples of 1/1024 in [0,1] */
 static void store(unsigned char *to, mm_dtype dtype, double value)
 {
     const float    f = (float)value;
-    const uint16_t half = to_half(value < 0.0 || value > 1.0 ? 0.0 : value);
-    const int64_t  integer = (int64_t)value; /* little endian: the low bytes are those of the narrower types */
+    const uint16_t half = to_half(value >= 0.0 && value <= 1.0 ? value : 0.0);
+    const int64_t  integer = fabs(value) < 1e18 ? (int64_t)value : 0; /* little endian: low bytes first */
 
     switch (dtype) {
     case MM_F64: memcpy(to, &value, 8); break;
