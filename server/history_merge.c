@@ -158,8 +158,10 @@ mm_status mm_scored_new(mm_scored *out, const mm_definition *definition, const m
     double *weights = NULL;
     mm_status status = mm_plan_new(&scored.plan, definition->scores, NULL);
 
-    if (status == MM_OK)
+    if (status == MM_OK) {
+        mm_plan_keep_images(scored.plan, 0);
         status = mm_plan_bind(scored.plan, &shape, NULL);
+    }
     if (status == MM_OK)
         status = read_weights(&weights, definition->weights, definition->class_count);
     if (status == MM_OK)

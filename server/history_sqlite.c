@@ -135,6 +135,11 @@ int mm_sql_run(mm_connection *connection, const char *sql, const char *types, ..
     return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
+int mm_sql_roll_back(mm_connection *connection)
+{
+    return sqlite3_get_autocommit(connection->db) ? SQLITE_OK : mm_sql_run(connection, "ROLLBACK", "");
+}
+
 char *mm_sql_text(sqlite3_stmt *statement, int column)
 {
     const unsigned char *text = sqlite3_column_text(statement, column);
@@ -264,8 +269,14 @@ static int ask(sqlite3 *db, const char *sql, char *out, size_t size)
     out[0] = '\0';
     if (code == SQLITE_OK)
         code = sqlite3_step(statement);
-    if (code == SQLITE_ROW && sqlite3_column_text(statement, 0) != NULL)
-        snprintf(out, size, "%s", (const char *)sqlite3_column_text(statement, 0));
+    if (code == SQLITE_ROW) {
+        const unsigned char *text = sqlite3_column_text(statement, 0);
+
+        if (text != NULL)
+            snprintf(out, size, "%s", (const char *)text);
+        else if (sqlite3_errcode(db) == SQLITE_NOMEM)
+            code = SQLITE_NOMEM;
+    }
     sqlite3_finalize(statement);
     return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
 }
@@ -379,9 +390,7 @@ mm_store_status mm_store_reader_take(mm_store *store, mm_connection **out, mm_pr
 
 void mm_reader_return(mm_store *store, mm_connection *reader)
 {
-    mm_sql_run(reader, "COMMIT", ""); /* of a read: only ends the snapshot */
-    if (!sqlite3_get_autocommit(reader->db))
-        mm_sql_run(reader, "ROLLBACK", "");
+    mm_sql_roll_back(reader); /* only ends the snapshot */
     pthread_mutex_lock(&store->guard);
     reader->next = store->idle;
     store->idle = reader;
@@ -612,9 +621,10 @@ static mm_store_status try_to_write(mm_store *store)
     char sql[64];
 
     snprintf(sql, sizeof sql, "PRAGMA user_version = %d", MM_SQLITE_VERSION);
-    const int code = sqlite3_exec(store->writer.db, sql, NULL, NULL, NULL);
-
-    return mm_sql_status(&store->writer, code == SQLITE_OK ? code : failure(&store->writer), NULL);
+    if (mm_sql_roll_back(&store->writer) != SQLITE_OK ||
+        sqlite3_exec(store->writer.db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        return mm_sql_status(&store->writer, failure(&store->writer), NULL);
+    return MM_STORE_OK;
 }
 
 static mm_store_status tend_store(mm_store *store, mm_store_status last)

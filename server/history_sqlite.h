@@ -56,6 +56,9 @@ int mm_sql_step(mm_connection *connection, sqlite3_stmt *statement);
 /* For statements without rows: SQLITE_OK or an extended error code. */
 int mm_sql_run(mm_connection *connection, const char *sql, const char *types, ...);
 
+/* Ends the transaction, if one is open, without what it has changed. */
+int mm_sql_roll_back(mm_connection *connection);
+
 /* A column as a string of its own: free().  NULL: out of memory. */
 char *mm_sql_text(sqlite3_stmt *statement, int column);
 

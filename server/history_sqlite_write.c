@@ -436,8 +436,7 @@ static mm_store_status fail_group(mm_store *store, mm_store_item *const *items, 
     const mm_store_status status = mm_sql_status(&store->writer, code, &problem);
 
     mm_cache_clear(&store->cache);
-    if (!sqlite3_get_autocommit(store->writer.db))
-        mm_sql_run(&store->writer, "ROLLBACK", "");
+    mm_sql_roll_back(&store->writer);
     for (size_t i = 0; i < count; i++)
         if (items[i]->part != NULL) {
             items[i]->part->status = status;
@@ -452,9 +451,15 @@ static mm_store_status fail_group(mm_store *store, mm_store_item *const *items, 
 mm_store_status mm_sqlite_write(mm_store *store, mm_store_item *const *items, size_t count, size_t *taken)
 {
     effect *effects = calloc(count, sizeof *effects);
-    int code = effects == NULL ? SQLITE_NOMEM : mm_sql_run(&store->writer, "BEGIN IMMEDIATE", "");
+    int code = effects == NULL ? SQLITE_NOMEM : SQLITE_OK;
 
     *taken = count;
+    if (store->broken)
+        code = SQLITE_IOERR_FSYNC; /* since a checkpoint */
+    if (code == SQLITE_OK)
+        code = mm_sql_roll_back(&store->writer); /* what lacked the memory to be ended */
+    if (code == SQLITE_OK)
+        code = mm_sql_run(&store->writer, "BEGIN IMMEDIATE", "");
     if (code == SQLITE_OK)
         code = write_items(store, items, count, effects, taken);
     if (code == SQLITE_OK)

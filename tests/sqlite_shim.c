@@ -26,7 +26,7 @@ typedef struct pending {
 typedef struct image {
     char name[64];
     unsigned char *bytes;
-    size_t size;
+    size_t size, room;
     pending *first, **last;
 } image;
 
@@ -88,7 +88,10 @@ static pending *add_pending(const char *name, const void *bytes, size_t size, si
 
 static void resize(image *at, size_t size)
 {
-    at->bytes = must(realloc(at->bytes, size + 1));
+    if (size >= at->room) {
+        at->room = size * 2 + 1;
+        at->bytes = must(realloc(at->bytes, at->room));
+    }
     if (size > at->size)
         memset(at->bytes + at->size, 0, size - at->size);
     at->size = size;
@@ -151,10 +154,10 @@ static uint32_t next_random(uint32_t *state)
 
 static void save_torn(const image *at, const char *directory, uint32_t *random)
 {
-    image torn = {.size = at->size};
+    image torn = {.size = at->size, .room = at->size + 1};
     char path[160];
 
-    torn.bytes = must(malloc(at->size + 1));
+    torn.bytes = must(malloc(torn.room));
     if (at->size > 0)
         memcpy(torn.bytes, at->bytes, at->size);
     for (const pending *write = at->first; write != NULL; write = write->next) {

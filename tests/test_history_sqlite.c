@@ -384,6 +384,29 @@ static void test_same_image_in_two_parts(void)
     help_remove(path);
 }
 
+/* A part that was refused leaves the part that it should have replaced in the merged images too. */
+static void test_refused_replacement(void)
+{
+    char path[64];
+
+    help_directory(path);
+    mm_history *history = help_open(path);
+    mm_images *images = help_images("x", 1, 3, 2);
+    mm_store_part part = help_part("1", images);
+
+    CU_ASSERT_EQUAL(put(history, "0", "x", 1, 1), MM_STORE_OK);
+    CU_ASSERT_EQUAL(put(history, "1", "y", 3, 1), MM_STORE_OK);
+    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_CONFLICT);
+    CU_ASSERT_EQUAL(put(history, "2", "z", 1, 1), MM_STORE_OK);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT images FROM evaluations"), 5);
+    CU_ASSERT_EQUAL(put(history, "0", "y", 1, 2), MM_STORE_CONFLICT); /* the same the other way round */
+    CU_ASSERT_EQUAL(put(history, "3", "w", 1, 1), MM_STORE_OK);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT images FROM evaluations"), 6);
+    mm_images_free(images);
+    mm_history_close(history);
+    help_remove(path);
+}
+
 /* A first part that does not fit its own definition leaves nothing behind, neither in the file nor in memory. */
 static void test_refused_first_part(void)
 {
@@ -398,12 +421,10 @@ static void test_refused_first_part(void)
     CU_ASSERT_STRING_EQUAL(part.problem.param, "classes");
     CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM runs"), 0);
     CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM splits"), 0);
-    CU_ASSERT_EQUAL(put(history, "0", "0", 1, 1), MM_STORE_OK);
+    part.definition.classes = "a,b,c,d";
+    part.definition.class_count = 4;
+    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
     CU_ASSERT_EQUAL(help_sql(path, "SELECT images FROM evaluations"), 1);
-    part.part = "1";
-    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_CONFLICT);
-    CU_ASSERT_EQUAL(put(history, "1", "1", 1, 1), MM_STORE_OK);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT images FROM evaluations"), 2);
     mm_images_free(four);
     mm_history_close(history);
     help_remove(path);
@@ -623,11 +644,12 @@ static void test_run_row(void)
     mm_images *images = help_images("0", 1, 3, 1);
     mm_store_part part = help_part("0", images);
     static const char *const splits[] = {"val", "test", "val", "val"};
-    static const int64_t steps[] = {100, 50, 1200, 300};
+    static const int64_t steps[] = {100, 50, 1200, 20};
 
     for (int i = 0; i < 4; i++) {
         part.split = splits[i];
         part.step = steps[i];
+        nanosleep(&(struct timespec){.tv_nsec = 3000000}, NULL);
         CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
     }
     CU_ASSERT_EQUAL_FATAL(mm_history_run_row(history, "default", "unet", &list, NULL), MM_STORE_OK);
@@ -636,9 +658,9 @@ static void test_run_row(void)
 
     CU_ASSERT_STRING_EQUAL(row->run, "unet");
     CU_ASSERT_EQUAL(row->evaluations, 4);
-    CU_ASSERT_EQUAL(row->first_step, 50);
+    CU_ASSERT_EQUAL(row->first_step, 20);
     CU_ASSERT_EQUAL(row->last_step, 1200);
-    CU_ASSERT(row->created <= row->updated && row->created > 0);
+    CU_ASSERT(row->created < row->updated && row->created > 0);
     CU_ASSERT_EQUAL_FATAL(row->split_count, 2);
     CU_ASSERT_STRING_EQUAL(row->splits[0], "test");
     CU_ASSERT_STRING_EQUAL(row->splits[1], "val");
@@ -930,6 +952,7 @@ static CU_TestInfo tests[] = {
     {"time of an evaluation", test_time},
     {"a part sent again replaces", test_part_is_replaced},
     {"the same image in two parts", test_same_image_in_two_parts},
+    {"a replacement that is refused", test_refused_replacement},
     {"a first part that is refused", test_refused_first_part},
     {"merged scores against brute force", test_merged_scores},
     {"weights enter the value", test_weights_enter_the_value},

@@ -390,6 +390,45 @@ typedef struct retry {
     atomic_int *bad;
 } retry;
 
+static void *store_and_delete(void *context)
+{
+    const retry *r = context;
+
+    for (int i = 0; i < 100; i++)
+        if (help_store(r->history, "unet", 1, "0", 3) != MM_STORE_OK ||
+            help_delete(r->history, "default", "unet") != MM_STORE_OK)
+            atomic_fetch_add(r->bad, 1);
+    atomic_fetch_add(r->bad, 1000); /* the end */
+    return NULL;
+}
+
+/* An evaluation that is read is there with its part, or not there: never half of it. */
+static void test_reading_while_deleting(void)
+{
+    char path[64];
+    pthread_t thread;
+    atomic_int bad = 0;
+    mm_stored_evaluation *read = NULL;
+
+    help_directory(path);
+    retry r = {help_open(path), &bad};
+
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, store_and_delete, &r), 0);
+    while (atomic_load(&bad) < 1000) {
+        const mm_store_status status = mm_history_evaluation(r.history, "default", "unet", "val", 1, &read, NULL);
+
+        if (status == MM_STORE_OK) {
+            CU_ASSERT_EQUAL(read->part_count, 1);
+            mm_stored_evaluation_free(read);
+        } else
+            CU_ASSERT_EQUAL(status, MM_STORE_NOT_FOUND);
+    }
+    pthread_join(thread, NULL);
+    CU_ASSERT_EQUAL(bad, 1000);
+    mm_history_close(r.history);
+    help_remove(path);
+}
+
 static void *send_the_same(void *context)
 {
     const retry *r = context;
@@ -552,6 +591,33 @@ static void test_failed_checkpoint(void)
     CU_ASSERT_EQUAL(help_store(history, "unet", 3, "0", 1), MM_STORE_OK);
     mm_history_close(history);
     CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM parts"), 2);
+    help_remove(path);
+}
+
+/* The same in the middle of work, when the log has grown: the part that made it grow is safe, the next is refused. */
+static void test_failed_checkpoint_of_a_long_log(void)
+{
+    char path[64];
+
+    help_directory(path);
+    shim_install();
+    mm_history *history = help_open(path);
+    mm_images *images = help_images("0", 8000, 100, 1); /* about 20 MB */
+    mm_store_part part = help_part("0", images);
+
+    part.definition.class_count = 100;
+    shim_fail_sync(".db", 0);
+    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
+    CU_ASSERT_EQUAL(help_store(history, "after", 1, "0", 1), MM_STORE_FATAL);
+    CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_FATAL);
+    mm_history_close(history);
+    shim_remove();
+    history = help_open(path);
+    mm_history_close(history);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM parts"), 1);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT images FROM evaluations"), 8000);
+    CU_ASSERT(help_sql(path, "SELECT length(record) FROM parts") > 4096 * 4096);
+    mm_images_free(images);
     help_remove(path);
 }
 
@@ -720,11 +786,13 @@ static CU_TestInfo tests[] = {
     {"the queue is bounded", test_queue_is_bounded},
     {"closing stores what was accepted", test_close_drains},
     {"writers and readers", test_writers_and_readers},
+    {"reading while deleting", test_reading_while_deleting},
     {"retries from many clients", test_retries},
     {"disk full at every write", test_disk_full},
     {"file size limit", test_file_size_limit},
     {"a failed sync is final", test_failed_sync_is_final},
     {"a failed checkpoint", test_failed_checkpoint},
+    {"a failed checkpoint of a long log", test_failed_checkpoint_of_a_long_log},
     {"the log is emptied", test_log_is_emptied},
     {"power loss", test_power_loss},
     {"kill -9", test_kill},
