@@ -25,6 +25,7 @@
 #define MAX_ROUTES        32
 #define SPARE_DESCRIPTORS 64 /* for the store, the log and others, beside connections */
 #define MOST_CONNECTIONS  65536
+#define LEAST_CONNECTIONS 1024
 
 extern char **environ;
 
@@ -132,23 +133,31 @@ static void run_again_passive(int argc, char **argv)
     free(arguments);
 }
 
-/* Descriptors for connections: as many as the hard limit allows, less a few of our own. */
-static unsigned prepare_process(void)
+static void prepare_process(void)
 {
-    struct rlimit files = {0};
     const struct rlimit no_core = {0, 0};
-    rlim_t count;
 
     (void)umask(077);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)setrlimit(RLIMIT_CORE, &no_core);
+}
+
+/* As many connections as the hard limit of descriptors allows, less a few of our own, and not more than a quarter of
+ * the memory budget, or a thousand, could hold. */
+static unsigned most_connections(int64_t memory)
+{
+    struct rlimit files = {0};
+    const rlim_t room = (rlim_t)memory / 4 / MM_CONNECTION_MEMORY;
+    const rlim_t most = room > LEAST_CONNECTIONS ? room : LEAST_CONNECTIONS;
+    rlim_t count;
+
     if (getrlimit(RLIMIT_NOFILE, &files) != 0)
         return SPARE_DESCRIPTORS;
     files.rlim_cur = files.rlim_max < MOST_CONNECTIONS ? files.rlim_max : MOST_CONNECTIONS;
     if (setrlimit(RLIMIT_NOFILE, &files) != 0)
         (void)getrlimit(RLIMIT_NOFILE, &files);
-    count = files.rlim_cur;
-    return (unsigned)(count > 2 * SPARE_DESCRIPTORS ? count - SPARE_DESCRIPTORS : count / 2);
+    count = files.rlim_cur > 2 * SPARE_DESCRIPTORS ? files.rlim_cur - SPARE_DESCRIPTORS : files.rlim_cur / 2;
+    return (unsigned)(count < most ? count : most);
 }
 
 static int make_directory(const char *path)
@@ -329,7 +338,8 @@ int mm_cmd_serve(int argc, char **argv)
         code = MM_EXIT_USAGE;
     else {
         run_again_passive(argc, argv);
-        code = run_service(&s, prepare_process());
+        prepare_process();
+        code = run_service(&s, most_connections(s.config->memory));
     }
     mm_config_free(s.config);
     return code;

@@ -24,10 +24,7 @@
 
 #define ID_BYTES      16
 #define RUNS_PER_TURN 32 /* of the daemon, before others get the loop */
-#define CONNECTION_MEMORY                                                                                              \
-    ((size_t)64 << 10) /* per connection: headers, and the piece of a body that one read takes                         \
-                        */
-#define ACCEPT_POST "application/x-safetensors, application/octet-stream"
+#define ACCEPT_POST   "application/x-safetensors, application/octet-stream"
 
 /* Where a request stands; see on_request(). */
 typedef enum stage { AT_HEADERS, IN_BODY, WAITING, ANSWERED } stage;
@@ -136,6 +133,7 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
     r->http = http;
     r->call.server = http->server;
     r->call.accept = "";
+    r->call.method = "other"; /* until the headers are whole */
     r->ready.run = run_ready;
     r->mhd = mhd;
     r->connection = info->socket_context;
@@ -207,7 +205,18 @@ static int check_head(request *r, const char *version)
     return 1;
 }
 
-static int find_route(request *r, const char *method)
+/* The parser's text lives no longer than the request's headers. */
+static const char *static_method(const char *method)
+{
+    static const char *const known[] = {"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"};
+
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(known[i], method) == 0)
+            return known[i];
+    return "other";
+}
+
+static int find_route(request *r)
 {
     mm_call *call = &r->call;
     mm_problem problem = {0};
@@ -219,14 +228,13 @@ static int find_route(request *r, const char *method)
         call->answer.close = 1;
         return refuse_status(r, status, &problem);
     }
-    call->route = mm_route_find(r->target, path_size, method, &variable, &size, &allow);
+    call->route = mm_route_find(r->target, path_size, call->method, &variable, &size, &allow);
     if (call->route == NULL && allow == NULL)
         return refuse_text(r, 404, "there is no such route");
     if (call->route == NULL) {
         call->answer.allow = allow;
         return refuse_text(r, 405, "this route does not take that method");
     }
-    call->method = strcmp(method, "HEAD") == 0 ? "HEAD" : call->route->method;
     if (variable != NULL)
         status = mm_path_decode(variable, size, &call->variable, &problem);
     if (status == MM_OK)
@@ -301,7 +309,8 @@ static int check_and_admit(request *r, const char *method, const char *version)
 {
     mm_problem problem;
 
-    if (!check_head(r, version) || !find_route(r, method))
+    r->call.method = static_method(method);
+    if (!check_head(r, version) || !find_route(r))
         return 0;
     if (r->call.route->has_body)
         return check_body(r);
@@ -548,7 +557,7 @@ static void log_request(const request *r, double seconds, int left)
     const mm_call *call = &r->call;
     const mm_field fields[] = {
         {"request_id", call->request_id, 0.0},
-        {"method", call->method != NULL ? call->method : "other", 0.0},
+        {"method", call->method, 0.0},
         {"route", call->route != NULL ? call->route->pattern : "none", 0.0},
         {"status", NULL, left ? 0.0 : (double)call->answer.status},
         {"ms", NULL, seconds * 1e3},
@@ -568,7 +577,7 @@ static void count_request(const request *r, int left)
     const int status = left ? 0 : call->answer.status;
 
     mm_stats_inflight(call->server->stats, -1);
-    mm_stats_request(call->server->stats, call->method != NULL ? call->method : "", route, status, seconds);
+    mm_stats_request(call->server->stats, call->method, route, status, seconds);
     if (call->route != NULL && call->route->has_body && (status == 0 || status >= 400))
         mm_stats_rejected(call->server->stats, status);
     if (call->server->config->log_requests)
@@ -708,8 +717,9 @@ static int leaves_values_adjacent(void)
 
 static struct MHD_Daemon *start_daemon(mm_http *http, const mm_http_options *options)
 {
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request,
-                            http, MHD_OPTION_EXTERNAL_LOGGER, on_log, http, /* first: it hears about the others */
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_TURBO, 0, NULL, NULL,
+                            on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log,
+                            http, /* first: it hears about the others */
                             MHD_OPTION_LISTEN_SOCKET, (MHD_socket)options->listen_fd,
 #if MHD_VERSION >= 0x00097701
                             MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,

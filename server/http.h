@@ -10,6 +10,10 @@
 
 typedef struct mm_http mm_http;
 
+/* What the parser of a connection may hold: headers, then pieces of the body of half of it.  Measured: an upload of
+ * 272 MiB runs at 2.75 GB/s with 128 KiB and more, at 1.9 with 64, while a small request pays 2 us for clearing it. */
+#define MM_CONNECTION_MEMORY ((size_t)128 << 10)
+
 typedef struct mm_http_options {
     int listen_fd;             /* taken over, also on failure */
     const char *local_address; /* as a Host header spells it, when bound to loopback; else NULL */
