@@ -141,9 +141,16 @@ static void tick_lingering(mm_connections *connections, int64_t now)
     }
 }
 
+static int has_unread(const mm_connection *connection)
+{
+    int unread = 0;
+
+    return ioctl(connection->fd, FIONREAD, &unread) == 0 && unread > 0;
+}
+
 void mm_connections_remove(mm_connections *connections, mm_connection *connection)
 {
-    if (connection->patient)
+    if (connection->patient || has_unread(connection))
         linger(connections, connection->fd);
     if (connection->previous != NULL)
         connection->previous->next = connection->next;
@@ -194,9 +201,8 @@ static void ask_idle(mm_connection *connection, int64_t now)
 static int has_left(const mm_connection *connection)
 {
     struct pollfd poll_one = {connection->fd, POLLRDHUP, 0};
-    int unread = 0;
 
-    return poll(&poll_one, 1, 0) > 0 && ioctl(connection->fd, FIONREAD, &unread) == 0 && unread == 0;
+    return poll(&poll_one, 1, 0) > 0 && !has_unread(connection);
 }
 
 /* Both directions are closed: nobody waits for the answer.  A client that has only finished sending still does. */

@@ -200,6 +200,10 @@ static int check_head(request *r, const char *version)
         r->call.answer.close = 1; /* who knows what follows */
         return refuse(r, status, &problem);
     }
+    if (strlen(r->target) > MM_MAX_TARGET) {
+        r->call.answer.close = 1;
+        return refuse_text(r, 414, "the target is longer than 64 KiB");
+    }
     if (r->heads.accept != NULL)
         r->call.accept = r->heads.accept;
     return 1;
@@ -715,21 +719,30 @@ static int leaves_values_adjacent(void)
     return strcmp(MHD_get_version(), "0.9.75") == 0;
 }
 
+/* The oldest libraries know strictness as on or off; off leaves a missing Host to us, on answers it twice. */
+#if MHD_VERSION >= 0x00097701
+#define STRICTNESS MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1
+#else
+#define STRICTNESS MHD_OPTION_STRICT_FOR_CLIENT, 0
+#endif
+
 static struct MHD_Daemon *start_daemon(mm_http *http, const mm_http_options *options)
 {
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_TURBO, 0, NULL, NULL,
-                            on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log,
-                            http, /* first: it hears about the others */
-                            MHD_OPTION_LISTEN_SOCKET, (MHD_socket)options->listen_fd,
-#if MHD_VERSION >= 0x00097701
-                            MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,
-#else
-                            MHD_OPTION_STRICT_FOR_CLIENT,
-                            0, /* 1 would only let the parser answer a missing Host, twice */
-#endif
-                            MHD_OPTION_URI_LOG_CALLBACK, on_target, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-                            http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                            CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT, options->max_connections, MHD_OPTION_END);
+    const unsigned flags = MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    /* clang-format off */
+    const struct MHD_OptionItem with_context[] = {
+        {MHD_OPTION_URI_LOG_CALLBACK,  (intptr_t)on_target,     http},
+        {MHD_OPTION_NOTIFY_COMPLETED,  (intptr_t)on_completed,  http},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, http},
+        {MHD_OPTION_END,               0,                       NULL},
+    };
+    /* clang-format on */
+
+    /* The logger comes first: it hears about the other options. */
+    return MHD_start_daemon(flags, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, http,
+                            MHD_OPTION_LISTEN_SOCKET, (MHD_socket)options->listen_fd, STRICTNESS,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, MM_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,
+                            options->max_connections, MHD_OPTION_ARRAY, with_context, MHD_OPTION_END);
 }
 
 mm_status mm_http_new(mm_http **out, mm_server *server, const mm_http_options *options)

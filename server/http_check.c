@@ -172,11 +172,14 @@ int mm_check_headers(const mm_header *headers, size_t count, const mm_head_rules
 {
     const char *values[FIELDS] = {NULL};
     const char *fault;
+    size_t size = 0;
     int repeated = FIELDS;
 
     *heads = (mm_heads){0};
-    if (count > MM_MAX_HEADERS)
-        return refuse(431, problem, "more than 100 headers");
+    for (size_t i = 0; i < count; i++)
+        size += headers[i].name_size + headers[i].value_size;
+    if (count > MM_MAX_HEADERS || size > MM_MAX_HEADER_BYTES)
+        return refuse(431, problem, "more than 100 headers, or more than 64 KiB of them");
     fault = collect(headers, count, rules->adjacent, values, &repeated);
     if (fault != NULL)
         return refuse(400, problem, fault);

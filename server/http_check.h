@@ -8,7 +8,9 @@
 
 #include "lib/maskmeter.h"
 
-#define MM_MAX_HEADERS 100
+#define MM_MAX_HEADERS      100
+#define MM_MAX_HEADER_BYTES ((size_t)64 << 10) /* names and values together */
+#define MM_MAX_TARGET       ((size_t)64 << 10)
 
 /* One header field.  The pointers are those of the parser's own buffer. */
 typedef struct mm_header {
