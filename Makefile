@@ -30,6 +30,7 @@ lib_obj    := $(call objects,lib) $(levels:%=$(BUILD)/lib/kernels-%.o)
 proto_obj  := $(call objects,proto) $(BUILD)/proto/openapi_json.o
 server_obj := $(call objects,server)
 test_obj   := $(call objects,tests)
+benches    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 fuzzers    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 no_main     = $(filter-out $(BUILD)/server/main.o,$(server_obj))
 no_note     = $(filter %.o %.a,$^)
@@ -50,6 +51,9 @@ $(BUILD)/run_tests: $(test_obj) $(no_main) $(BUILD)/libmmproto.a $(BUILD)/libmm.
 	$(call say,ld)$(CC) $(BASE) $(LINK) -o $@ $(no_note) $(LDLIBS) -lcunit
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/wire_tools.o $(no_main) $(BUILD)/libmmproto.a $(BUILD)/libmm.a
 	$(call say,ld)$(CC) $(BASE) -fsanitize=fuzzer $(LINK) -o $@ $(no_note) $(LDLIBS)
+
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(no_main) $(BUILD)/libmmproto.a $(BUILD)/libmm.a
+	$(call say,ld)$(CC) $(BASE) $(LINK) -o $@ $(no_note) $(LDLIBS)
 
 $(BUILD)/lib/kernels-%.o: lib/kernels.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -109,7 +113,7 @@ install: all                           ## copy the server and its systemd unit b
 suites := check-layers check-headers check-suites unit sanitize tsan valgrind fuzz http
 cpus   := scalar $(if $(x86_64),x86-64-v3 x86-64-v4)
 cxx     = $(CXX) -std=c++17 -I. -Wall -Wextra -Wpedantic -Werror
-pytest  = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -q -p no:cacheprovider
+pytest  = $(PYTHON) -B -m pytest -q -p no:cacheprovider
 # run_tests exits with 77, and says so, when this machine lacks the level.
 each_level = for cpu in $(cpus); do MM_CPU=$$cpu $1 || [ $$? = 77 ] || exit 1; done
 
@@ -178,8 +182,8 @@ fuzz:                                  ## each fuzzer on its corpus, then on wha
 	        $(BUILD)/corpus/$$f tests/fuzz/corpus/$${f#fuzz_} > $(BUILD)/$$f.log 2>&1 || { cat $(BUILD)/$$f.log; exit 1; }; \
 	    sed -n "s/^stat::number_of_executed_units:/$$f, inputs tried:/p" $(BUILD)/$$f.log; done
 
-bench: all                             ## figures of this machine beside their references
-	@tests/bench/run.sh $(BUILD)
+bench: all $(benches)                  ## figures of this machine beside their references
+	@$(PYTHON) tests/bench/run.py $(BUILD)
 
 # ---- house ----
 c_files := $(wildcard lib/*.[ch] proto/*.[ch] server/*.[ch] tests/*.[ch] tests/*.cc tests/*/*.[ch])
@@ -205,5 +209,6 @@ help:                                  ## this list
 .PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http sanitize tsan \
         valgrind fuzz bench readme format check-format lint image-check clean help FORCE
 .DELETE_ON_ERROR:
+.SECONDARY: $(benches:=.o)
 $(BUILD)/%.d: ;
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/fuzz/*.d)
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/*/*.d)
