@@ -1,0 +1,395 @@
+"""run.py - measures maskmeter beside what it is compared with, and says which figures of the design are met.
+
+usage: run.py BUILD [--only WORD,...] [--rounds N] [--json]
+
+Everything is measured in this run, on this machine, taking turns (ours, theirs, ours, ...), after one turn that warms
+up; the medians count.  PyTorch, MONAI and FastAPI are measured with the interpreter MM_BENCH_PYTHON (python3) when it
+has them.
+"""
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import platform
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+MIB = 1 << 20
+VOLUME, PICTURE = "256x256x256", "15x15"  # bodies of 272 MiB and 4 KiB, with four classes
+SUMS_ONLY = "dice_loss"  # of everything that can be asked for, the least
+OVERLAP_AND_ENTROPY = "dice,dice_loss,cross_entropy,focal_loss"
+THREADS = 2
+PACKAGES = {"torch": "python3-torch", "monai": "monai (PyPI)", "fastapi": "python3-fastapi", "uvicorn": "python3-uvicorn"}
+
+
+class Unavailable(Exception):
+    """What a row needs is not on this machine."""
+
+
+# ------------------------------------------------------------------------------------------------------ output
+
+
+def spread(values, scale, unit):
+    """`9.12 ms (8.90-9.60)`"""
+    middle, *ends = (scale * f(values) for f in (statistics.median, min, max))
+    digits = 0 if middle >= 1000 else 1 if middle >= 100 else 2
+    return f"{middle:.{digits}f} {unit} ({ends[0]:.{digits}f}-{ends[1]:.{digits}f})"
+
+
+class Report:
+    """Rows of the table, printed as they come.  reach None: no figure was set, the row tells what another one is made of."""
+
+    WIDTHS = (42, 24, 36, 5, 7)
+
+    def __init__(self, as_json):
+        self.as_json, self.rows, self.notes = as_json, [], []
+
+    def line(self, *cells):
+        if not self.as_json:
+            print("  ".join(str(cell).ljust(width) for cell, width in zip(cells, self.WIDTHS)), *cells[5:], flush=True)
+
+    def titles(self):
+        self.line("work", "maskmeter", "reference", "ratio", "reach", "met")
+        self.line(*("-" * width for width in self.WIDTHS), "---")
+
+    def add(self, work, ours, reference, ratio, reach, at_most=False):
+        """at_most: the figure is a limit."""
+        met = None if reach is None else ratio <= reach if at_most else ratio >= reach
+        self.rows.append({"work": work, "maskmeter": ours, "reference": reference, "ratio": ratio, "reach": reach, "met": met})
+        sign = "<=" if at_most else ">="
+        digits = 2 if abs(ratio) < 10 else 1 if abs(ratio) < 100 else 0
+        self.line(work, ours, reference, f"{ratio:.{digits}f}", "" if reach is None else f"{sign} {reach:g}",
+                  {None: "", True: "yes", False: "NO"}[met])  # fmt: skip
+
+    def times(self, work, ours, name, theirs, reach):
+        """Seconds of both: the ratio is how many times as fast."""
+        self.add(work, spread(ours, 1e3, "ms"), f"{name} {spread(theirs, 1e3, 'ms')}",
+                 statistics.median(theirs) / statistics.median(ours), reach)  # fmt: skip
+
+    def missing(self, work, why):
+        self.rows.append({"work": work, "missing": str(why)})
+        self.line(work, f"not here: {why}")
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def first_match(path, pattern, otherwise):
+    with contextlib.suppress(OSError):
+        found = re.search(pattern, pathlib.Path(path).read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+        if found:
+            return found.group(1).strip()
+    return otherwise
+
+
+def machine(build):
+    compiler = first_match(build / "flags", r"^(\S+)", "cc")
+    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout.split("\n")[0]
+    memory = int(first_match("/proc/meminfo", r"^MemTotal:\s*(\d+)", "0")) >> 10
+    level = subprocess.run([build / "maskmeter", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    return {
+        "processor": first_match("/proc/cpuinfo", r"^model name\s*:(.*)$", platform.machine()),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory": f"{memory} MiB",
+        "system": first_match("/etc/os-release", r'^PRETTY_NAME="(.*)"', platform.system()),
+        "kernel": platform.release(),
+        "compiler": version,
+        "server": level,
+    }
+
+
+# --------------------------------------------------------------------------------------------------- processes
+
+
+class Steps:
+    """A program that takes a step per line of its standard input and answers with a line."""
+
+    def __init__(self, command, **environment):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        env={**os.environ, **environment})  # fmt: skip
+        self.hello = self.answer()
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise Unavailable(f"{pathlib.Path(self.process.args[0]).name} has ended with {self.process.wait()}")
+        return line
+
+    def take(self, step):
+        self.process.stdin.write(step + "\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+    def seconds(self, step):
+        return float(self.take(step).split()[0])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+class Service:
+    """A server process; `pid` and the base of its URLs."""
+
+    def __init__(self, process, address):
+        self.process, self.pid, self.base = process, process.pid, f"http://{address}"
+
+    def cpu_seconds(self):
+        """Of all its threads so far, in ns steps."""
+        tasks = pathlib.Path(f"/proc/{self.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) * 1e-9
+
+    def status_mib(self, name):
+        return int(first_match(f"/proc/{self.pid}/status", rf"^{name}:\s*(\d+)", "0")) / 1024
+
+
+@contextlib.contextmanager
+def maskmeter(bench):
+    """The server as it is by default, on a free port, its log in a file."""
+    with tempfile.TemporaryDirectory(dir=bench.scratch) as data:
+        log = pathlib.Path(data) / "log"
+        with log.open("wb") as stream:
+            process = subprocess.Popen([bench.build / "maskmeter", "serve", "--listen", "127.0.0.1:0", "--data", data,
+                                        "--threads", str(THREADS)], stderr=stream)  # fmt: skip
+        try:
+            yield Service(process, wait_for(lambda: first_match(log, r'"listening".*"address":"([^"]*)"', None), process))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+
+
+@contextlib.contextmanager
+def sink(bench, name, *arguments):
+    command = [bench.build / "tests" / "bench" / name, *map(str, arguments)]
+    with Steps(command) as steps:
+        yield Service(steps.process, f"127.0.0.1:{steps.hello.strip()}")
+
+
+@contextlib.contextmanager
+def fastapi(bench):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen([bench.python, "-B", HERE / "fastapi_app.py", str(port), str(THREADS)])
+    try:
+        wait_for(lambda: answers(port), process)
+        yield Service(process, f"127.0.0.1:{port}")
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def answers(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return None
+
+
+def wait_for(found, process, seconds=60):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        value = found()
+        if value is not None:
+            return value
+        time.sleep(0.02)
+    raise Unavailable("a server does not start")
+
+
+# --------------------------------------------------------------------------------------------------- measuring
+
+
+class Bench:
+    def __init__(self, build, rounds, scratch):
+        self.build, self.rounds, self.scratch = build, rounds, scratch
+        self.python = shutil.which(os.environ.get("MM_BENCH_PYTHON", "python3")) or sys.executable
+        self.bodies = {}
+
+    def body(self, shape):
+        """The file of an upload of that shape."""
+        if shape not in self.bodies:
+            path = pathlib.Path(self.scratch) / f"{shape}.safetensors"
+            subprocess.run([self.build / "maskmeter", "bench", "--save", path, "--shape", shape, "--dtype", "F32"], check=True)
+            self.bodies[shape] = path
+        return self.bodies[shape]
+
+    def steps(self, **environment):
+        return Steps([self.build / "tests" / "bench" / "steps", VOLUME, str(THREADS)], **environment)
+
+    def upload(self, shape, urls, connections=1, seconds=0, rounds=None):
+        """Seconds per answer of each round, per URL; and how many answers there were in all, also in the first."""
+        command = [self.build / "tests" / "bench" / "client", self.body(shape), connections, seconds, rounds or self.rounds]
+        done = subprocess.run([*map(str, command), *urls], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr)
+        per_answer, totals = [[] for _ in urls], [0] * len(urls)
+        for line in done.stdout.splitlines():
+            turn, url, count, took = line.split()
+            totals[int(url)] += int(count)
+            if turn != "0":
+                per_answer[int(url)].append(float(took) / int(count))
+        return per_answer, totals
+
+    def need(self, *packages):
+        for package in packages:
+            if subprocess.run([self.python, "-c", f"import {package}"], capture_output=True, check=False).returncode != 0:
+                raise Unavailable(PACKAGES[package])
+
+
+def take_turns(rounds, *turns):
+    """Each function in turn, over and over; the results of all but the first round, per function."""
+    found = [[turn() for turn in turns] for _ in range(rounds + 1)]
+    return [list(column) for column in zip(*found[1:])]
+
+
+def near(values, others):
+    """PyTorch adds in single precision."""
+    for name, value in others.items():
+        if abs(values[name] - value) > 1e-5 * abs(value):
+            raise RuntimeError(f"{name}: {values[name]!r} here, {value!r} there")
+
+
+def rows_sums(bench, report):
+    for level in ("x86-64-v3", "x86-64-v4"):
+        with bench.steps(MM_CPU=level) as steps:
+            if steps.hello.strip() != level:
+                report.missing(f"sums of 4x256^3 F32, {level}", f"a processor with {level}")
+                continue
+            read, bare, whole = take_turns(2 * bench.rounds + 1, lambda: steps.seconds("read"),
+                                           lambda: steps.seconds("sums"), lambda: steps.seconds(f"score {SUMS_ONLY}"))  # fmt: skip
+        report.times(f"sums of 4x256^3 F32, {level}: kernels", bare, "reading it", read, 0.8)
+        report.times(f"  whole evaluation, scores={SUMS_ONLY}", whole, "reading it", read, 0.8)
+
+
+def rows_torch(bench, report):
+    work = "Dice + CE + focal + counts of that"
+    try:
+        bench.need("torch")
+    except Unavailable as why:
+        report.missing(work, why)
+        return
+    command = [bench.python, "-B", HERE / "peers.py", bench.body(VOLUME), str(THREADS)]
+    with Steps(command, PYTHONWARNINGS="ignore") as peers, bench.steps() as steps:
+        here = json.loads(peers.hello)
+
+        def pair(title, name, step, reach):
+            ours, answers = take_turns(bench.rounds, lambda: steps.seconds(f"score {OVERLAP_AND_ENTROPY}"),
+                                       lambda: json.loads(peers.take(step)))  # fmt: skip
+            near(expected(bench), answers[0]["values"])
+            report.times(title, ours, name, [answer["seconds"] for answer in answers], reach)
+
+        pair(work, "torch ops", "torch", 150)
+        if here["monai"] is None:
+            report.missing("  MONAI DiceLoss, DiceMetric", PACKAGES["monai"])
+        else:
+            pair("", "MONAI DiceLoss", "monai_loss", 25)
+            pair("", "DiceMetric path", "monai_metric", 250)
+        report.note(f"torch {here['torch']}, MONAI {here['monai']}, {THREADS} threads each; their values agree with ours.")
+
+
+def expected(bench):
+    """The default scores of the volume, by this project."""
+    done = subprocess.run([bench.build / "maskmeter", "eval", "--json", bench.body(VOLUME)], capture_output=True, check=True)
+    return {score["name"]: score["value"] for score in json.loads(done.stdout)["scores"]}
+
+
+def rows_upload(bench, report):
+    size = bench.body(VOLUME).stat().st_size
+    with maskmeter(bench) as server, sink(bench, "sink_recv", size) as plain:
+        target = f"{server.base}/v1/evaluations"
+        urls = [f"{plain.base}/", f"{target}?scores={SUMS_ONLY}", f"{target}"]
+        (received, sums, default), _ = bench.upload(VOLUME, urls, rounds=2 * bench.rounds + 1)
+    report.times(f"upload + score + answer, {size / MIB:.0f} MiB, {SUMS_ONLY}", sums, "plain recv", received, 0.85)
+    report.times("  the default scores", default, "plain recv", received, 0.85)
+
+
+def rows_fastapi(bench, report):
+    work = "the same: the default scores"
+    try:
+        bench.need("torch", "fastapi", "uvicorn")
+    except Unavailable as why:
+        report.missing(work, why)
+        return
+    with maskmeter(bench) as server, fastapi(bench) as other:
+        urls = [f"{service.base}/v1/evaluations" for service in (server, other)]
+        (ours, theirs), _ = bench.upload(VOLUME, urls)
+    report.times(work, ours, "FastAPI + torch", theirs, 25)
+
+
+def rows_small(bench, report):
+    size, connections = bench.body(PICTURE).stat().st_size, 4
+    with maskmeter(bench) as server, sink(bench, "sink_mhd") as bare:
+        target = f"{server.base}/v1/evaluations"
+        for title, query in (("default scores", ""), ("scores=dice", "?scores=dice")):
+            before = bare.cpu_seconds(), server.cpu_seconds()
+            (theirs, ours), totals = bench.upload(PICTURE, [f"{bare.base}/", target + query], connections, 1)
+            cpu = [(service.cpu_seconds() - then) / total * 1e6
+                   for service, then, total in zip((bare, server), before, totals)]  # fmt: skip
+            rates = [[1e-3 / took for took in times] for times in (theirs, ours)]
+            report.add(f"requests of {size} bytes, {title}", spread(rates[1], 1, "k/s"),
+                       f"libmicrohttpd {spread(rates[0], 1, 'k/s')}",
+                       statistics.median(rates[1]) / statistics.median(rates[0]), 0.7)  # fmt: skip
+            report.note(f"{title}: {cpu[1]:.1f} us of processor time per request, of bare libmicrohttpd {cpu[0]:.1f}.")
+
+
+def rows_memory(bench, report):
+    size, uploads = bench.body(VOLUME).stat().st_size, 100
+    with maskmeter(bench) as server:
+        url = [f"{server.base}/v1/evaluations"]
+        bench.upload(VOLUME, url, rounds=1)
+        peak, sizes = server.status_mib("VmHWM"), []
+        for _ in range(uploads // 10):
+            bench.upload(VOLUME, url, rounds=9)
+            sizes.append(server.status_mib("VmRSS"))
+        last = server.status_mib("VmHWM")
+    report.add(f"peak memory beside a body of {size / MIB:.0f} MiB", f"{peak - size / MIB:.1f} MiB", "",
+               peak - size / MIB, 64, at_most=True)  # fmt: skip
+    report.add(f"  after {uploads} uploads", f"{last - size / MIB:.1f} MiB", "", last - size / MIB, 64, at_most=True)
+    report.add("  growth from the 10th upload on", f"{sizes[-1] - sizes[0]:.1f} MiB", "",
+               sizes[-1] - sizes[0], 1, at_most=True)  # fmt: skip
+
+
+GROUPS = {"sums": rows_sums, "torch": rows_torch, "upload": rows_upload, "fastapi": rows_fastapi, "small": rows_small,
+          "memory": rows_memory}  # fmt: skip
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Measures maskmeter beside what it is compared with.")
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("--only", default=",".join(GROUPS), help=f"of {', '.join(GROUPS)}")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    chosen = options.only.split(",")
+    unknown = set(chosen) - set(GROUPS)
+    if unknown:
+        parser.error(f"--only: no such group: {', '.join(sorted(unknown))}")
+
+    build, report = options.build.resolve(), Report(options.json)
+    about = machine(build)
+    if not options.json:
+        print("\n".join(f"{name:10} {value}" for name, value in about.items()), end="\n\n")
+    report.titles()
+    with tempfile.TemporaryDirectory(prefix="maskmeter-bench-") as scratch:
+        bench = Bench(build, options.rounds, scratch)
+        for group in chosen:
+            GROUPS[group](bench, report)
+    if options.json:
+        print(json.dumps({"machine": about, "rounds": options.rounds, "rows": report.rows, "notes": report.notes}, indent=1))
+    else:
+        print(f"\nMedians (least-most) of {options.rounds} turns or more.", *report.notes, sep="\n")
+
+
+main()
