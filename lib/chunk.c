@@ -44,7 +44,7 @@ static const unsigned char *at(const place *here, const mm_axes *axes, size_t cl
 
 static void set_all(float *plane, size_t n, float value)
 {
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    for (size_t i = 0; i < mm_plane_length(n); i++)
         plane[i] = i < n ? value : -1.0f;
 }
 
@@ -83,7 +83,7 @@ static void find_scored(const place *here)
     set_all(here->s->label, here->n, 0.0f);
     drop_masked(here);
     drop_ignored_channels(here);
-    here->s->scored_count = here->pass->k->scored_of(here->s->scored, here->s->label);
+    here->s->scored_count = here->pass->k->scored_of(here->s->scored, here->s->label, here->s->length);
 }
 
 static void load_index_labels(const place *here)
@@ -96,7 +96,7 @@ static void load_index_labels(const place *here)
     drop_masked(here);
     if (bad)
         mm_chunk_find_bad_label(pass, here->image, here->chunk, here->s->label);
-    here->s->scored_count = pass->k->scored_of(here->s->scored, here->s->label);
+    here->s->scored_count = pass->k->scored_of(here->s->scored, here->s->label, here->s->length);
     here->s->labels_hard = 1;
 }
 
@@ -107,13 +107,13 @@ static void load_g(const place *here, size_t c)
     mm_scratch *s = here->s;
 
     if (pass->shape.label_kind == MM_INDEX) {
-        pass->k->equals(s->g, s->label, (float)c);
+        pass->k->equals(s->g, s->label, (float)c, s->length);
         return;
     }
     load_label_plane(here, c, s->g);
-    if (s->scored_count < MM_CHUNK)
-        pass->k->select(s->g, s->scored);
-    if (!pass->k->in_range(s->g))
+    if (s->scored_count < s->length)
+        pass->k->select(s->g, s->scored, s->length);
+    if (!pass->k->in_range(s->g, s->length))
         mm_chunk_find_bad_label(pass, here->image, here->chunk, here->s->label);
 }
 
@@ -126,16 +126,16 @@ static void load_onehot_labels(const place *here)
     int soft = 0;
 
     find_scored(here);
-    memset(s->ones, 0, sizeof s->ones);
-    memset(s->rest, 0, sizeof s->rest);
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    memset(s->ones, 0, s->length * sizeof *s->ones);
+    memset(s->rest, 0, s->length * sizeof *s->rest);
+    for (size_t i = 0; i < s->length; i++)
         s->max[i] = -1.0;
     for (size_t c = 0; c < here->pass->shape.classes; c++) {
         load_g(here, c);
-        soft |= k->onehot(s->g, (float)c, s->label, s->ones);
-        k->track_max(s->g, (double)c, s->max, s->rest);
+        soft |= k->onehot(s->g, (float)c, s->label, s->ones, s->length);
+        k->track_max(s->g, (double)c, s->max, s->rest, s->length);
     }
-    for (size_t i = 0; i < MM_CHUNK; i++) {
+    for (size_t i = 0; i < s->length; i++) {
         soft |= s->scored[i] != 0.0 && s->ones[i] != 1.0;
         s->label[i] = s->scored[i] != 0.0 ? (float)s->rest[i] : -1.0f;
     }
@@ -169,7 +169,7 @@ static void count_margins(const mm_pass *pass, mm_scratch *s)
 {
     uint32_t *label = s->table, *pred = label + pass->shape.classes, *both = pred + pass->shape.classes;
 
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    for (size_t i = 0; i < s->length; i++)
         if (s->label[i] >= 0.0f) {
             label[(size_t)s->label[i]]++;
             pred[(size_t)s->pred[i]]++;
@@ -190,8 +190,8 @@ static void count_pairs(const place *here)
     }
     const size_t size = table_size(pass), next = table_count(pass) == 4 ? size : 0;
 
-    pass->k->pairs(s->label, s->pred, (unsigned)pass->confusion_classes, s->pair);
-    for (size_t i = 0; i < MM_CHUNK; i += 4) {
+    pass->k->pairs(s->label, s->pred, (unsigned)pass->confusion_classes, s->pair, s->length);
+    for (size_t i = 0; i < s->length; i += 4) {
         s->table[s->pair[i]]++;
         s->table[next + s->pair[i + 1]]++;
         s->table[2 * next + s->pair[i + 2]]++;
@@ -265,7 +265,7 @@ static void load_pred_map(const place *here)
     if (!bad)
         return;
     mm_chunk_find_bad_pred(pass, here->image, here->chunk, s->label);
-    for (size_t i = 0; i < MM_CHUNK; i++) /* counting needs a class, also where nothing is scored */
+    for (size_t i = 0; i < s->length; i++) /* counting needs a class, also where nothing is scored */
         s->pred[i] = s->pred[i] < 0.0f ? 0.0f : s->pred[i];
 }
 
@@ -273,7 +273,7 @@ static void run_maps(const place *here)
 {
     load_index_labels(here);
     load_pred_map(here);
-    for (size_t i = here->n; i < MM_CHUNK; i++)
+    for (size_t i = here->n; i < here->s->length; i++)
         here->s->pred[i] = 0.0f;
     count_pairs(here);
 }
@@ -288,7 +288,7 @@ static const float *float_rows(const place *here, size_t *stride)
     const unsigned char *first = at(here, &pass->pred, 0);
     float *rows = (float *)s->rows;
 
-    if (pass->pred.dtype == MM_F32 && pass->pred.voxel_stride == 1 && s->scored_count == MM_CHUNK &&
+    if (pass->pred.dtype == MM_F32 && pass->pred.voxel_stride == 1 && s->scored_count == s->length &&
         (uintptr_t)first % sizeof(float) == 0) {
         *stride = pass->pred.class_stride;
         return (const float *)(const void *)first;
@@ -296,8 +296,8 @@ static const float *float_rows(const place *here, size_t *stride)
     for (size_t c = 0; c < pass->shape.classes; c++) {
         pass->k->load_f32(rows + c * MM_CHUNK, at(here, &pass->pred, c), pass->pred.dtype, pass->pred.voxel_stride,
                           here->n);
-        if (s->scored_count < MM_CHUNK)
-            pass->k->blank(rows + c * MM_CHUNK, s->label);
+        if (s->scored_count < s->length)
+            pass->k->blank(rows + c * MM_CHUNK, s->label, s->length);
     }
     *stride = MM_CHUNK;
     return rows;
@@ -311,7 +311,7 @@ static void note_off_one(const place *here)
 
     if (pass->shape.pred_kind != MM_PROBS)
         return;
-    const size_t count = pass->k->off_one(s->row_total, s->label, SUM_TOLERANCE);
+    const size_t count = pass->k->off_one(s->row_total, s->label, SUM_TOLERANCE, s->length);
     if (count == 0)
         return;
     atomic_fetch_add_explicit(&pass->off_one_count, count, memory_order_relaxed);
@@ -338,7 +338,7 @@ static void label_only_columns(const place *here)
     for (size_t i = 0; i < 2; i++)
         if (columns[i] >= 0)
             pass->k->class_sums(here->s->scored, here->s->label, classes, here->s->rows,
-                                here->sums + (size_t)columns[i] * classes);
+                                here->sums + (size_t)columns[i] * classes, here->s->length);
 }
 
 static void put(const place *here, int column, size_t c, double value)
@@ -364,14 +364,14 @@ static void run_fast(const place *here)
     }
     const float *rows = float_rows(here, &stride);
 
-    if (k->scan(rows, stride, pass->shape.classes, s->label, s->pred, s->row_total, s->at_label))
+    if (k->scan(rows, stride, pass->shape.classes, s->label, s->pred, s->row_total, s->at_label, s->length))
         mm_chunk_find_bad_pred(pass, here->image, here->chunk, s->label);
     note_off_one(here);
     count_pairs(here);
     for (size_t c = 0; c < pass->shape.classes && (columns->p >= 0 || columns->pp >= 0 || columns->pg >= 0); c++) {
         double sums[3];
 
-        k->overlap(rows + c * stride, s->label, (float)c, sums);
+        k->overlap(rows + c * stride, s->label, (float)c, sums, s->length);
         put(here, columns->p, c, sums[0]);
         put(here, columns->pp, c, sums[1]);
         put(here, columns->pg, c, sums[2]);
@@ -379,8 +379,8 @@ static void run_fast(const place *here)
     label_only_columns(here);
     if (columns->at_label_count == 0)
         return;
-    k->widen(s->p, s->at_label);
-    k->complement(s->q, s->p);
+    k->widen(s->p, s->at_label, s->length);
+    k->complement(s->q, s->p, s->length);
     mm_columns_label(pass, s, here->sums);
 }
 
@@ -393,14 +393,14 @@ static void load_pred_plane(const place *here, size_t c, double *out)
     const mm_axes *axes = &pass->pred;
 
     if (pass->shape.pred_kind == MM_LABELS && pass->shape.classes > 1) {
-        pass->k->equals(out, here->s->pred, (float)c);
+        pass->k->equals(out, here->s->pred, (float)c, here->s->length);
     } else {
         pass->k->load_f64(out, at(here, axes, c), axes->dtype, axes->voxel_stride, here->n);
         if (pass->shape.pred_kind == MM_PROBS_U8)
-            pass->k->scale_bytes(out);
+            pass->k->scale_bytes(out, here->s->length);
     }
-    if (here->s->scored_count < MM_CHUNK)
-        pass->k->select(out, here->s->scored);
+    if (here->s->scored_count < here->s->length)
+        pass->k->select(out, here->s->scored, here->s->length);
 }
 
 static void check_pred_plane(const place *here, const double *plane)
@@ -410,14 +410,14 @@ static void check_pred_plane(const place *here, const double *plane)
 
     switch (here->pass->shape.pred_kind) {
     case MM_LOGITS:
-        good = k->finite(plane);
+        good = k->finite(plane, here->s->length);
         break;
     case MM_MASKS:
     case MM_LABELS:
-        good = k->is_binary(plane);
+        good = k->is_binary(plane, here->s->length);
         break;
     default:
-        good = k->in_range(plane);
+        good = k->in_range(plane, here->s->length);
         break;
     }
     if (!good)
@@ -430,15 +430,15 @@ static void walk_maximum(const place *here)
     const mm_kernels *k = here->pass->k;
     mm_scratch *s = here->s;
 
-    memset(s->best, 0, sizeof s->best);
-    memset(s->total, 0, sizeof s->total);
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    memset(s->best, 0, s->length * sizeof *s->best);
+    memset(s->total, 0, s->length * sizeof *s->total);
+    for (size_t i = 0; i < s->length; i++)
         s->max[i] = -DBL_MAX;
     for (size_t c = 0; c < here->pass->shape.classes; c++) {
         load_pred_plane(here, c, s->x);
         check_pred_plane(here, s->x);
-        k->track_max(s->x, (double)c, s->max, s->best);
-        k->add(s->total, s->x);
+        k->track_max(s->x, (double)c, s->max, s->best, s->length);
+        k->add(s->total, s->x, s->length);
     }
 }
 
@@ -452,7 +452,7 @@ static double *exponentials(const place *here, size_t c, int again)
     if (again && kept)
         return out;
     load_pred_plane(here, c, out);
-    here->pass->k->logit_exp(out, s->max);
+    here->pass->k->logit_exp(out, s->max, s->length);
     return out;
 }
 
@@ -461,9 +461,9 @@ static void walk_softmax(const place *here)
 {
     mm_scratch *s = here->s;
 
-    memset(s->rest, 0, sizeof s->rest);
+    memset(s->rest, 0, s->length * sizeof *s->rest);
     for (size_t c = 0; c < here->pass->shape.classes; c++)
-        here->pass->k->logit_rest(exponentials(here, c, 0), (double)c, s->best, s->rest);
+        here->pass->k->logit_rest(exponentials(here, c, 0), (double)c, s->best, s->rest, s->length);
 }
 
 /* p, q (and exact_p, exact_q) of class c. */
@@ -474,15 +474,15 @@ static void load_class(const place *here, size_t c)
 
     if (here->pass->shape.pred_kind != MM_LOGITS) {
         load_pred_plane(here, c, s->p);
-        k->complement(s->q, s->p);
+        k->complement(s->q, s->p, s->length);
         return;
     }
-    k->softmax(s->p, s->q, exponentials(here, c, 1), (double)c, s->best, s->rest);
+    k->softmax(s->p, s->q, exponentials(here, c, 1), (double)c, s->best, s->rest, s->length);
     load_pred_plane(here, c, s->x);
-    k->log_softmax(s->exact_p, s->x, s->max, s->rest);
-    k->neglog(s->exact_q, s->q, DBL_MIN);
-    if (s->scored_count < MM_CHUNK)
-        k->select(s->p, s->scored);
+    k->log_softmax(s->exact_p, s->x, s->max, s->rest, s->length);
+    k->neglog(s->exact_q, s->q, DBL_MIN, s->length);
+    if (s->scored_count < s->length)
+        k->select(s->p, s->scored, s->length);
 }
 
 static void pick_label_planes(const place *here, size_t c)
@@ -492,10 +492,10 @@ static void pick_label_planes(const place *here, size_t c)
 
     if (!s->labels_hard || here->pass->columns.at_label_count == 0)
         return;
-    k->pick(s->at_p, s->p, s->label, (float)c);
-    k->pick(s->at_q, s->q, s->label, (float)c);
+    k->pick(s->at_p, s->p, s->label, (float)c, s->length);
+    k->pick(s->at_q, s->q, s->label, (float)c, s->length);
     if (here->pass->shape.pred_kind == MM_LOGITS)
-        k->pick(s->at_exact, s->exact_p, s->label, (float)c);
+        k->pick(s->at_exact, s->exact_p, s->label, (float)c, s->length);
 }
 
 static void run_label_columns(const place *here)
@@ -504,9 +504,9 @@ static void run_label_columns(const place *here)
 
     if (!s->labels_hard || here->pass->columns.at_label_count == 0)
         return;
-    memcpy(s->p, s->at_p, sizeof s->p);
-    memcpy(s->q, s->at_q, sizeof s->q);
-    memcpy(s->exact_p, s->at_exact, sizeof s->exact_p);
+    memcpy(s->p, s->at_p, s->length * sizeof *s->p);
+    memcpy(s->q, s->at_q, s->length * sizeof *s->q);
+    memcpy(s->exact_p, s->at_exact, s->length * sizeof *s->exact_p);
     mm_columns_label(here->pass, s, here->sums);
 }
 
@@ -519,17 +519,17 @@ static void run_rows(const place *here)
     if (here->pass->shape.pred_kind == MM_LABELS)
         load_pred_map(here);
     walk_maximum(here);
-    k->narrow(s->pred, s->best);
-    k->narrow(s->row_total, s->total);
+    k->narrow(s->pred, s->best, s->length);
+    k->narrow(s->row_total, s->total, s->length);
     note_off_one(here);
     count_pairs(here);
     if (here->pass->columns.count == 0)
         return;
     if (here->pass->shape.pred_kind == MM_LOGITS)
         walk_softmax(here);
-    memset(s->at_p, 0, sizeof s->at_p);
-    memset(s->at_q, 0, sizeof s->at_q);
-    memset(s->at_exact, 0, sizeof s->at_exact);
+    memset(s->at_p, 0, s->length * sizeof *s->at_p);
+    memset(s->at_q, 0, s->length * sizeof *s->at_q);
+    memset(s->at_exact, 0, s->length * sizeof *s->at_exact);
     for (size_t c = 0; c < here->pass->shape.classes; c++) {
         load_class(here, c);
         load_g(here, c);
@@ -550,12 +550,12 @@ static void load_mask_class(const place *here, size_t c)
     load_pred_plane(here, c, s->x);
     check_pred_plane(here, s->x);
     if (here->pass->shape.pred_kind == MM_LOGITS) {
-        k->sigmoid(s->p, s->q, s->exact_p, s->exact_q, s->x);
-        if (s->scored_count < MM_CHUNK)
-            k->select(s->p, s->scored);
+        k->sigmoid(s->p, s->q, s->exact_p, s->exact_q, s->x, s->length);
+        if (s->scored_count < s->length)
+            k->select(s->p, s->scored, s->length);
     } else {
-        memcpy(s->p, s->x, sizeof s->p);
-        k->complement(s->q, s->p);
+        memcpy(s->p, s->x, s->length * sizeof *s->p);
+        k->complement(s->q, s->p, s->length);
     }
 }
 
@@ -572,17 +572,17 @@ static void run_masks(const place *here)
     s->task_scored += s->scored_count;
     if (pass->shape.pred_kind == MM_LABELS && pass->shape.classes > 1)
         load_pred_map(here);
-    memset(s->total, 0, sizeof s->total);
+    memset(s->total, 0, s->length * sizeof *s->total);
     for (size_t c = 0; pass->columns.normalize && c < pass->shape.classes; c++) {
         load_mask_class(here, c);
-        k->add(s->total, s->p);
+        k->add(s->total, s->p, s->length);
     }
     for (size_t c = 0; c < pass->shape.classes; c++) {
         uint64_t counts[3];
 
         load_mask_class(here, c);
         load_g(here, c);
-        k->count_masks(s->p, threshold, s->g, s->scored, counts);
+        k->count_masks(s->p, threshold, s->g, s->scored, counts, s->length);
         for (unsigned which = 0; which < 3; which++)
             s->table[which * pass->shape.classes + c] += (uint32_t)counts[which];
         mm_columns_class(pass, s, c, here->sums);
@@ -600,6 +600,7 @@ void mm_chunk_run(mm_pass *pass, size_t image, size_t chunk, mm_scratch *scratch
         .sums = pass->partials + (image * pass->chunks + chunk) * pass->columns.count * pass->shape.classes,
     };
 
+    scratch->length = mm_plane_length(here.n);
     switch (pass->way) {
     case MM_WAY_MAPS:
         run_maps(&here);

@@ -30,6 +30,7 @@ typedef struct mm_columns {
     size_t per_class[MM_MAX_STATS]; /* MM_SUM_AD, NEG, LOGP, LOGQ: a term of every class */
     size_t per_class_count;
     int normalize; /* some column has MM_STAT_NORMALIZE */
+    int negative; /* some column takes -log(1-q) */
 } mm_columns;
 
 /* How pred and label are read. */
@@ -89,6 +90,7 @@ typedef struct mm_scratch {
     float at_label[MM_CHUNK], row_total[MM_CHUNK];
     unsigned pair[MM_CHUNK];
 
+    size_t length;       /* of the planes: mm_plane_length() of the voxels of this chunk */
     size_t scored_count; /* voxels scored in this chunk */
     int labels_hard;     /* `label` says all of the labels of this chunk */
     int prepared;        /* neglog_p and the like are those of the next two, for the planes p and q */

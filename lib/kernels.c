@@ -27,11 +27,11 @@ static double fold(double lanes[MM_LANES])
 /* ------------------------------------------------- float planes: the fast way */
 
 static int scan(const float *rows, size_t stride, size_t classes, const float *label, float *arg, float *total,
-                float *at_label)
+                float *at_label, size_t n)
 {
     int32_t wrong[MM_LANES] = {0}, any = 0;
 
-    for (size_t i = 0; i < MM_CHUNK; i += MM_LANES) {
+    for (size_t i = 0; i < n; i += MM_LANES) {
         float best[MM_LANES], which[MM_LANES] = {0}, all[MM_LANES] = {0}, at[MM_LANES] = {0};
 
         for (size_t l = 0; l < MM_LANES; l++)
@@ -62,11 +62,11 @@ static int scan(const float *rows, size_t stride, size_t classes, const float *l
 
 /* The prefetch reaches into the same row of the next chunk: rows lie far apart, and hardware prefetchers stop at the
  * end of a page, which is where a row of floats ends. */
-static void overlap(const float *p, const float *label, float c, double sums[3])
+static void overlap(const float *p, const float *label, float c, double sums[3], size_t n)
 {
     double sp[MM_LANES] = {0}, spp[MM_LANES] = {0}, spg[MM_LANES] = {0};
 
-    for (size_t i = 0; i < MM_CHUNK; i += MM_LANES) {
+    for (size_t i = 0; i < n; i += MM_LANES) {
         __builtin_prefetch(p + i + MM_CHUNK);
         for (size_t l = 0; l < MM_LANES; l++) {
             const double v = (double)p[i + l];
@@ -81,29 +81,29 @@ static void overlap(const float *p, const float *label, float c, double sums[3])
     sums[2] = fold(spg);
 }
 
-static void blank(float *p, const float *label)
+static void blank(float *p, const float *label, size_t n)
 {
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    for (size_t i = 0; i < n; i++)
         p[i] = label[i] >= 0.0f ? p[i] : 0.0f;
 }
 
-static void widen(double *out, const float *in)
+static void widen(double *out, const float *in, size_t n)
 {
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    for (size_t i = 0; i < n; i++)
         out[i] = (double)in[i];
 }
 
-static void narrow(float *out, const double *in)
+static void narrow(float *out, const double *in, size_t n)
 {
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    for (size_t i = 0; i < n; i++)
         out[i] = (float)in[i];
 }
 
-static void pairs(const float *label, const float *pred, unsigned classes, unsigned *out)
+static void pairs(const float *label, const float *pred, unsigned classes, unsigned *out, size_t n)
 {
     const int width = (int)classes, none = width * width;
 
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    for (size_t i = 0; i < n; i++)
         out[i] = (unsigned)(label[i] < 0.0f ? none : (int)label[i] * width + (int)pred[i]);
 }
 
@@ -167,7 +167,7 @@ static void load_f32(float *out, const unsigned char *in, mm_dtype dtype, size_t
         LOAD_LOOP(unsigned char, (float));
         break; /* BOOL, U8 */
     }
-    for (size_t i = n; i < MM_CHUNK; i++)
+    for (size_t i = n; i < mm_plane_length(n); i++)
         out[i] = 0;
 }
 
@@ -212,7 +212,7 @@ static void load_f64(double *out, const unsigned char *in, mm_dtype dtype, size_
         LOAD_LOOP(double, (double));
         break;
     }
-    for (size_t i = n; i < MM_CHUNK; i++)
+    for (size_t i = n; i < mm_plane_length(n); i++)
         out[i] = 0;
 }
 
@@ -237,7 +237,7 @@ static void load_f64(double *out, const unsigned char *in, mm_dtype dtype, size_
 static int load_index(float *label, const unsigned char *in, mm_dtype dtype, size_t stride, size_t n, unsigned classes,
                       int has_ignore, int64_t ignore)
 {
-    for (size_t i = n; i < MM_CHUNK; i++)
+    for (size_t i = n; i < mm_plane_length(n); i++)
         label[i] = -1.0f;
     switch (dtype) {
     case MM_I8:
@@ -260,11 +260,11 @@ static int load_index(float *label, const unsigned char *in, mm_dtype dtype, siz
 
 /* -------------------------------------------------------------------- sums */
 
-static double sum(const double *terms)
+static double sum(const double *terms, size_t n)
 {
     double lanes[MM_LANES] = {0};
 
-    for (size_t i = 0; i < MM_CHUNK; i += MM_LANES)
+    for (size_t i = 0; i < n; i += MM_LANES)
         for (size_t l = 0; l < MM_LANES; l++)
             lanes[l] += terms[i + l];
     return fold(lanes);
@@ -273,25 +273,25 @@ static double sum(const double *terms)
 #define FEW_CLASSES 16 /* up to here one vector pass per class beats one scalar pass over all */
 
 /* A select written as a product, which every compiler turns into vector code; terms are finite. */
-static double sum_of_class(const double *terms, const float *label, float c)
+static double sum_of_class(const double *terms, const float *label, float c, size_t n)
 {
     double lanes[MM_LANES] = {0};
 
-    for (size_t i = 0; i < MM_CHUNK; i += MM_LANES)
+    for (size_t i = 0; i < n; i += MM_LANES)
         for (size_t l = 0; l < MM_LANES; l++)
             lanes[l] += terms[i + l] * (double)(label[i + l] == c);
     return fold(lanes);
 }
 
-static void class_sums(const double *terms, const float *label, size_t classes, double *lanes, double *out)
+static void class_sums(const double *terms, const float *label, size_t classes, double *lanes, double *out, size_t n)
 {
     if (classes <= FEW_CLASSES) {
         for (size_t c = 0; c < classes; c++)
-            out[c] = sum_of_class(terms, label, (float)c);
+            out[c] = sum_of_class(terms, label, (float)c, n);
         return;
     }
     memset(lanes, 0, classes * MM_LANES * sizeof *lanes);
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    for (size_t i = 0; i < n; i++)
         if (label[i] >= 0)
             lanes[(size_t)label[i] * MM_LANES + i % MM_LANES] += terms[i];
     for (size_t c = 0; c < classes; c++)
@@ -300,11 +300,11 @@ static void class_sums(const double *terms, const float *label, size_t classes, 
 
 /* ------------------------------------------------------------------- labels */
 
-static size_t off_one(const float *total, const float *label, float tolerance)
+static size_t off_one(const float *total, const float *label, float tolerance, size_t n)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < MM_CHUNK; i++) {
+    for (size_t i = 0; i < n; i++) {
         const float off = total[i] - 1.0f;
 
         count += (label[i] >= 0.0f) & ((off > tolerance) | (off < -tolerance));
@@ -318,22 +318,22 @@ static void keep_masked(float *label, const unsigned char *mask, size_t n)
         label[i] = mask[i] != 0 ? label[i] : -1.0f;
 }
 
-static size_t scored_of(double *scored, const float *label)
+static size_t scored_of(double *scored, const float *label, size_t n)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < MM_CHUNK; i++) {
+    for (size_t i = 0; i < n; i++) {
         scored[i] = label[i] >= 0.0f ? 1.0 : 0.0;
         count += label[i] >= 0.0f;
     }
     return count;
 }
 
-static int onehot(const double *g, float c, float *label, double *ones)
+static int onehot(const double *g, float c, float *label, double *ones, size_t n)
 {
     int64_t soft = 0;
 
-    for (size_t i = 0; i < MM_CHUNK; i++) {
+    for (size_t i = 0; i < n; i++) {
         label[i] = g[i] == 1.0 ? c : label[i];
         ones[i] += g[i] == 1.0 ? 1.0 : 0.0;
         soft |= (g[i] != 0.0) & (g[i] != 1.0);
@@ -341,17 +341,18 @@ static int onehot(const double *g, float c, float *label, double *ones)
     return soft != 0;
 }
 
-static void equals(double *out, const float *label, float c)
+static void equals(double *out, const float *label, float c, size_t n)
 {
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    for (size_t i = 0; i < n; i++)
         out[i] = label[i] == c ? 1.0 : 0.0;
 }
 
-static void count_masks(const double *p, double threshold, const double *g, const double *scored, uint64_t counts[3])
+static void count_masks(const double *p, double threshold, const double *g, const double *scored, uint64_t counts[3],
+                        size_t n)
 {
     uint64_t label = 0, pred = 0, both = 0;
 
-    for (size_t i = 0; i < MM_CHUNK; i++) {
+    for (size_t i = 0; i < n; i++) {
         const uint64_t in = scored[i] != 0.0, a = in & (p[i] > threshold), b = in & (g[i] > 0.5);
 
         label += b;
@@ -365,30 +366,30 @@ static void count_masks(const double *p, double threshold, const double *g, cons
 
 /* -------------------------------------------------------------------- terms */
 
-static void term_square(double *out, const double *a)
+static void term_square(double *out, const double *a, size_t n)
 {
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    for (size_t i = 0; i < n; i++)
         out[i] = a[i] * a[i];
 }
 
-static void term_product(double *out, const double *a, const double *b)
+static void term_product(double *out, const double *a, const double *b, size_t n)
 {
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    for (size_t i = 0; i < n; i++)
         out[i] = a[i] * b[i];
 }
 
-static void term_distance(double *out, const double *a, const double *b)
+static void term_distance(double *out, const double *a, const double *b, size_t n)
 {
-    for (size_t i = 0; i < MM_CHUNK; i++) {
+    for (size_t i = 0; i < n; i++) {
         const double d = a[i] - b[i];
 
         out[i] = d < 0.0 ? 0.0 - d : d;
     }
 }
 
-static void power_any(double *inout, const double *base, double gamma)
+static void power_any(double *inout, const double *base, double gamma, size_t n)
 {
-    for (size_t i = 0; i < MM_CHUNK; i++) {
+    for (size_t i = 0; i < n; i++) {
         const double x = base[i] > 0.0 ? base[i] : 1.0;
         const double power = mm_exp_of(gamma * mm_log_of(x));
 
@@ -396,121 +397,122 @@ static void power_any(double *inout, const double *base, double gamma)
     }
 }
 
-static void term_power(double *inout, const double *base, double gamma)
+static void term_power(double *inout, const double *base, double gamma, size_t n)
 {
     if (gamma == 0.0)
         return;
     if (gamma == 1.0) {
-        for (size_t i = 0; i < MM_CHUNK; i++)
+        for (size_t i = 0; i < n; i++)
             inout[i] *= base[i];
     } else if (gamma == 2.0) {
-        for (size_t i = 0; i < MM_CHUNK; i++)
+        for (size_t i = 0; i < n; i++)
             inout[i] *= base[i] * base[i];
     } else {
-        power_any(inout, base, gamma);
+        power_any(inout, base, gamma, n);
     }
 }
 
-static void complement(double *out, const double *a)
+static void complement(double *out, const double *a, size_t n)
 {
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    for (size_t i = 0; i < n; i++)
         out[i] = 1.0 - a[i];
 }
 
-static void neglog(double *out, const double *a, double least)
+static void neglog(double *out, const double *a, double least, size_t n)
 {
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    for (size_t i = 0; i < n; i++)
         out[i] = 0.0 - mm_log_of(a[i] > least ? a[i] : least);
 }
 
-static void clip(double *inout, double least)
+static void clip(double *inout, double least, size_t n)
 {
     const double most = 1.0 - least;
 
-    for (size_t i = 0; i < MM_CHUNK; i++) {
+    for (size_t i = 0; i < n; i++) {
         const double low = inout[i] > least ? inout[i] : least;
 
         inout[i] = low < most ? low : most;
     }
 }
 
-static void divide(double *inout, const double *by)
+static void divide(double *inout, const double *by, size_t n)
 {
-    for (size_t i = 0; i < MM_CHUNK; i++) {
+    for (size_t i = 0; i < n; i++) {
         const double d = by[i] != 0.0 ? by[i] : 1.0;
 
         inout[i] = by[i] != 0.0 ? inout[i] / d : 0.0;
     }
 }
 
-static void select_scored(double *inout, const double *scored)
+static void select_scored(double *inout, const double *scored, size_t n)
 {
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    for (size_t i = 0; i < n; i++)
         inout[i] = scored[i] != 0.0 ? inout[i] : 0.0;
 }
 
-static int in_range(const double *p)
+static int in_range(const double *p, size_t n)
 {
     int64_t wrong = 0;
 
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    for (size_t i = 0; i < n; i++)
         wrong |= (int64_t)(!(p[i] >= 0.0)) | (int64_t)(!(p[i] <= 1.0));
     return wrong == 0;
 }
 
-static int is_binary(const double *p)
+static int is_binary(const double *p, size_t n)
 {
     int64_t wrong = 0;
 
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    for (size_t i = 0; i < n; i++)
         wrong |= (p[i] != 0.0) & (p[i] != 1.0);
     return wrong == 0;
 }
 
-static void scale_bytes(double *p)
+static void scale_bytes(double *p, size_t n)
 {
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    for (size_t i = 0; i < n; i++)
         p[i] = p[i] / 255.0;
 }
 
-static void add(double *inout, const double *a)
+static void add(double *inout, const double *a, size_t n)
 {
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    for (size_t i = 0; i < n; i++)
         inout[i] += a[i];
 }
 
-static void pick(double *inout, const double *a, const float *label, float c)
+static void pick(double *inout, const double *a, const float *label, float c, size_t n)
 {
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    for (size_t i = 0; i < n; i++)
         inout[i] = label[i] == c ? a[i] : inout[i];
 }
 
 /* ------------------------------------------------------------------- logits */
 
-static void track_max(const double *x, double c, double *max, double *arg)
+static void track_max(const double *x, double c, double *max, double *arg, size_t n)
 {
-    for (size_t i = 0; i < MM_CHUNK; i++) {
+    for (size_t i = 0; i < n; i++) {
         arg[i] = x[i] > max[i] ? c : arg[i];
         max[i] = x[i] > max[i] ? x[i] : max[i];
     }
 }
 
-static void logit_exp(double *inout, const double *max)
+static void logit_exp(double *inout, const double *max, size_t n)
 {
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    for (size_t i = 0; i < n; i++)
         inout[i] = mm_exp_of(inout[i] - max[i]);
 }
 
-static void logit_rest(const double *e, double c, const double *arg, double *rest)
+static void logit_rest(const double *e, double c, const double *arg, double *rest, size_t n)
 {
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    for (size_t i = 0; i < n; i++)
         rest[i] += arg[i] == c ? 0.0 : e[i];
 }
 
 /* p = e / S with S = 1 + rest; 1 - p without cancellation: rest / S for the maximum, (S - e) / S for others. */
-static void softmax(double *p, double *complement_p, const double *e, double c, const double *arg, const double *rest)
+static void softmax(double *p, double *complement_p, const double *e, double c, const double *arg, const double *rest,
+                    size_t n)
 {
-    for (size_t i = 0; i < MM_CHUNK; i++) {
+    for (size_t i = 0; i < n; i++) {
         const double s = 1.0 + rest[i];
 
         p[i] = e[i] / s;
@@ -518,16 +520,17 @@ static void softmax(double *p, double *complement_p, const double *e, double c, 
     }
 }
 
-static void log_softmax(double *out, const double *x, const double *max, const double *rest)
+static void log_softmax(double *out, const double *x, const double *max, const double *rest, size_t n)
 {
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    for (size_t i = 0; i < n; i++)
         out[i] = mm_log1p_of(rest[i]) - (x[i] - max[i]);
 }
 
 /* With e = exp(-|x|): p = 1/(1+e) for x >= 0, e/(1+e) below; -log p = max(-x, 0) + log1p(e), and the mirror image. */
-static void sigmoid(double *p, double *complement_p, double *neglog_p, double *neglog_complement, const double *x)
+static void sigmoid(double *p, double *complement_p, double *neglog_p, double *neglog_complement, const double *x,
+                    size_t n)
 {
-    for (size_t i = 0; i < MM_CHUNK; i++) {
+    for (size_t i = 0; i < n; i++) {
         const double size = x[i] < 0.0 ? 0.0 - x[i] : x[i];
         const double e = mm_exp_of(0.0 - size);
         const double big = 1.0 / (1.0 + e), small = e / (1.0 + e);
@@ -540,11 +543,11 @@ static void sigmoid(double *p, double *complement_p, double *neglog_p, double *n
     }
 }
 
-static int finite(const double *x)
+static int finite(const double *x, size_t n)
 {
     uint64_t wrong = 0;
 
-    for (size_t i = 0; i < MM_CHUNK; i++)
+    for (size_t i = 0; i < n; i++)
         wrong |= (mm_bits_of(x[i]) & 0x7ff0000000000000u) == 0x7ff0000000000000u;
     return wrong == 0;
 }

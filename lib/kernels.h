@@ -1,14 +1,21 @@
 /*
  * kernels.h - the inner loops over one chunk of voxels: one table per CPU level, whole, the same bits.
  *
- * A plane holds one number for each of the MM_CHUNK voxels of a chunk.  A voxel that is not scored, or lies past the
- * end of the image, has 0 in planes of p and g, and -1 in planes of class indices ("label", "arg"; floats, since those
- * compare side by side with p).  Kernels never allocate and never thread; planes do not overlap.
+ * A plane holds one number for each voxel of a chunk: n of them, MM_CHUNK or, in a chunk that the image does not fill,
+ * fewer, rounded up to whole lanes (mm_plane_length).  A voxel that is not scored, or lies past the end of the image,
+ * has 0 in planes of p and g, and -1 in planes of class indices ("label", "arg"; floats, since those compare side by
+ * side with p).  Kernels never allocate and never thread; planes do not overlap.
  */
 #ifndef MM_KERNELS_H
 #define MM_KERNELS_H
 
 #include "lib/sums.h"
+
+/* n voxels, rounded up to whole lanes. */
+static inline size_t mm_plane_length(size_t n)
+{
+    return (n + MM_LANES - 1) / MM_LANES * MM_LANES;
+}
 
 typedef struct mm_kernels {
     const char *level;
@@ -23,57 +30,63 @@ typedef struct mm_kernels {
 
     /* Which voxels are scored, and labels with a class axis. */
     void (*keep_masked)(float *label, const unsigned char *mask, size_t n); /* -1 where the mask is 0 */
-    size_t (*scored_of)(double *scored, const float *label);                /* 1 where label >= 0, else 0; how many */
+    size_t (*scored_of)(double *scored, const float *label, size_t n);      /* 1 where label >= 0, else 0; how many */
     /* Where g is 1 the label becomes c and one is added to ones; 1 when a g is neither 0 nor 1. */
-    int (*onehot)(const double *g, float c, float *label, double *ones);
-    void (*equals)(double *out, const float *label, float c); /* 1 where the label is c */
+    int (*onehot)(const double *g, float c, float *label, double *ones, size_t n);
+    void (*equals)(double *out, const float *label, float c, size_t n); /* 1 where the label is c */
 
     /* Float planes of all classes, `stride` apart: class of the greatest value (the first one wins), sum over the
      * classes, value at the label's class.  1 when a value is NaN or outside [0,1]. */
     int (*scan)(const float *rows, size_t stride, size_t classes, const float *label, float *arg, float *total,
-                float *at_label);
-    void (*overlap)(const float *p, const float *label, float c, double sums[3]); /* p, p^2, p [label = c] */
-    void (*blank)(float *p, const float *label);                                  /* 0 where label is -1 */
-    void (*widen)(double *out, const float *in);
-    void (*narrow)(float *out, const double *in);
+                float *at_label, size_t n);
+    void (*overlap)(const float *p, const float *label, float c, double sums[3], size_t n); /* p, p^2, p [label = c] */
+    void (*blank)(float *p, const float *label, size_t n);                                  /* 0 where label is -1 */
+    void (*widen)(double *out, const float *in, size_t n);
+    void (*narrow)(float *out, const double *in, size_t n);
     /* label * classes + pred; classes^2 where label is -1. */
-    void (*pairs)(const float *label, const float *pred, unsigned classes, unsigned *out);
-    size_t (*off_one)(const float *total, const float *label, float tolerance); /* scored voxels with |total-1| above */
+    void (*pairs)(const float *label, const float *pred, unsigned classes, unsigned *out, size_t n);
+    size_t (*off_one)(const float *total, const float *label, float tolerance,
+                      size_t n); /* scored voxels with |total-1| above */
 
     /* The one order of sums: 16 lanes, folded pairwise. */
-    double (*sum)(const double *terms);
+    double (*sum)(const double *terms, size_t n);
     /* The same over the voxels of each class: out[0 .. classes).  lanes: room for classes * MM_LANES. */
-    void (*class_sums)(const double *terms, const float *label, size_t classes, double *lanes, double *out);
+    void (*class_sums)(const double *terms, const float *label, size_t classes, double *lanes, double *out, size_t n);
     /* Scored voxels with g > 1/2, with p > threshold, with both. */
-    void (*count_masks)(const double *p, double threshold, const double *g, const double *scored, uint64_t counts[3]);
+    void (*count_masks)(const double *p, double threshold, const double *g, const double *scored, uint64_t counts[3],
+                        size_t n);
 
     /* Checks of all values of a plane. */
-    int (*in_range)(const double *p);  /* in [0,1] */
-    int (*is_binary)(const double *p); /* 0 or 1 */
-    int (*finite)(const double *x);
+    int (*in_range)(const double *p, size_t n);  /* in [0,1] */
+    int (*is_binary)(const double *p, size_t n); /* 0 or 1 */
+    int (*finite)(const double *x, size_t n);
 
     /* Arithmetic on planes. */
-    void (*scale_bytes)(double *inout);                  /* /255 */
-    void (*select)(double *inout, const double *scored); /* 0 where not scored */
-    void (*add)(double *inout, const double *a);
-    void (*pick)(double *inout, const double *a, const float *label, float c); /* a where the label is c */
-    void (*track_max)(const double *x, double c, double *max, double *arg);    /* running maximum and its class */
-    void (*square)(double *out, const double *a);
-    void (*multiply)(double *out, const double *a, const double *b);
-    void (*distance)(double *out, const double *a, const double *b); /* |a - b| */
-    void (*power)(double *inout, const double *base, double gamma);  /* inout *= base^gamma, base in [0,1] */
-    void (*complement)(double *out, const double *a);                /* 1 - a */
-    void (*neglog)(double *out, const double *a, double least);      /* -log max(a, least) */
-    void (*clip)(double *inout, double least);                       /* to [least, 1 - least] */
-    void (*divide)(double *inout, const double *by);                 /* 0 where by is 0 */
+    void (*scale_bytes)(double *inout, size_t n);                  /* /255 */
+    void (*select)(double *inout, const double *scored, size_t n); /* 0 where not scored */
+    void (*add)(double *inout, const double *a, size_t n);
+    void (*pick)(double *inout, const double *a, const float *label, float c, size_t n); /* a where the label is c */
+    void (*track_max)(const double *x, double c, double *max, double *arg,
+                      size_t n); /* running maximum and its class */
+    void (*square)(double *out, const double *a, size_t n);
+    void (*multiply)(double *out, const double *a, const double *b, size_t n);
+    void (*distance)(double *out, const double *a, const double *b, size_t n); /* |a - b| */
+    void (*power)(double *inout, const double *base, double gamma, size_t n);  /* inout *= base^gamma, base in [0,1] */
+    void (*complement)(double *out, const double *a, size_t n);                /* 1 - a */
+    void (*neglog)(double *out, const double *a, double least, size_t n);      /* -log max(a, least) */
+    void (*clip)(double *inout, double least, size_t n);                       /* to [least, 1 - least] */
+    void (*divide)(double *inout, const double *by, size_t n);                 /* 0 where by is 0 */
 
     /* Logits.  Softmax over classes with maximum `max` at class `arg`: e = exp(x - max), denominator 1 + rest with
      * rest = sum of e over the other classes, so that what is small is not rounded away. */
-    void (*logit_exp)(double *inout, const double *max);
-    void (*logit_rest)(const double *e, double c, const double *arg, double *rest); /* rest += e unless c is arg */
-    void (*softmax)(double *p, double *complement, const double *e, double c, const double *arg, const double *rest);
-    void (*log_softmax)(double *out, const double *x, const double *max, const double *rest); /* -log p */
-    void (*sigmoid)(double *p, double *complement, double *neglog_p, double *neglog_complement, const double *x);
+    void (*logit_exp)(double *inout, const double *max, size_t n);
+    void (*logit_rest)(const double *e, double c, const double *arg, double *rest,
+                       size_t n); /* rest += e unless c is arg */
+    void (*softmax)(double *p, double *complement, const double *e, double c, const double *arg, const double *rest,
+                    size_t n);
+    void (*log_softmax)(double *out, const double *x, const double *max, const double *rest, size_t n); /* -log p */
+    void (*sigmoid)(double *p, double *complement, double *neglog_p, double *neglog_complement, const double *x,
+                    size_t n);
 } mm_kernels;
 
 /* The table of the level that cpu.c chose. */

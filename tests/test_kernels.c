@@ -51,36 +51,36 @@ typedef struct results {
 
 static void run_arithmetic(const mm_kernels *k, const planes *p, results *r)
 {
-    k->square(r->d[0], p->a);
-    k->multiply(r->d[1], p->a, p->b);
-    k->distance(r->d[2], p->a, p->b);
+    k->square(r->d[0], p->a, MM_CHUNK);
+    k->multiply(r->d[1], p->a, p->b, MM_CHUNK);
+    k->distance(r->d[2], p->a, p->b, MM_CHUNK);
     for (int i = 0; i < 5; i++) {
         static const double gammas[] = {0.0, 1.0, 2.0, 0.75, 3.5};
 
         memcpy(r->d[3 + i], p->x, sizeof r->d[0]);
-        k->power(r->d[3 + i], p->a, gammas[i]);
+        k->power(r->d[3 + i], p->a, gammas[i], MM_CHUNK);
     }
-    k->complement(r->d[8], p->a);
-    k->neglog(r->d[9], p->a, 1e-7);
-    k->neglog(r->d[10], p->a, DBL_MIN);
+    k->complement(r->d[8], p->a, MM_CHUNK);
+    k->neglog(r->d[9], p->a, 1e-7, MM_CHUNK);
+    k->neglog(r->d[10], p->a, DBL_MIN, MM_CHUNK);
     memcpy(r->d[11], p->a, sizeof r->d[0]);
-    k->clip(r->d[11], 1e-5);
+    k->clip(r->d[11], 1e-5, MM_CHUNK);
     memcpy(r->d[12], p->x, sizeof r->d[0]);
-    k->divide(r->d[12], p->a);
+    k->divide(r->d[12], p->a, MM_CHUNK);
     memcpy(r->d[13], p->x, sizeof r->d[0]);
-    k->select(r->d[13], p->scored);
+    k->select(r->d[13], p->scored, MM_CHUNK);
     memcpy(r->d[14], p->x, sizeof r->d[0]);
-    k->add(r->d[14], p->a);
+    k->add(r->d[14], p->a, MM_CHUNK);
     memcpy(r->d[15], p->x, sizeof r->d[0]);
-    k->pick(r->d[15], p->a, p->label, 3.0f);
-    k->equals(r->d[16], p->label, 3.0f);
+    k->pick(r->d[15], p->a, p->label, 3.0f, MM_CHUNK);
+    k->equals(r->d[16], p->label, 3.0f, MM_CHUNK);
     memcpy(r->d[17], p->a, sizeof r->d[0]);
-    k->scale_bytes(r->d[17]);
-    r->flags[0] = k->in_range(p->a);
-    r->flags[1] = k->in_range(p->x);
-    r->flags[2] = k->is_binary(p->b);
-    r->flags[3] = k->is_binary(p->a);
-    r->flags[4] = k->finite(p->x);
+    k->scale_bytes(r->d[17], MM_CHUNK);
+    r->flags[0] = k->in_range(p->a, MM_CHUNK);
+    r->flags[1] = k->in_range(p->x, MM_CHUNK);
+    r->flags[2] = k->is_binary(p->b, MM_CHUNK);
+    r->flags[3] = k->is_binary(p->a, MM_CHUNK);
+    r->flags[4] = k->finite(p->x, MM_CHUNK);
 }
 
 static void run_logits(const mm_kernels *k, const planes *p, results *r)
@@ -88,37 +88,37 @@ static void run_logits(const mm_kernels *k, const planes *p, results *r)
     double *max = r->d[18], *arg = r->d[19], *rest = r->d[20];
 
     memcpy(max, p->a, sizeof r->d[0]);
-    k->track_max(p->x, 1.0, max, arg);
+    k->track_max(p->x, 1.0, max, arg, MM_CHUNK);
     memcpy(r->d[21], p->x, sizeof r->d[0]);
-    k->logit_exp(r->d[21], max);
-    k->logit_rest(r->d[21], 1.0, arg, rest);
-    k->softmax(r->d[22], r->d[23], r->d[21], 1.0, arg, rest);
-    k->log_softmax(r->d[24], p->x, max, rest);
-    k->sigmoid(r->d[25], r->d[26], r->d[27], r->d[28], p->x);
+    k->logit_exp(r->d[21], max, MM_CHUNK);
+    k->logit_rest(r->d[21], 1.0, arg, rest, MM_CHUNK);
+    k->softmax(r->d[22], r->d[23], r->d[21], 1.0, arg, rest, MM_CHUNK);
+    k->log_softmax(r->d[24], p->x, max, rest, MM_CHUNK);
+    k->sigmoid(r->d[25], r->d[26], r->d[27], r->d[28], p->x, MM_CHUNK);
 }
 
 static void run_sums(const mm_kernels *k, const planes *p, results *r)
 {
     double lanes[CLASSES * MM_LANES];
 
-    r->sums[0] = k->sum(p->a);
-    r->sums[1] = k->sum(p->x);
-    k->overlap(p->rows, p->label, 2.0f, r->sums + 2);
-    k->class_sums(p->x, p->label, CLASSES, lanes, r->sums + 5);
-    k->class_sums(p->x, p->label, 4, lanes, r->sums + 5 + CLASSES);
-    k->count_masks(p->a, 0.5, p->b, p->scored, r->counts);
-    k->pairs(p->label, p->arg, CLASSES, r->pair);
-    r->flags[5] = k->scan(p->rows, MM_CHUNK, 4, p->label, r->f[0], r->f[1], r->f[2]);
-    r->flags[6] = (int)k->off_one(r->f[1], p->label, 1e-3f);
+    r->sums[0] = k->sum(p->a, MM_CHUNK);
+    r->sums[1] = k->sum(p->x, MM_CHUNK);
+    k->overlap(p->rows, p->label, 2.0f, r->sums + 2, MM_CHUNK);
+    k->class_sums(p->x, p->label, CLASSES, lanes, r->sums + 5, MM_CHUNK);
+    k->class_sums(p->x, p->label, 4, lanes, r->sums + 5 + CLASSES, MM_CHUNK);
+    k->count_masks(p->a, 0.5, p->b, p->scored, r->counts, MM_CHUNK);
+    k->pairs(p->label, p->arg, CLASSES, r->pair, MM_CHUNK);
+    r->flags[5] = k->scan(p->rows, MM_CHUNK, 4, p->label, r->f[0], r->f[1], r->f[2], MM_CHUNK);
+    r->flags[6] = (int)k->off_one(r->f[1], p->label, 1e-3f, MM_CHUNK);
     memcpy(r->f[3], p->rows, sizeof r->f[0]);
-    k->blank(r->f[3], p->label);
-    k->widen(r->d[29], p->rows);
-    k->narrow(r->f[4], p->x);
+    k->blank(r->f[3], p->label, MM_CHUNK);
+    k->widen(r->d[29], p->rows, MM_CHUNK);
+    k->narrow(r->f[4], p->x, MM_CHUNK);
     memcpy(r->f[5], p->label, sizeof r->f[0]);
     k->keep_masked(r->f[5], p->bytes, MM_CHUNK - 5);
-    r->flags[7] = (int)k->scored_of(r->d[30], p->label);
-    r->flags[8] = k->onehot(p->b, 2.0f, r->f[5], r->d[31]);
-    r->flags[9] = k->onehot(p->a, 2.0f, r->f[5], r->d[31]);
+    r->flags[7] = (int)k->scored_of(r->d[30], p->label, MM_CHUNK);
+    r->flags[8] = k->onehot(p->b, 2.0f, r->f[5], r->d[31], MM_CHUNK);
+    r->flags[9] = k->onehot(p->a, 2.0f, r->f[5], r->d[31], MM_CHUNK);
 }
 
 static void run(const mm_kernels *k, const planes *p, results *r)
@@ -224,14 +224,14 @@ static void order_of_sums(void)
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(p);
     fill(p, 11);
-    CU_ASSERT_EQUAL(k->sum(p->x), lane_sum(p->x));
-    k->class_sums(p->x, p->label, CLASSES, lanes, sums);
+    CU_ASSERT_EQUAL(k->sum(p->x, MM_CHUNK), lane_sum(p->x));
+    k->class_sums(p->x, p->label, CLASSES, lanes, sums, MM_CHUNK);
     for (int c = 0; c < CLASSES; c++) {
         for (size_t i = 0; i < MM_CHUNK; i++)
             terms[i] = p->label[i] == (float)c ? p->x[i] : 0.0;
         CU_ASSERT_EQUAL(sums[c], lane_sum(terms));
     }
-    k->overlap(p->rows, p->label, 5.0f, overlap);
+    k->overlap(p->rows, p->label, 5.0f, overlap, MM_CHUNK);
     for (size_t i = 0; i < MM_CHUNK; i++)
         terms[i] = p->label[i] == 5.0f ? (double)p->rows[i] : 0.0;
     CU_ASSERT_EQUAL(overlap[2], lane_sum(terms));
@@ -246,7 +246,7 @@ static void activations(void)
 
     for (size_t i = 0; i < MM_CHUNK; i++)
         x[i] = ((double)i - 512.0) * 0.1;
-    k->sigmoid(p, q, lp, lq, x);
+    k->sigmoid(p, q, lp, lq, x, MM_CHUNK);
     for (size_t i = 0; i < MM_CHUNK; i++) {
         const long double right = 1.0L / (1.0L + expl(-(long double)x[i]));
         const long double other = 1.0L / (1.0L + expl((long double)x[i]));
