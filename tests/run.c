@@ -27,6 +27,8 @@
     X(history_merge) \
     X(history_rows) \
     X(history_sqlite) \
+    X(history_sqlite_read) \
+    X(history_sqlite_write) \
     X(history_thread) \
     X(input) \
     X(json) \
