@@ -40,6 +40,7 @@
     X(record_bytes) \
     X(reply) \
     X(request) \
+    X(sample) \
     X(scores) \
     X(status) \
     X(sums) \
