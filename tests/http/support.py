@@ -150,6 +150,8 @@ class Server:
         assert address is not None, f"no server: {self.noise or self.log}"
         self.port = int(address.rsplit(":", 1)[1])
         self.url = f"http://127.0.0.1:{self.port}"
+        if SLOW > 1:
+            self.get("/healthz")  # the thread sanitizer may lose a signal that comes before the loop's first turn
         return self
 
     def _read_log(self, stream, listening):
