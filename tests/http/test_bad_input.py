@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from support import bf16, eventually, frame, problem, responses, safetensors, small_file, softmax_case, zstd
+from support import SLOW, bf16, eventually, frame, problem, responses, safetensors, small_file, softmax_case, zstd
 
 GOOD = small_file()
 PROBS, LABEL = softmax_case()
@@ -495,7 +495,7 @@ def test_bombs(start, coding, pack):
     for _ in range(5):
         problem(server.post(bomb, {"Content-Encoding": coding}, run="bad", step="0"), 413)
         problem(server.post(zeros, {"Content-Encoding": coding}), 400)
-        assert server.peak() < (8 + 64) * 2**20
+        assert SLOW > 1 or server.peak() < (8 + 64) * 2**20
     assert server.get("/v1/runs/bad").status_code == 404
     assert server.score(GOOD)["images"] == 2
     assert server.metrics()[USED] == 0
@@ -553,5 +553,5 @@ def test_memory_is_back_after_all_that(server):
     """The last test of this file: no budget is held, and the process is small."""
     eventually(lambda: server.metrics()[USED] == 0)
     eventually(lambda: server.metrics()["maskmeter_http_inflight_requests"] == 1)  # the one that asks
-    assert server.rss() < 256 * 2**20
+    assert SLOW > 1 or server.rss() < 256 * 2**20
     assert server.get("/v1/runs").json()["runs"] == []

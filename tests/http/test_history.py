@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 import requests
-from support import bits, problem, safetensors, scores_of, softmax_case
+from support import SLOW, bits, problem, safetensors, scores_of, softmax_case
 
 PROBS, LABEL = softmax_case(images=4)
 SCORES = "dice,cross_entropy,tversky_loss(alpha=0.3,beta=0.7)"
@@ -349,7 +349,7 @@ def test_what_was_acknowledged_survives_a_kill(start, tmp_path):
         threads = [threading.Thread(target=writer, args=(number,)) for number in range(4)]
         for thread in threads:
             thread.start()
-        time.sleep(float(rng.uniform(0.02, 0.25)))
+        time.sleep(float(rng.uniform(0.02, 0.25)) * SLOW)
         server.kill()
         stop.set()
         for thread in threads:
