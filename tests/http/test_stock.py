@@ -1,4 +1,5 @@
 """test_stock.py - files of the stock safetensors writer and reader, where that package is installed."""
+
 import numpy as np
 import pytest
 from support import bits, data_tensors, safetensors, softmax_case
@@ -10,7 +11,7 @@ def test_files_of_the_stock_writer_work_unchanged(server):
     """Whatever order it puts the tensors in, and with the metadata that frameworks write."""
     probs, label = softmax_case()
     own = bits(server.score(safetensors({"pred": probs, "label": label})))
-    for metadata in (None, {"format": "pt"}, {"format": "np", "note": "\u03b1 \"quoted\" \\ \n"}):
+    for metadata in (None, {"format": "pt"}, {"format": "np", "note": '\u03b1 "quoted" \\ \n'}):
         assert bits(server.score(stock.save({"pred": probs, "label": label}, metadata=metadata))) == own
 
 
