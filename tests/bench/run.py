@@ -3,8 +3,7 @@
 usage: run.py BUILD [--only WORD,...] [--rounds N] [--json]
 
 Everything is measured in this run, on this machine, taking turns (ours, theirs, ours, ...), after one turn that warms
-up; the medians count.  PyTorch, MONAI and FastAPI are measured with the interpreter MM_BENCH_PYTHON (python3) when it
-has them.
+up; the medians count.  PyTorch, MONAI and FastAPI are measured when the interpreter MM_BENCH_PYTHON (this one) has them.
 """
 import argparse
 import contextlib
@@ -13,7 +12,6 @@ import os
 import pathlib
 import platform
 import re
-import shutil
 import signal
 import socket
 import statistics
@@ -220,7 +218,7 @@ def wait_for(found, process, seconds=60):
 class Bench:
     def __init__(self, build, rounds, scratch):
         self.build, self.rounds, self.scratch = build, rounds, scratch
-        self.python = shutil.which(os.environ.get("MM_BENCH_PYTHON", "python3")) or sys.executable
+        self.python = os.environ.get("MM_BENCH_PYTHON") or sys.executable
         self.bodies = {}
 
     def body(self, shape):
@@ -268,6 +266,7 @@ def near(values, others):
 
 
 def rows_sums(bench, report):
+    """Bare kernels are what the figure speaks of; a whole evaluation also checks every value and counts every pair."""
     for level in ("x86-64-v3", "x86-64-v4"):
         with bench.steps(MM_CPU=level) as steps:
             if steps.hello.strip() != level:
@@ -277,6 +276,7 @@ def rows_sums(bench, report):
                                            for step in ("read", "sums", f"score {SUMS_ONLY}")))  # fmt: skip
         report.times(f"sums of 4x256^3 F32, {level}: kernels", bare, "reading it", read, 0.8)
         report.times(f"  whole evaluation, scores={SUMS_ONLY}", whole, "reading it", read, 0.8)
+    report.note("reading it: every byte of pred and label once, in the same blocks, by as many threads.")
 
 
 def rows_torch(bench, report):
@@ -303,7 +303,8 @@ def rows_torch(bench, report):
         else:
             pair("", "MONAI DiceLoss", "monai_loss", 25)
             pair("", "DiceMetric path", "monai_metric", 250)
-        report.note(f"torch {here['torch']}, MONAI {here['monai']}, {THREADS} threads; values agree with ours.")
+        versions = ", ".join(f"{name} {version}" for name, version in here.items() if version)
+        report.note(f"{versions}, {THREADS} threads; their values agree with ours.")
 
 
 def expected(bench):
