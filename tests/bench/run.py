@@ -3,7 +3,8 @@
 usage: run.py BUILD [--only WORD,...] [--rounds N] [--json]
 
 Everything is measured in this run, on this machine, taking turns (ours, theirs, ours, ...), after one turn that warms
-up; the medians count.  PyTorch, MONAI and FastAPI are measured when the interpreter MM_BENCH_PYTHON (this one) has them.
+up; the medians count.  PyTorch, MONAI and FastAPI are measured when the interpreter MM_BENCH_PYTHON (this one)
+has them.
 """
 import argparse
 import contextlib
