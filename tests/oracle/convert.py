@@ -5,6 +5,7 @@ Usage: convert.py OUT_FOLDER FILE.npz...
 
 The arrays keep their names, shapes, types and bits.  Needs NumPy.
 """
+
 import json
 import pathlib
 import struct
