@@ -113,7 +113,7 @@ install: all                           ## copy the server and its systemd unit b
 suites := check-layers check-headers check-suites unit sanitize tsan valgrind fuzz http
 cpus   := scalar $(if $(x86_64),x86-64-v3 x86-64-v4)
 cxx     = $(CXX) -std=c++17 -I. -Wall -Wextra -Wpedantic -Werror
-pytest  = $(PYTHON) -B -m pytest -q -p no:cacheprovider
+pytest  = $(PYTHON) -B -m pytest -q -p no:cacheprovider --basetemp=$(BUILD)/pytest-$@
 # run_tests exits with 77, and says so, when this machine lacks the level.
 each_level = for cpu in $(cpus); do MM_CPU=$$cpu $1 || [ $$? = 77 ] || exit 1; done
 
@@ -148,7 +148,7 @@ sanitize: export UBSAN_OPTIONS = print_stacktrace=1
 sanitize: export MASKMETER_BIN = $(BUILD)/asan/maskmeter
 sanitize: export MASKMETER_TEST_SLOWNESS = 4
 sanitize:                              ## unit and HTTP tests under the address and undefined behaviour sanitizers
-	@$(sanitized) BUILD=$(BUILD)/asan SAN=address,undefined $(BUILD)/asan/maskmeter $(BUILD)/asan/run_tests
+	+@$(sanitized) BUILD=$(BUILD)/asan SAN=address,undefined $(BUILD)/asan/maskmeter $(BUILD)/asan/run_tests
 	@$(if $(SHORT),$(BUILD)/asan/run_tests,$(call each_level,$(BUILD)/asan/run_tests))
 	@$(pytest) tests/http
 
@@ -158,7 +158,7 @@ tsan: export TSAN_OPTIONS = ignore_noninstrumented_modules=1:allocator_may_retur
 tsan: export MASKMETER_BIN = $(BUILD)/tsan/maskmeter
 tsan: export MASKMETER_TEST_SLOWNESS = 8
 tsan:                                  ## unit and HTTP tests under the thread sanitizer
-	@$(sanitized) BUILD=$(BUILD)/tsan SAN=thread $(BUILD)/tsan/maskmeter $(BUILD)/tsan/run_tests
+	+@$(sanitized) BUILD=$(BUILD)/tsan SAN=thread $(BUILD)/tsan/maskmeter $(BUILD)/tsan/run_tests
 	@$(if $(SHORT),setarch -R $(BUILD)/tsan/run_tests,$(call each_level,setarch -R $(BUILD)/tsan/run_tests))
 	@setarch -R $(pytest) tests/http
 
@@ -178,7 +178,7 @@ valgrind:                              ## unit and HTTP tests under valgrind
 
 fuzz_seconds = $(if $(SHORT),10,600)
 fuzz:                                  ## each fuzzer on its corpus, then on what it makes of it
-	@$(sanitized) BUILD=$(BUILD)/fuzz SAN=fuzzer-no-link,address,undefined $(fuzzers:$(BUILD)/%=$(BUILD)/fuzz/%)
+	+@$(sanitized) BUILD=$(BUILD)/fuzz SAN=fuzzer-no-link,address,undefined $(fuzzers:$(BUILD)/%=$(BUILD)/fuzz/%)
 	@for f in $(notdir $(fuzzers)); do mkdir -p $(BUILD)/corpus/$$f; \
 	    $(BUILD)/fuzz/tests/fuzz/$$f -max_total_time=$(fuzz_seconds) -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
 	        $(BUILD)/corpus/$$f tests/fuzz/corpus/$${f#fuzz_} > $(BUILD)/$$f.log 2>&1 || { cat $(BUILD)/$$f.log; exit 1; }; \
