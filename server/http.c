@@ -567,10 +567,11 @@ static void log_request(const request *r, double seconds, int left)
         {"ms", NULL, seconds * 1e3},
         {"bytes_in", NULL, (double)call->body_bytes},
         {"bytes_out", NULL, (double)call->answer.size},
-        {"outcome", left ? "client left" : "answered", 0.0},
+        {"outcome", "client left", 0.0},
     };
+    const size_t count = sizeof fields / sizeof fields[0];
 
-    mm_log_line(call->server->log, MM_LOG_INFO, "request", fields, sizeof fields / sizeof fields[0]);
+    mm_log_line(call->server->log, MM_LOG_INFO, "request", fields, left ? count : count - 1);
 }
 
 static void count_request(const request *r, int left)

@@ -61,30 +61,64 @@ static size_t escape(unsigned char c, char out[8])
     return 1;
 }
 
+static int is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
 /* At most MM_LOG_STRING_MAX bytes as escaped, cut between characters. */
 static void put_string(struct line *line, const char *text)
 {
     char out[MM_LOG_STRING_MAX + 8];
-    size_t filled = 0, whole = 0; /* up to `whole` the characters are complete */
+    size_t filled = 0, whole = 0, plain = 0; /* up to `whole` the characters are complete */
 
+    while (plain < MM_LOG_STRING_MAX && is_plain((unsigned char)text[plain]))
+        plain++;
+    put(line, "\"", 1);
+    if (text[plain] == '\0') { /* most are short and plain */
+        put(line, text, plain);
+        put(line, "\"", 1);
+        return;
+    }
     while (*text != '\0' && filled <= MM_LOG_STRING_MAX) {
         if (((unsigned char)*text & 0xC0) != 0x80)
             whole = filled;
         filled += escape((unsigned char)*text++, out + filled);
     }
-    put(line, "\"", 1);
     put(line, out, filled <= MM_LOG_STRING_MAX ? filled : whole);
     put(line, "\"", 1);
 }
 
+/* Decimal digits of a whole number, at least `least` of them. */
+static void put_whole(struct line *line, uint64_t number, int least)
+{
+    char text[24];
+    size_t at = sizeof text;
+
+    for (; number > 0 || least > 0; number /= 10, least--)
+        text[--at] = (char)('0' + number % 10);
+    put(line, text + at, sizeof text - at);
+}
+
+/* Three decimals are enough for a log: numbers are counts, bytes and milliseconds.  printf() would take most of the
+ * time that a line costs. */
 static void put_number(struct line *line, double number)
 {
-    char text[32];
+    const double size = fabs(number);
+    uint64_t thousandths;
 
-    if (isfinite(number))
-        put(line, text, (size_t)snprintf(text, sizeof text, "%.10g", number));
-    else
+    if (!(size < 1e15)) {
         put(line, "null", 4);
+        return;
+    }
+    thousandths = (uint64_t)(size * 1000.0 + 0.5);
+    if (number < 0)
+        put(line, "-", 1);
+    put_whole(line, thousandths / 1000, 1);
+    if (thousandths % 1000 == 0)
+        return;
+    put(line, ".", 1);
+    put_whole(line, thousandths % 1000, 3);
 }
 
 static const char *level_name(mm_log_level level)
@@ -97,16 +131,20 @@ static const char *level_name(mm_log_level level)
 /* The stamp of a second is made once. */
 static void put_time(mm_log *log, struct line *line)
 {
+    static const char name[] = "{\"time\":\"";
     struct timespec now;
     struct tm parts;
-    char text[64];
 
     (void)clock_gettime(CLOCK_REALTIME, &now);
     if (now.tv_sec != log->second && gmtime_r(&now.tv_sec, &parts) != NULL) {
         (void)strftime(log->stamp, sizeof log->stamp, "%Y-%m-%dT%H:%M:%S", &parts);
         log->second = now.tv_sec;
     }
-    put(line, text, (size_t)snprintf(text, sizeof text, "{\"time\":\"%s.%03ldZ\"", log->stamp, now.tv_nsec / 1000000));
+    put(line, name, sizeof name - 1);
+    put(line, log->stamp, strlen(log->stamp));
+    put(line, ".", 1);
+    put_whole(line, (uint64_t)now.tv_nsec / 1000000, 3);
+    put(line, "Z\"", 2);
 }
 
 static void flush(mm_log *log)

@@ -16,7 +16,7 @@ typedef enum mm_log_level { MM_LOG_DEBUG, MM_LOG_INFO, MM_LOG_WARNING, MM_LOG_ER
 #define MM_LOG_LINE_MAX   2048 /* bytes of one line, the newline included */
 #define MM_LOG_STRING_MAX 512  /* bytes of one string, escaped; the rest is cut */
 
-/* A field of a line: text when `text` is not NULL, else a number. */
+/* A field of a line: text when `text` is not NULL, else a number, shown to three decimals (null from 1e15 on). */
 typedef struct mm_field {
     const char *name;
     const char *text;

@@ -83,6 +83,34 @@ static void test_line(void)
     close_sink(&s);
 }
 
+static void test_numbers(void)
+{
+    static const struct {
+        double number;
+        const char *text;
+    } cases[] = {{0, "0"},         {7, "7"},       {-12, "-12"},       {0.5, "0.5"},
+                 {0.001, "0.001"}, {1.0004, "1"},  {-0.25, "-0.25"},   {123456789012, "123456789012"},
+                 {99.9996, "100"}, {1e15, "null"}, {INFINITY, "null"}, {NAN, "null"}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const mm_field field = {"n", NULL, cases[i].number};
+        cJSON *line, *item;
+        int is_null;
+        sink s;
+
+        open_sink(&s, MM_LOG_INFO);
+        mm_log_line(s.log, MM_LOG_INFO, "number", &field, 1);
+        line = first_line(&s);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(line);
+        item = cJSON_GetObjectItem(line, "n");
+        is_null = strcmp(cases[i].text, "null") == 0;
+        CU_ASSERT_EQUAL(cJSON_IsNull(item) != 0, is_null);
+        CU_ASSERT_TRUE(is_null || cJSON_GetNumberValue(item) == strtod(cases[i].text, NULL));
+        cJSON_Delete(line);
+        close_sink(&s);
+    }
+}
+
 static void test_levels(void)
 {
     sink s;
@@ -217,13 +245,10 @@ static void test_closed_descriptor(void)
 }
 
 static CU_TestInfo tests[] = {
-    {"a line", test_line},
-    {"levels", test_levels},
-    {"gathering", test_gathering},
-    {"caps", test_caps},
-    {"cut between characters", test_cut_between_characters},
-    {"threads", test_threads},
-    {"a closed descriptor", test_closed_descriptor},
+    {"a line", test_line},     {"numbers", test_numbers},
+    {"levels", test_levels},   {"gathering", test_gathering},
+    {"caps", test_caps},       {"cut between characters", test_cut_between_characters},
+    {"threads", test_threads}, {"a closed descriptor", test_closed_descriptor},
     CU_TEST_INFO_NULL,
 };
 
