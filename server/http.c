@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "server/admission.h"
+#include "server/body.h"
 #include "server/config.h"
 #include "server/connections.h"
 #include "server/http_check.h"
@@ -39,13 +40,9 @@ typedef struct request {
     int64_t began, body_began; /* ns */
     mm_heads heads;
 
-    mm_buffer *buffer;
-    size_t filled;
-    mm_coding *coding;
-    size_t reserved; /* by mm_call_reserve() and for the decoder */
-    int fault;       /* HTTP status of a body that turned out bad: the rest is read and dropped */
-    mm_problem problem;
-    char target[]; /* as the client sent it */
+    mm_body body;
+    size_t reserved; /* by mm_call_reserve() */
+    char target[];   /* as the client sent it */
 } request;
 
 struct mm_http {
@@ -255,23 +252,6 @@ static int refuse_memory(request *r)
     return refuse_text(r, 503, "no memory is left for this body; try again");
 }
 
-/* Room for the body: all of it, or for a coded one a guess that grows. */
-static int admit_body(request *r, const char *coding)
-{
-    mm_admission *admission = r->call.server->admission;
-    const size_t limit = (size_t)r->call.server->config->max_body, length = (size_t)r->heads.length;
-    size_t room = length > 0 ? length : 1;
-
-    if (mm_wire_new(&r->call.wire) != MM_WIRE_OK)
-        return refuse_memory(r);
-    if (coding != NULL) {
-        room = length > limit / 4 ? limit : 4 * length;
-        if (!mm_call_reserve(&r->call, mm_coding_memory(coding)) || mm_coding_new(&r->coding, coding) != MM_WIRE_OK)
-            return refuse_memory(r);
-    }
-    return mm_buffer_take(&r->buffer, admission, room) == MM_OK ? 1 : refuse_memory(r);
-}
-
 static int check_body_headers(request *r, const char **coding)
 {
     const uint64_t limit = (uint64_t)r->call.server->config->max_body;
@@ -305,7 +285,10 @@ static int check_body(request *r)
         if (call->answer.status != 0)
             return 0;
     }
-    return admit_body(r, coding);
+    if (mm_body_open(&r->body, call->server->admission, (size_t)call->server->config->max_body, r->heads.length,
+                     coding) != MM_OK)
+        return refuse_memory(r);
+    return 1;
 }
 
 /* Everything that can be known before the body.  0: the answer is set. */
@@ -323,120 +306,29 @@ static int check_and_admit(request *r, const char *method, const char *version)
 
 /* ----------------------------------------------------------------------- body */
 
-static void drop_body(request *r)
-{
-    mm_buffer_give(r->call.server->admission, r->buffer, r->filled);
-    r->buffer = NULL;
-}
-
-/* The rest of the body will be read and dropped. */
-static void set_fault(request *r, mm_wire_status status)
-{
-    static const int http[] = {
-        [MM_WIRE_BAD_FILE] = 400, [MM_WIRE_BAD_TENSOR] = 422, [MM_WIRE_TOO_LARGE] = 413, [MM_WIRE_NO_MEMORY] = 503};
-
-    r->fault = http[status];
-    if (status == MM_WIRE_NO_MEMORY)
-        (void)snprintf(r->problem.text, sizeof r->problem.text, "no memory is left for this body; try again");
-    drop_body(r);
-}
-
-static int is_fault(mm_wire_status status)
-{
-    return status != MM_WIRE_OK && status != MM_WIRE_MORE;
-}
-
-static void feed(request *r)
-{
-    const mm_wire_status status = mm_wire_feed(r->call.wire, r->buffer->data, r->filled, &r->problem);
-
-    if (is_fault(status))
-        set_fault(r, status);
-}
-
-static mm_wire_status too_large(request *r)
-{
-    (void)snprintf(r->problem.text, sizeof r->problem.text, "the decoded body is larger than the limit of %lld bytes",
-                   (long long)r->call.server->config->max_body);
-    return MM_WIRE_TOO_LARGE;
-}
-
-/* The decoder has filled the buffer: twice the room, or as much as the file's own header says. */
-static mm_wire_status enlarge(request *r)
-{
-    const size_t limit = (size_t)r->call.server->config->max_body, room = r->buffer->room;
-    const size_t whole = mm_wire_size(r->call.wire);
-    size_t next = room > limit / 2 ? limit : 2 * room;
-
-    if (room >= limit || whole > limit)
-        return too_large(r);
-    if (next < MM_SMALL_BODY)
-        next = MM_SMALL_BODY < limit ? MM_SMALL_BODY : limit;
-    if (whole > room && whole < next)
-        next = whole;
-    return mm_buffer_grow(r->call.server->admission, r->buffer, next) == MM_OK ? MM_WIRE_OK : MM_WIRE_NO_MEMORY;
-}
-
-static void decode(request *r, const unsigned char *bytes, size_t size)
-{
-    mm_wire_status status;
-    size_t used;
-
-    do {
-        status =
-            mm_coding_feed(r->coding, bytes, size, &used, r->buffer->data, r->buffer->room, &r->filled, &r->problem);
-        bytes += used;
-        size -= used;
-        if (status == MM_WIRE_OK || status == MM_WIRE_TOO_LARGE)
-            feed(r); /* what is there shows early whether the rest is wanted */
-        if (r->fault != 0)
-            return;
-        if (status != MM_WIRE_TOO_LARGE)
-            break;
-        status = enlarge(r);
-    } while (status == MM_WIRE_OK);
-    if (is_fault(status))
-        set_fault(r, status);
-}
-
 static void receive(request *r, const char *bytes, size_t size)
 {
     if (r->call.body_bytes == 0)
         r->body_began = now_ns();
     r->call.body_bytes += size;
     r->connection->received += size;
-    if (r->fault != 0)
-        return;
-    if (r->coding != NULL) {
-        decode(r, (const unsigned char *)bytes, size);
-    } else if (size > r->buffer->room - r->filled) {
-        set_fault(r, MM_WIRE_BAD_FILE); /* more than Content-Length: the parser does not let that happen */
-    } else {
-        memcpy(r->buffer->data + r->filled, bytes, size);
-        r->filled += size;
-        feed(r);
-    }
+    mm_body_receive(&r->body, bytes, size);
 }
 
 /* The body has ended.  0: the answer is set. */
 static int end_body(request *r)
 {
     mm_call *call = &r->call;
-    mm_wire_status status = MM_WIRE_OK;
+    const int fault = mm_body_end(&r->body);
 
     mm_stats_body(call->server->stats, call->body_bytes);
-    if (r->fault == 0 && r->coding != NULL)
-        status = mm_coding_end(r->coding, &r->problem);
-    if (r->fault == 0 && !is_fault(status))
-        status = mm_wire_end(call->wire, r->buffer->data, r->filled, &r->problem);
-    if (r->fault == 0 && status != MM_WIRE_OK)
-        set_fault(r, status);
-    if (r->fault != 0) {
-        call->answer.retry_after = r->fault == 503;
-        return refuse(r, r->fault, &r->problem);
+    if (fault != 0) {
+        call->answer.retry_after = fault == 503;
+        return refuse(r, fault, &r->body.problem);
     }
-    call->body = r->buffer->data;
-    call->body_size = r->filled;
+    call->wire = r->body.wire;
+    call->body = r->body.buffer->data;
+    call->body_size = r->body.filled;
     call->receive_ms = call->body_bytes > 0 ? (double)(now_ns() - r->body_began) * 1e-6 : 0.0;
     return 1;
 }
@@ -595,9 +487,7 @@ static void free_request(request *r)
 
     if (call->state_free != NULL)
         call->state_free(call->state);
-    mm_wire_free(call->wire);
-    mm_coding_free(r->coding);
-    drop_body(r);
+    mm_body_close(&r->body);
     if (r->reserved > 0)
         mm_admission_release(call->server->admission, r->reserved);
     mm_query_free(&call->query);

@@ -18,6 +18,7 @@
 #define SUITES(X) \
     X(address) \
     X(admission) \
+    X(body) \
     X(client) \
     X(cmd_eval) \
     X(coding) \
