@@ -13,7 +13,8 @@ HARD  := -fstack-protector-strong -fPIE $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIF
 BASE   = -std=c11 -I. -ffp-contract=off -fno-fast-math -MMD -MP $(WARN) $(HARD) $(CFLAGS) \
          $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 SYSTEM = -D_GNU_SOURCE
-KERNEL = -O3 -fno-math-errno -fno-trapping-math
+# _FORTIFY_SOURCE hides the bit casts of the kernels (memcpy of a known size) from the vectoriser.
+KERNEL = -U_FORTIFY_SOURCE -O3 -fno-math-errno -fno-trapping-math
 LINK   = -fopenmp -pie -Wl,-z,relro,-z,now
 libs  := libmicrohttpd libuv sqlite3 libzstd zlib
 LDLIBS = $(shell pkg-config --libs $(libs)) -lcjson -lpthread -lm

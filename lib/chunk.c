@@ -9,8 +9,6 @@
 #include <float.h>
 #include <string.h>
 
-#define SUM_TOLERANCE 1e-3f /* how far from 1 the probabilities of a voxel may add up before a warning */
-
 size_t mm_chunk_first(size_t chunk)
 {
     return chunk * MM_CHUNK;
@@ -96,8 +94,12 @@ static void load_index_labels(const place *here)
     drop_masked(here);
     if (bad)
         mm_chunk_find_bad_label(pass, here->image, here->chunk, here->s->label);
-    here->s->scored_count = pass->k->scored_of(here->s->scored, here->s->label, here->s->length);
     here->s->labels_hard = 1;
+    pass->k->widen(here->s->wide_label, here->s->label, here->s->length);
+    if (pass->way == MM_WAY_FAST && !bad && !pass->has_mask && !pass->has_ignore && here->n == here->s->length)
+        here->s->scored_count = here->n; /* all of them: nobody will look at the plane */
+    else
+        here->s->scored_count = pass->k->scored_of(here->s->scored, here->s->label, here->s->length);
 }
 
 /* The plane g of class c, checked, 0 where not scored. */
@@ -140,6 +142,7 @@ static void load_onehot_labels(const place *here)
         s->label[i] = s->scored[i] != 0.0 ? (float)s->rest[i] : -1.0f;
     }
     s->labels_hard = !soft;
+    k->widen(s->wide_label, s->label, s->length);
 }
 
 static void load_labels(const place *here)
@@ -186,6 +189,10 @@ static void count_pairs(const place *here)
     s->task_scored += s->scored_count;
     if (pass->confusion_classes == 0) {
         count_margins(pass, s);
+        return;
+    }
+    if (pass->confusion_classes <= MM_FEW_PAIRS) {
+        pass->k->count_few_pairs(s->label, s->pred, (unsigned)pass->confusion_classes, s->table, s->length);
         return;
     }
     const size_t size = table_size(pass), next = table_count(pass) == 4 ? size : 0;
@@ -303,22 +310,20 @@ static const float *float_rows(const place *here, size_t *stride)
     return rows;
 }
 
-/* Counts the voxels whose probabilities do not add up to 1, from the plane row_total. */
-static void note_off_one(const place *here)
+/* Notes `count` voxels of this chunk whose probabilities do not add up to 1; the first is looked for in the plane
+ * row_total. */
+static void note_off_one(const place *here, size_t count)
 {
     mm_pass *pass = here->pass;
     const mm_scratch *s = here->s;
 
-    if (pass->shape.pred_kind != MM_PROBS)
-        return;
-    const size_t count = pass->k->off_one(s->row_total, s->label, SUM_TOLERANCE, s->length);
-    if (count == 0)
+    if (pass->shape.pred_kind != MM_PROBS || count == 0)
         return;
     atomic_fetch_add_explicit(&pass->off_one_count, count, memory_order_relaxed);
     for (size_t i = 0; i < here->n; i++) {
         const float off = s->row_total[i] - 1.0f;
 
-        if (s->label[i] >= 0.0f && (off > SUM_TOLERANCE || off < -SUM_TOLERANCE)) {
+        if (s->label[i] >= 0.0f && (off > MM_SUM_TOLERANCE || off < -MM_SUM_TOLERANCE)) {
             const size_t voxel = mm_chunk_first(here->chunk) + i;
 
             mm_atomic_lower(&pass->off_one_first,
@@ -326,6 +331,17 @@ static void note_off_one(const place *here)
             return;
         }
     }
+}
+
+/* The plane row_total of float rows, in the order of scan(). */
+static void add_rows(const place *here, const float *rows, size_t stride)
+{
+    mm_scratch *s = here->s;
+
+    memset(s->row_total, 0, s->length * sizeof *s->row_total);
+    for (size_t c = 0; c < here->pass->shape.classes; c++)
+        for (size_t i = 0; i < s->length; i++)
+            s->row_total[i] += rows[c * stride + i];
 }
 
 /* Sums of the label alone, where it has a class axis; of an index map the counts say them. */
@@ -337,7 +353,7 @@ static void label_only_columns(const place *here)
 
     for (size_t i = 0; i < 2; i++)
         if (columns[i] >= 0)
-            pass->k->class_sums(here->s->scored, here->s->label, classes, here->s->rows,
+            pass->k->class_sums(here->s->scored, here->s->wide_label, classes, here->s->rows,
                                 here->sums + (size_t)columns[i] * classes, here->s->length);
 }
 
@@ -355,7 +371,7 @@ static void run_fast(const place *here)
     const mm_kernels *k = pass->k;
     const mm_columns *columns = &pass->columns;
     mm_scratch *s = here->s;
-    size_t stride;
+    size_t stride, off_one;
 
     load_labels(here);
     if (!s->labels_hard) {
@@ -364,14 +380,16 @@ static void run_fast(const place *here)
     }
     const float *rows = float_rows(here, &stride);
 
-    if (k->scan(rows, stride, pass->shape.classes, s->label, s->pred, s->row_total, s->at_label, s->length))
+    if (k->scan(rows, stride, pass->shape.classes, s->label, s->pred, s->at_label, &off_one, s->length))
         mm_chunk_find_bad_pred(pass, here->image, here->chunk, s->label);
-    note_off_one(here);
+    if (off_one > 0)
+        add_rows(here, rows, stride);
+    note_off_one(here, off_one);
     count_pairs(here);
     for (size_t c = 0; c < pass->shape.classes && (columns->p >= 0 || columns->pp >= 0 || columns->pg >= 0); c++) {
         double sums[3];
 
-        k->overlap(rows + c * stride, s->label, (float)c, sums, s->length);
+        k->overlap(rows + c * stride, s->wide_label, (double)c, sums, s->length);
         put(here, columns->p, c, sums[0]);
         put(here, columns->pp, c, sums[1]);
         put(here, columns->pg, c, sums[2]);
@@ -521,7 +539,7 @@ static void run_rows(const place *here)
     walk_maximum(here);
     k->narrow(s->pred, s->best, s->length);
     k->narrow(s->row_total, s->total, s->length);
-    note_off_one(here);
+    note_off_one(here, k->off_one(s->row_total, s->label, MM_SUM_TOLERANCE, s->length));
     count_pairs(here);
     if (here->pass->columns.count == 0)
         return;

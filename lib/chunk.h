@@ -30,7 +30,7 @@ typedef struct mm_columns {
     size_t per_class[MM_MAX_STATS]; /* MM_SUM_AD, NEG, LOGP, LOGQ: a term of every class */
     size_t per_class_count;
     int normalize; /* some column has MM_STAT_NORMALIZE */
-    int negative; /* some column takes -log(1-q) */
+    int negative;  /* some column takes -log(1-q) */
 } mm_columns;
 
 /* How pred and label are read. */
@@ -85,8 +85,9 @@ typedef struct mm_scratch {
     double max[MM_CHUNK], best[MM_CHUNK], rest[MM_CHUNK], total[MM_CHUNK], ones[MM_CHUNK];
     double at_p[MM_CHUNK], at_q[MM_CHUNK], at_exact[MM_CHUNK]; /* p, q, exact_p of the label's class */
 
-    float label[MM_CHUNK]; /* class of the label, -1: not scored */
-    float pred[MM_CHUNK];  /* class of the prediction */
+    float label[MM_CHUNK];       /* class of the label, -1: not scored */
+    double wide_label[MM_CHUNK]; /* the same */
+    float pred[MM_CHUNK];        /* class of the prediction */
     float at_label[MM_CHUNK], row_total[MM_CHUNK];
     unsigned pair[MM_CHUNK];
 

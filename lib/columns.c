@@ -166,6 +166,6 @@ void mm_columns_label(const mm_pass *pass, mm_scratch *s, double *sums)
         const size_t column = pass->columns.at_label[i];
 
         positive_term(pass, s, &pass->columns.stats[column]);
-        pass->k->class_sums(s->term, s->label, classes, s->rows, sums + column * classes, s->length);
+        pass->k->class_sums(s->term, s->wide_label, classes, s->rows, sums + column * classes, s->length);
     }
 }

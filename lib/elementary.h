@@ -53,8 +53,9 @@ static inline double mm_exp_of(double x)
     return x < -708.0 ? 0.0 : value;
 }
 
-/* x = 2^k z, z in [sqrt(1/2), sqrt(2)); log z = 2 artanh s, s = (z-1)/(z+1), |s| <= 0.1716: series to s^17.
- * x positive, finite and normal. */
+/* x = 2^k z, z in [sqrt(1/2), sqrt(2)); log z = 2 artanh s = 2s + s T(s^2), s = (z-1)/(z+1), s^2 <= 0.02944.
+ * T is w times the polynomial that agrees with its series 2w/3 + 2w^2/5 + ... at the six Chebyshev nodes of
+ * [0, 0.02944]: relative error of log z below 7e-16.  x positive, finite and normal. */
 static inline double mm_log_of(double x)
 {
     const uint64_t bits = mm_bits_of(x);
@@ -65,10 +66,11 @@ static inline double mm_log_of(double x)
     const double z = mm_of_bits(bits - (biased << 52) + (1023ull << 52));
     const double s = (z - 1.0) / (z + 1.0);
     const double w = s * s;
-    const double w2 = w * w, w4 = w2 * w2;
-    const double low = (2.0 / 3 + w * (2.0 / 5)) + w2 * (2.0 / 7 + w * (2.0 / 9));
-    const double high = (2.0 / 11 + w * (2.0 / 13)) + w2 * (2.0 / 15 + w * (2.0 / 17));
-    const double tail = w * (low + w4 * high);
+    const double w2 = w * w;
+    const double low = 0x1.55555555553b8p-1 + w * 0x1.9999999b8677ap-2;
+    const double middle = 0x1.2492462af84abp-2 + w * 0x1.c71fccd953895p-3;
+    const double high = 0x1.7382dbfa1ce75p-3 + w * 0x1.546a3155bacbfp-3;
+    const double tail = w * (low + w2 * (middle + w2 * high));
 
     return k * MM_LN2_HIGH + (2.0 * s + (s * tail + k * MM_LN2_LOW));
 }

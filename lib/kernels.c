@@ -26,10 +26,12 @@ static double fold(double lanes[MM_LANES])
 
 /* ------------------------------------------------- float planes: the fast way */
 
-static int scan(const float *rows, size_t stride, size_t classes, const float *label, float *arg, float *total,
-                float *at_label, size_t n)
+/* A bad value shows in one of three ways: a sign, a maximum above 1, or a sum that is not a number. */
+static int scan(const float *rows, size_t stride, size_t classes, const float *label, float *arg, float *at_label,
+                size_t *off_one, size_t n)
 {
-    int32_t wrong[MM_LANES] = {0}, any = 0;
+    int32_t sign[MM_LANES] = {0}, wrong[MM_LANES] = {0}, off[MM_LANES] = {0}, any = 0;
+    size_t count = 0;
 
     for (size_t i = 0; i < n; i += MM_LANES) {
         float best[MM_LANES], which[MM_LANES] = {0}, all[MM_LANES] = {0}, at[MM_LANES] = {0};
@@ -43,26 +45,36 @@ static int scan(const float *rows, size_t stride, size_t classes, const float *l
             __builtin_prefetch(row + MM_CHUNK);
             for (size_t l = 0; l < MM_LANES; l++) {
                 const float v = row[l];
+                int32_t bits;
 
-                wrong[l] |= (int32_t)(!(v >= 0.0f)) | (int32_t)(!(v <= 1.0f));
+                memcpy(&bits, &v, sizeof bits);
+                sign[l] |= bits;
                 which[l] = v > best[l] ? index : which[l];
                 best[l] = v > best[l] ? v : best[l];
                 all[l] += v;
                 at[l] = label[i + l] == index ? v : at[l];
             }
         }
+        for (size_t l = 0; l < MM_LANES; l++) {
+            const float from_one = all[l] - 1.0f;
+
+            wrong[l] |= (int32_t)(!(best[l] <= 1.0f)) | (int32_t)(!(all[l] >= 0.0f));
+            off[l] += (label[i + l] >= 0.0f) & ((from_one > MM_SUM_TOLERANCE) | (from_one < -MM_SUM_TOLERANCE));
+        }
         memcpy(arg + i, which, sizeof which);
-        memcpy(total + i, all, sizeof all);
         memcpy(at_label + i, at, sizeof at);
     }
-    for (size_t l = 0; l < MM_LANES; l++)
-        any |= wrong[l];
+    for (size_t l = 0; l < MM_LANES; l++) {
+        any |= wrong[l] | (sign[l] < 0);
+        count += (size_t)off[l];
+    }
+    *off_one = count;
     return any != 0;
 }
 
 /* The prefetch reaches into the same row of the next chunk: rows lie far apart, and hardware prefetchers stop at the
  * end of a page, which is where a row of floats ends. */
-static void overlap(const float *p, const float *label, float c, double sums[3], size_t n)
+static void overlap(const float *p, const double *label, double c, double sums[3], size_t n)
 {
     double sp[MM_LANES] = {0}, spp[MM_LANES] = {0}, spg[MM_LANES] = {0};
 
@@ -73,7 +85,7 @@ static void overlap(const float *p, const float *label, float c, double sums[3],
 
             sp[l] += v;
             spp[l] += v * v;
-            spg[l] += (double)(label[i + l] == c ? p[i + l] : 0.0f);
+            spg[l] += label[i + l] == c ? v : 0.0;
         }
     }
     sums[0] = fold(sp);
@@ -105,6 +117,27 @@ static void pairs(const float *label, const float *pred, unsigned classes, unsig
 
     for (size_t i = 0; i < n; i++)
         out[i] = (unsigned)(label[i] < 0.0f ? none : (int)label[i] * width + (int)pred[i]);
+}
+
+#define COUNT_BLOCK 128 /* byte counters cannot overflow in it */
+
+static void count_few_pairs(const float *label, const float *pred, unsigned classes, uint32_t *table, size_t n)
+{
+    const int width = (int)classes, none = width * width;
+    unsigned char pair[MM_CHUNK];
+    const size_t padded = (n + COUNT_BLOCK - 1) / COUNT_BLOCK * COUNT_BLOCK;
+
+    for (size_t i = 0; i < n; i++)
+        pair[i] = (unsigned char)(label[i] < 0.0f ? none : (int)label[i] * width + (int)pred[i]);
+    memset(pair + n, none, padded - n);
+    for (int cell = 0; cell < none; cell++)
+        for (size_t i = 0; i < padded; i += COUNT_BLOCK) {
+            unsigned char count = 0;
+
+            for (size_t l = 0; l < COUNT_BLOCK; l++)
+                count = (unsigned char)(count + (pair[i + l] == (unsigned char)cell));
+            table[cell] += count;
+        }
 }
 
 /* ----------------------------------------------------------------- loading */
@@ -216,6 +249,17 @@ static void load_f64(double *out, const unsigned char *in, mm_dtype dtype, size_
         out[i] = 0;
 }
 
+/* All bytes are classes: the common case of an index map. */
+static int all_classes(const unsigned char *in, size_t n, unsigned classes)
+{
+    const unsigned most = classes < 256 ? classes - 1 : 255;
+    unsigned char wrong = 0;
+
+    for (size_t i = 0; i < n; i++)
+        wrong |= in[i] > (unsigned char)most;
+    return !wrong;
+}
+
 /* A label of `type`, compared in `wide`, which holds all its values; `none` when nothing of the type is ignored. */
 #define INDEX_LOOP(type, wide)                                                                                         \
     do {                                                                                                               \
@@ -239,6 +283,11 @@ static int load_index(float *label, const unsigned char *in, mm_dtype dtype, siz
 {
     for (size_t i = n; i < mm_plane_length(n); i++)
         label[i] = -1.0f;
+    if (dtype == MM_U8 && stride == 1 && !has_ignore && all_classes(in, n, classes)) {
+        for (size_t i = 0; i < n; i++)
+            label[i] = (float)in[i];
+        return 0;
+    }
     switch (dtype) {
     case MM_I8:
         INDEX_LOOP(int8_t, int32_t);
@@ -272,27 +321,29 @@ static double sum(const double *terms, size_t n)
 
 #define FEW_CLASSES 16 /* up to here one vector pass per class beats one scalar pass over all */
 
-/* A select written as a product, which every compiler turns into vector code; terms are finite. */
-static double sum_of_class(const double *terms, const float *label, float c, size_t n)
+static double sum_of_class(const double *terms, const double *label, double c, size_t n)
 {
     double lanes[MM_LANES] = {0};
 
     for (size_t i = 0; i < n; i += MM_LANES)
-        for (size_t l = 0; l < MM_LANES; l++)
-            lanes[l] += terms[i + l] * (double)(label[i + l] == c);
+        for (size_t l = 0; l < MM_LANES; l++) {
+            const double v = terms[i + l];
+
+            lanes[l] += label[i + l] == c ? v : 0.0;
+        }
     return fold(lanes);
 }
 
-static void class_sums(const double *terms, const float *label, size_t classes, double *lanes, double *out, size_t n)
+static void class_sums(const double *terms, const double *label, size_t classes, double *lanes, double *out, size_t n)
 {
     if (classes <= FEW_CLASSES) {
         for (size_t c = 0; c < classes; c++)
-            out[c] = sum_of_class(terms, label, (float)c, n);
+            out[c] = sum_of_class(terms, label, (double)c, n);
         return;
     }
     memset(lanes, 0, classes * MM_LANES * sizeof *lanes);
     for (size_t i = 0; i < n; i++)
-        if (label[i] >= 0)
+        if (label[i] >= 0.0)
             lanes[(size_t)label[i] * MM_LANES + i % MM_LANES] += terms[i];
     for (size_t c = 0; c < classes; c++)
         out[c] = fold(lanes + c * MM_LANES);
@@ -558,6 +609,7 @@ const mm_kernels JOIN(mm_kernels_, MM_LEVEL) = {
     .load_f32 = load_f32, .load_f64 = load_f64, .load_index = load_index,
     .keep_masked = keep_masked, .scored_of = scored_of, .onehot = onehot, .equals = equals,
     .scan = scan, .overlap = overlap, .blank = blank, .widen = widen, .narrow = narrow, .pairs = pairs,
+    .count_few_pairs = count_few_pairs,
     .off_one = off_one, .sum = sum, .class_sums = class_sums, .count_masks = count_masks,
     .in_range = in_range, .is_binary = is_binary, .finite = finite,
     .scale_bytes = scale_bytes, .select = select_scored, .add = add, .pick = pick, .track_max = track_max,

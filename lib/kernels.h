@@ -17,6 +17,9 @@ static inline size_t mm_plane_length(size_t n)
     return (n + MM_LANES - 1) / MM_LANES * MM_LANES;
 }
 
+#define MM_SUM_TOLERANCE 1e-3f /* how far from 1 the probabilities of a voxel may add up before a warning */
+#define MM_FEW_PAIRS     6     /* classes up to which counting pairs class by class is faster than one by one */
+
 typedef struct mm_kernels {
     const char *level;
 
@@ -35,23 +38,27 @@ typedef struct mm_kernels {
     int (*onehot)(const double *g, float c, float *label, double *ones, size_t n);
     void (*equals)(double *out, const float *label, float c, size_t n); /* 1 where the label is c */
 
-    /* Float planes of all classes, `stride` apart: class of the greatest value (the first one wins), sum over the
-     * classes, value at the label's class.  1 when a value is NaN or outside [0,1]. */
-    int (*scan)(const float *rows, size_t stride, size_t classes, const float *label, float *arg, float *total,
-                float *at_label, size_t n);
-    void (*overlap)(const float *p, const float *label, float c, double sums[3], size_t n); /* p, p^2, p [label = c] */
-    void (*blank)(float *p, const float *label, size_t n);                                  /* 0 where label is -1 */
+    /* Float planes of all classes, `stride` apart: class of the greatest value (the first one wins), value at the
+     * label's class, and how many scored voxels have values that do not add up to 1 within MM_SUM_TOLERANCE.
+     * 1 when a value may be NaN or outside [0,1] (-0 may be meant). */
+    int (*scan)(const float *rows, size_t stride, size_t classes, const float *label, float *arg, float *at_label,
+                size_t *off_one, size_t n);
+    void (*overlap)(const float *p, const double *label, double c, double sums[3],
+                    size_t n);                             /* p, p^2, p [label = c] */
+    void (*blank)(float *p, const float *label, size_t n); /* 0 where label is -1 */
     void (*widen)(double *out, const float *in, size_t n);
     void (*narrow)(float *out, const double *in, size_t n);
     /* label * classes + pred; classes^2 where label is -1. */
     void (*pairs)(const float *label, const float *pred, unsigned classes, unsigned *out, size_t n);
+    /* table[label * classes + pred] += 1 for each scored voxel; at most MM_FEW_PAIRS classes. */
+    void (*count_few_pairs)(const float *label, const float *pred, unsigned classes, uint32_t *table, size_t n);
     size_t (*off_one)(const float *total, const float *label, float tolerance,
                       size_t n); /* scored voxels with |total-1| above */
 
     /* The one order of sums: 16 lanes, folded pairwise. */
     double (*sum)(const double *terms, size_t n);
     /* The same over the voxels of each class: out[0 .. classes).  lanes: room for classes * MM_LANES. */
-    void (*class_sums)(const double *terms, const float *label, size_t classes, double *lanes, double *out, size_t n);
+    void (*class_sums)(const double *terms, const double *label, size_t classes, double *lanes, double *out, size_t n);
     /* Scored voxels with g > 1/2, with p > threshold, with both. */
     void (*count_masks)(const double *p, double threshold, const double *g, const double *scored, uint64_t counts[3],
                         size_t n);

@@ -11,12 +11,14 @@
 
 #include "lib/kernels.h"
 
-enum { CLASSES = 21 };
+enum { CLASSES = 21, FEW = 5 };
 
 /* Random planes with the values that break things among them. */
 typedef struct planes {
     double a[MM_CHUNK], b[MM_CHUNK], x[MM_CHUNK], scored[MM_CHUNK];
     float rows[4 * MM_CHUNK], label[MM_CHUNK], arg[MM_CHUNK];
+    double wide[MM_CHUNK];
+    float few_label[MM_CHUNK], few_pred[MM_CHUNK]; /* of five classes */
     unsigned char bytes[8 * MM_CHUNK * 3 + 1];
 } planes;
 
@@ -31,7 +33,10 @@ static void fill(planes *p, long seed)
         p->x[i] = (drand48() - 0.5) * (i % 7 == 0 ? 2000.0 : 20.0);
         p->scored[i] = drand48() < 0.9 ? 1.0 : 0.0;
         p->label[i] = p->scored[i] != 0.0 ? (float)(int)(drand48() * CLASSES) : -1.0f;
+        p->wide[i] = (double)p->label[i];
         p->arg[i] = (float)(int)(drand48() * CLASSES);
+        p->few_label[i] = p->scored[i] != 0.0 ? (float)(int)(drand48() * FEW) : -1.0f;
+        p->few_pred[i] = (float)(int)(drand48() * FEW);
     }
     for (size_t i = 0; i < 4 * MM_CHUNK; i++)
         p->rows[i] = (float)p->a[i % MM_CHUNK] * (float)drand48();
@@ -44,6 +49,7 @@ typedef struct results {
     double d[40][MM_CHUNK];
     float f[12][MM_CHUNK];
     unsigned pair[MM_CHUNK];
+    uint32_t few[FEW * FEW];
     double sums[2 + 3 + 2 * CLASSES];
     uint64_t counts[3];
     int flags[16];
@@ -100,16 +106,19 @@ static void run_logits(const mm_kernels *k, const planes *p, results *r)
 static void run_sums(const mm_kernels *k, const planes *p, results *r)
 {
     double lanes[CLASSES * MM_LANES];
+    size_t off;
 
     r->sums[0] = k->sum(p->a, MM_CHUNK);
     r->sums[1] = k->sum(p->x, MM_CHUNK);
-    k->overlap(p->rows, p->label, 2.0f, r->sums + 2, MM_CHUNK);
-    k->class_sums(p->x, p->label, CLASSES, lanes, r->sums + 5, MM_CHUNK);
-    k->class_sums(p->x, p->label, 4, lanes, r->sums + 5 + CLASSES, MM_CHUNK);
+    k->overlap(p->rows, p->wide, 2.0, r->sums + 2, MM_CHUNK);
+    k->class_sums(p->x, p->wide, CLASSES, lanes, r->sums + 5, MM_CHUNK);
+    k->class_sums(p->x, p->wide, 4, lanes, r->sums + 5 + CLASSES, MM_CHUNK);
     k->count_masks(p->a, 0.5, p->b, p->scored, r->counts, MM_CHUNK);
     k->pairs(p->label, p->arg, CLASSES, r->pair, MM_CHUNK);
-    r->flags[5] = k->scan(p->rows, MM_CHUNK, 4, p->label, r->f[0], r->f[1], r->f[2], MM_CHUNK);
-    r->flags[6] = (int)k->off_one(r->f[1], p->label, 1e-3f, MM_CHUNK);
+    r->flags[5] = k->scan(p->rows, MM_CHUNK, 4, p->label, r->f[0], r->f[2], &off, MM_CHUNK);
+    r->flags[6] = (int)off;
+    r->flags[10] = (int)k->off_one(p->rows, p->label, 1e-3f, MM_CHUNK);
+    k->count_few_pairs(p->few_label, p->few_pred, FEW, r->few, MM_CHUNK);
     memcpy(r->f[3], p->rows, sizeof r->f[0]);
     k->blank(r->f[3], p->label, MM_CHUNK);
     k->widen(r->d[29], p->rows, MM_CHUNK);
@@ -226,16 +235,35 @@ static void order_of_sums(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(p);
     fill(p, 11);
     CU_ASSERT_EQUAL(k->sum(p->x, MM_CHUNK), lane_sum(p->x));
-    k->class_sums(p->x, p->label, CLASSES, lanes, sums, MM_CHUNK);
+    k->class_sums(p->x, p->wide, CLASSES, lanes, sums, MM_CHUNK);
     for (int c = 0; c < CLASSES; c++) {
         for (size_t i = 0; i < MM_CHUNK; i++)
             terms[i] = p->label[i] == (float)c ? p->x[i] : 0.0;
         CU_ASSERT_EQUAL(sums[c], lane_sum(terms));
     }
-    k->overlap(p->rows, p->label, 5.0f, overlap, MM_CHUNK);
+    k->overlap(p->rows, p->wide, 5.0, overlap, MM_CHUNK);
     for (size_t i = 0; i < MM_CHUNK; i++)
         terms[i] = p->label[i] == 5.0f ? (double)p->rows[i] : 0.0;
     CU_ASSERT_EQUAL(overlap[2], lane_sum(terms));
+    free(p);
+}
+
+/* Pairs of few classes, in planes of any length, against one by one. */
+static void few_pairs(void)
+{
+    planes *p = malloc(sizeof *p);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+    fill(p, 13);
+    for (size_t n = MM_LANES; n <= MM_CHUNK; n += 7 * MM_LANES) {
+        uint32_t table[FEW * FEW] = {0}, right[FEW * FEW] = {0};
+
+        mm_kernels_chosen()->count_few_pairs(p->few_label, p->few_pred, FEW, table, n);
+        for (size_t i = 0; i < n; i++)
+            if (p->few_label[i] >= 0.0f)
+                right[(int)p->few_label[i] * FEW + (int)p->few_pred[i]]++;
+        CU_ASSERT_EQUAL(memcmp(table, right, sizeof table), 0);
+    }
     free(p);
 }
 
@@ -261,9 +289,13 @@ static void activations(void)
 }
 
 static CU_TestInfo tests[] = {
-    {"levels agree bit for bit", levels_agree},       {"loads agree bit for bit", loads_agree},
-    {"halves and bfloats, all of them", halves},      {"the order of sums", order_of_sums},
-    {"activations against long double", activations}, CU_TEST_INFO_NULL,
+    {"levels agree bit for bit", levels_agree},
+    {"loads agree bit for bit", loads_agree},
+    {"halves and bfloats, all of them", halves},
+    {"the order of sums", order_of_sums},
+    {"pairs of few classes", few_pairs},
+    {"activations against long double", activations},
+    CU_TEST_INFO_NULL,
 };
 
 const mm_suite mm_suite_kernels = {"kernels", tests};

@@ -34,15 +34,17 @@ static void sum_block(void *context, size_t i, unsigned worker)
     const float *pred = sample->input.pred.data;
     const unsigned char *label = sample->input.label.data;
     float plane[MM_CHUNK];
+    double label_plane[MM_CHUNK];
 
     (void)worker;
     for (size_t chunk = i * BLOCK; chunk < (i + 1) * BLOCK && chunk < p->chunks; chunk++) {
         const size_t first = chunk * MM_CHUNK;
 
         (void)p->k->load_index(plane, label + first, MM_U8, 1, MM_CHUNK, CLASSES, 0, 0);
+        p->k->widen(label_plane, plane, MM_CHUNK);
         for (size_t c = 0; c < CLASSES; c++)
-            p->k->overlap(pred + c * sample->voxels + first, plane, (float)c, p->partials + (chunk * CLASSES + c) * 3,
-                          MM_CHUNK);
+            p->k->overlap(pred + c * sample->voxels + first, label_plane, (double)c,
+                          p->partials + (chunk * CLASSES + c) * 3, MM_CHUNK);
     }
 }
 
