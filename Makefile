@@ -114,7 +114,7 @@ install: all                           ## copy the server and its systemd unit b
 suites := check-layers check-headers check-suites unit sanitize tsan valgrind fuzz http
 cpus   := scalar $(if $(x86_64),x86-64-v3 x86-64-v4)
 cxx     = $(CXX) -std=c++17 -I. -Wall -Wextra -Wpedantic -Werror
-pytest  = $(PYTHON) -B -m pytest -q -p no:cacheprovider --basetemp=$(BUILD)/pytest-$@
+pytest  = $(PYTHON) -B -m pytest -q -rs -p no:cacheprovider --basetemp=$(BUILD)/pytest-$@
 # run_tests exits with 77, and says so, when this machine lacks the level.
 each_level = for cpu in $(cpus); do MM_CPU=$$cpu $1 || [ $$? = 77 ] || exit 1; done
 
