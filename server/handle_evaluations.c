@@ -114,6 +114,15 @@ mm_next mm_admit_evaluation(mm_call *call)
     return status == MM_OK ? MM_DONE : mm_answer_failure(call, status, &problem);
 }
 
+/* Scoring, and with include=images the values per image as text: some 24 bytes for each of 16. */
+static size_t scoring_bytes(mm_plan *plan, size_t images, unsigned include)
+{
+    const int wanted = (include & MM_INCLUDE_IMAGES) != 0;
+
+    mm_plan_keep_images(plan, wanted);
+    return mm_results_size(plan, images) * (wanted ? 3 : 1);
+}
+
 /* Everything that the tensors and the metadata decide, up to an evaluation that is ready to run.  *bytes: its size. */
 static mm_status prepare(upload *up, size_t *bytes, mm_problem *problem)
 {
@@ -138,6 +147,8 @@ static mm_status prepare(upload *up, size_t *bytes, mm_problem *problem)
     if (request->include & MM_INCLUDE_CONFUSION)
         keep |= MM_KEEP_CONFUSION;
     status = mm_eval_size(&request->input, request->plan, keep, bytes, problem);
+    if (status == MM_OK)
+        *bytes += scoring_bytes(request->plan, request->shape.images, request->include);
     if (status == MM_OK && !mm_call_reserve(call, *bytes)) {
         snprintf(problem->text, sizeof problem->text, "scoring this takes %zu bytes, which are not free at the moment",
                  *bytes);
@@ -421,6 +432,11 @@ static mm_status score_merged(merged *all)
         };
 
         status = mm_plan_bind(all->plan, &shape, &all->problem);
+    }
+    if (status == MM_OK &&
+        !mm_call_reserve(all->work.call, scoring_bytes(all->plan, mm_images_count(all->images), all->include))) {
+        snprintf(all->problem.text, sizeof all->problem.text, "scoring so many images takes more memory than is free");
+        status = MM_NO_MEMORY;
     }
     if (status == MM_OK)
         status = mm_images_score(&all->results, all->images, all->plan, all->weights, &all->problem);
