@@ -148,7 +148,7 @@ static mm_status prepare(upload *up, size_t *bytes, mm_problem *problem)
         keep |= MM_KEEP_CONFUSION;
     status = mm_eval_size(&request->input, request->plan, keep, bytes, problem);
     if (status == MM_OK)
-        *bytes += scoring_bytes(request->plan, request->shape.images, request->include);
+        *bytes += scoring_bytes(request->ready.plan, request->shape.images, request->include);
     if (status == MM_OK && !mm_call_reserve(call, *bytes)) {
         snprintf(problem->text, sizeof problem->text, "scoring this takes %zu bytes, which are not free at the moment",
                  *bytes);
