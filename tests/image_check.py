@@ -59,9 +59,10 @@ class Stage:
     def run(self, command):
         """As `docker run` would: its own process ids and mounts, which end with it."""
         inside = f"cd {self.folder} && {command}"
-        script = f'mount -t proc proc {self.root}/proc && exec chroot {self.root} /bin/sh -c "$1"'
-        quiet = {"stdout": subprocess.DEVNULL}
-        call("unshare", "--mount", "--pid", "--fork", "sh", "-c", script, "sh", inside, env=self.env, **quiet)
+        mounts = f"mount -t proc proc {self.root}/proc && mount -t devpts devpts {self.root}/dev/pts"
+        script = f'{mounts} && exec chroot {self.root} /bin/sh -c "$1"'
+        env = {**self.env, "DEBIAN_FRONTEND": "noninteractive"}
+        call("unshare", "--mount", "--pid", "--fork", "sh", "-c", script, "sh", inside, env=env, stdout=subprocess.DEVNULL)
 
     def copy(self, words, stages):
         sources, target = words[:-1], words[-1]
