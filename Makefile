@@ -89,7 +89,7 @@ $(BUILD)/maskmeter $(BUILD)/run_tests $(fuzzers): $(BUILD)/names
 build_packages := gcc libc6-dev clang pkg-config libmicrohttpd-dev libuv1-dev libsqlite3-dev libcjson-dev libzstd-dev \
                   zlib1g-dev python3 python3-yaml
 demo_packages  := curl zstd
-test_packages  := g++ libcunit1-dev libomp-dev libclang-rt-dev valgrind libc6-dbg util-linux python3-pytest \
+test_packages  := g++ libcunit1-dev libomp-dev libclang-rt-dev llvm valgrind libc6-dbg util-linux python3-pytest \
                   python3-numpy python3-jsonschema python3-requests
 lint_packages  := clang-format clang-tidy shellcheck
 image_packages := debootstrap python3 util-linux
@@ -154,7 +154,7 @@ sanitize:                              ## unit and HTTP tests under the address 
 	@$(pytest) tests/http
 
 # libarcher tells the thread sanitizer what OpenMP orders.  setarch -R: older ones know no wide address randomisation.
-tsan: export OMP_TOOL_LIBRARIES = libarcher.so
+tsan: export OMP_TOOL_LIBRARIES = $(shell clang -print-resource-dir)/../../libarcher.so
 tsan: export TSAN_OPTIONS = ignore_noninstrumented_modules=1:allocator_may_return_null=1
 tsan: export MASKMETER_BIN = $(BUILD)/tsan/maskmeter
 tsan: export MASKMETER_TEST_SLOWNESS = 8
