@@ -39,3 +39,9 @@ def test_make_targets_exist(target):
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:lib|proto|server|tests|deploy)/[\w./*-]+)`", TEXT))))
 def test_files_exist(path):
     assert list(ROOT.glob(path.rstrip("/"))), path
+
+
+@pytest.mark.parametrize("path", ["Dockerfile", "deploy/compose.yaml", "CHANGELOG.md", "proto/openapi.yaml"])
+def test_versions_agree(path):
+    (version,) = re.findall(r'#define MM_VERSION "(.*)"', (ROOT / "lib" / "maskmeter.h").read_text())
+    assert version in (ROOT / path).read_text()
