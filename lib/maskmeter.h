@@ -196,7 +196,7 @@ typedef struct mm_eval   mm_eval;   /* one upload, being scored: independent tas
 typedef struct mm_images mm_images; /* a set of image records */
 
 /* Work space of one worker thread, for any task of any evaluation. */
-#define MM_SCRATCH_BYTES ((size_t)1 << 20)
+#define MM_SCRATCH_BYTES ((size_t)3 << 19)
 
 enum mm_keep {
     MM_KEEP_CONFUSION = 1, /* the classes x classes table, also where it is not kept anyway */

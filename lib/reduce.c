@@ -147,6 +147,7 @@ static mm_group add_classes(const work *w)
         if (!w->chosen[c])
             continue;
         all.scored += x->scored;
+        all.ignored += x->ignored;
         all.label += x->label;
         all.pred += x->pred;
         all.both += x->both;
@@ -391,37 +392,13 @@ static mm_status score_peer(work *w)
 
 /* ------------------------------------------------------- what there must be */
 
-/* "the sum of g (1-q)^gamma (-log q) with gamma 2, eps 1e-07" */
-static void describe_stat(const mm_stat *stat, char *text, size_t size)
-{
-    static const char *const words[] = {"",
-                                        "p",
-                                        "p^2",
-                                        "p g",
-                                        "g",
-                                        "g^2",
-                                        "|p - g|",
-                                        "g (1-q)^gamma (-log q)",
-                                        "(1-g) q^gamma (-log(1-q))",
-                                        "-log q",
-                                        "-log(1-q)"};
-    const char *word = stat->kind < MM_COUNT(words) ? words[stat->kind] : "an unknown kind";
-
-    if (stat->kind < MM_SUM_POS)
-        snprintf(text, size, "the sum of %s", word);
-    else
-        snprintf(text, size, "the sum of %s with gamma %g, eps %g%s%s", word, stat->gamma, stat->eps,
-                 stat->flags & MM_STAT_CLIP ? ", p clipped" : "",
-                 stat->flags & MM_STAT_NORMALIZE ? ", p over its sum" : "");
-}
-
 /* Every value is MM_NOT_IN_SUMS, and the note says what would have been needed. */
 static mm_status not_in_sums(work *w, const mm_stat *stat)
 {
     mm_scored *out = w->out;
     char sum[128];
 
-    describe_stat(stat, sum, sizeof sum);
+    mm_stat_describe(stat, sum, sizeof sum);
     snprintf(out->note, sizeof out->note, "needs %s, which was not gathered for every image", sum);
     out->result.note = out->note;
     out->result.value = mm_undefined(MM_NOT_IN_SUMS);
@@ -436,29 +413,39 @@ static mm_status not_in_sums(work *w, const mm_stat *stat)
     return MM_OK;
 }
 
-/* Where each record keeps the sums that the row needs; *lacking is the first that one does not have. */
+/* What the row needs, and room to pool it. */
+static mm_status note_needs(mm_cells *cells, const mm_stat *need)
+{
+    cells->values = 0;
+    cells->support = cells->need_count;
+    for (size_t i = 0; i < cells->need_count; i++) {
+        if (need[i].kind == MM_SUM_G)
+            cells->support = i;
+        cells->width[i] = mm_stat_width(&need[i], cells->images->classes);
+        cells->batch[i] = (need[i].flags & MM_STAT_BATCH) != 0;
+        cells->values += cells->width[i];
+    }
+    cells->pooled = calloc(cells->images->classes, (cells->values + 1) * sizeof *cells->pooled);
+    return cells->pooled == NULL ? MM_NO_MEMORY : MM_OK;
+}
+
+/* Where each record keeps the values that the row needs; *lacking is the first that one does not have. */
 static mm_status find_columns(work *w, const mm_stat *need, const mm_stat **lacking)
 {
     mm_cells *cells = &w->cells;
 
     cells->column = calloc(w->images == 0 ? 1 : w->images, MM_ROW_STATS * sizeof *cells->column);
-    if (cells->column == NULL)
+    if (cells->column == NULL || note_needs(cells, need) != MM_OK)
         return MM_NO_MEMORY;
-    cells->support = cells->need_count;
-    for (size_t i = 0; i < cells->need_count; i++)
-        if (need[i].kind == MM_SUM_G)
-            cells->support = i;
-    for (size_t n = 0; n < w->images; n++) {
-        const mm_record *record = &cells->images->records[n];
-
+    for (size_t n = 0; n < w->images; n++)
         for (size_t i = 0; i < cells->need_count; i++) {
+            const mm_record *record = cells->batch[i] ? &cells->images->batch : &cells->images->records[n];
             const size_t at = mm_stat_find(record->stats, record->stat_count, &need[i]);
 
-            cells->column[n * cells->need_count + i] = at;
+            cells->column[n * cells->need_count + i] = mm_stats_offset(record->stats, at, w->classes);
             if (at == record->stat_count && *lacking == NULL)
                 *lacking = &need[i];
         }
-    }
     return MM_OK;
 }
 
@@ -524,6 +511,7 @@ mm_status mm_score_images(mm_scored *out, const mm_score *row, const mm_args *ar
     free(w.groups);
     free(w.sorted);
     free(w.cells.column);
+    free(w.cells.pooled);
     if (status != MM_OK)
         mm_scored_clear(out);
     return status;

@@ -125,41 +125,74 @@ const char *mm_common_resolve(mm_common *common, const mm_score_info *info, cons
 
 /* ------------------------------------------------------------------ groups */
 
+double mm_wide(const mm_group *x, size_t i, size_t w)
+{
+    return x->wide[i][w * x->step];
+}
+
 mm_group mm_cell(const mm_cells *cells, size_t image, size_t c)
 {
     const mm_record *record = &cells->images->records[image];
     const size_t *column = cells->column + image * cells->need_count;
     mm_group x = {.scored = record->scored,
+                  .ignored = record->unmasked - record->scored,
                   .label = record->label_count[c],
                   .pred = record->pred_count[c],
                   .both = record->both_count[c],
                   .support = (double)record->label_count[c],
+                  .step = cells->images->classes,
                   .index = c};
 
-    for (size_t i = 0; i < cells->need_count; i++)
-        x.sum[i] = record->sums[column[i] * cells->images->classes + c];
+    for (size_t i = 0; i < cells->need_count; i++) {
+        x.wide[i] = (cells->batch[i] ? cells->images->batch.sums : record->sums) + column[i] + c;
+        x.sum[i] = x.wide[i][0];
+    }
     if (cells->support < cells->need_count)
         x.support = x.sum[cells->support];
     return x;
 }
 
-mm_group mm_cell_pooled(const mm_cells *cells, size_t c)
+/* The counts of class c over all images. */
+static mm_group pooled_counts(const mm_cells *cells, size_t c)
 {
-    mm_exact exact[MM_ROW_STATS] = {0};
-    mm_group all = {.index = c};
+    mm_group all = {.index = c, .step = 1};
 
     for (size_t n = 0; n < cells->images->count; n++) {
-        const mm_group x = mm_cell(cells, n, c);
+        const mm_record *record = &cells->images->records[n];
 
-        all.scored += x.scored;
-        all.label += x.label;
-        all.pred += x.pred;
-        all.both += x.both;
-        for (size_t i = 0; i < cells->need_count; i++)
-            mm_exact_add(&exact[i], x.sum[i]);
+        all.scored += record->scored;
+        all.ignored += record->unmasked - record->scored;
+        all.label += record->label_count[c];
+        all.pred += record->pred_count[c];
+        all.both += record->both_count[c];
     }
-    for (size_t i = 0; i < cells->need_count; i++)
-        all.sum[i] = mm_exact_round(&exact[i]);
+    return all;
+}
+
+/* Value w of need i for class c, over all images. */
+static double pooled_value(const mm_cells *cells, size_t i, size_t w, size_t c)
+{
+    const size_t classes = cells->images->classes;
+    mm_exact exact = {.count = 0};
+
+    for (size_t n = 0; n < cells->images->count; n++)
+        mm_exact_add(&exact, cells->images->records[n].sums[cells->column[n * cells->need_count + i] + w * classes + c]);
+    return mm_exact_round(&exact);
+}
+
+mm_group mm_cell_pooled(const mm_cells *cells, size_t c)
+{
+    mm_group all = pooled_counts(cells, c);
+    double *values = cells->pooled + c * cells->values;
+
+    for (size_t i = 0; i < cells->need_count; i++) {
+        for (size_t w = 0; w < cells->width[i]; w++)
+            values[w] = cells->batch[i] ? mm_cell(cells, 0, c).wide[i][w * cells->images->classes]
+                                        : pooled_value(cells, i, w, c);
+        all.wide[i] = values;
+        all.sum[i] = values[0];
+        values += cells->width[i];
+    }
     all.support = cells->support < cells->need_count ? all.sum[cells->support] : (double)all.label;
     return all;
 }

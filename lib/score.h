@@ -57,23 +57,33 @@ int mm_class_chosen(const mm_common *common, size_t c, size_t classes);
 
 /* ------------------------------------------------------------------ groups */
 
-#define MM_ROW_STATS 6 /* sums of one row */
+#define MM_ROW_STATS 12 /* sums of one row */
 
 /* Counts and sums of one group: an (image, class), or several added up. */
 typedef struct mm_group {
     uint64_t scored;            /* voxels */
+    uint64_t ignored;           /* voxels with the ignored label, which are not scored */
     uint64_t label, pred, both; /* hard counts: label, prediction, both (TP) */
     double support;             /* sum of g where the row needs it, else the label count */
-    double sum[MM_ROW_STATS];   /* in the order of the row's stats */
+    double sum[MM_ROW_STATS];   /* in the order of the row's stats; of several values the first */
+    const double *wide[MM_ROW_STATS]; /* all values of a column: mm_wide(); NULL in a group of several classes */
+    size_t step;                /* from one of them to the next */
     size_t index;               /* the class; of several classes the first */
 } mm_group;
+
+/* Value w of the i-th column of the row's stats. */
+double mm_wide(const mm_group *x, size_t i, size_t w);
 
 /* The groups of one score over one set of images. */
 typedef struct mm_cells {
     const mm_images *images;
     size_t need_count;
     size_t support; /* which need is the sum of g; need_count: none */
-    size_t *column; /* images x need_count: where the record keeps it */
+    size_t width[MM_ROW_STATS]; /* values of each need */
+    int batch[MM_ROW_STATS];    /* is it of all images as one? */
+    size_t *column; /* images x need_count: where the values of the record begin */
+    size_t values;  /* of all needs together */
+    double *pooled; /* room for them, per class */
 } mm_cells;
 
 mm_group mm_cell(const mm_cells *cells, size_t image, size_t c);

@@ -143,7 +143,7 @@ static double term(const mm_stat *stat, double p, double g, double total)
 
 static void fill_record(mm_record *record, const data *d, size_t n)
 {
-    record->voxels = record->scored = d->voxels;
+    record->voxels = record->scored = record->unmasked = d->voxels;
     for (size_t v = 0; v < d->voxels; v++) {
         double total = 0.0;
 
