@@ -150,7 +150,7 @@ sanitize: export MASKMETER_TEST_SLOWNESS = 4
 sanitize:                              ## unit and HTTP tests under the address and undefined behaviour sanitizers
 	@$(sanitized) BUILD=$(BUILD)/asan SAN=address,undefined $(BUILD)/asan/maskmeter $(BUILD)/asan/run_tests
 	@$(if $(SHORT),$(BUILD)/asan/run_tests,$(call each_level,$(BUILD)/asan/run_tests))
-	@$(pytest) $(if $(SHORT),$(http_short)) tests/http
+	@$(pytest) tests/http
 
 # libarcher tells the thread sanitizer what OpenMP orders.  setarch -R: older ones know no wide address randomisation.
 tsan: export OMP_TOOL_LIBRARIES = libarcher.so
@@ -159,11 +159,13 @@ tsan: export MASKMETER_BIN = $(BUILD)/tsan/maskmeter
 tsan: export MASKMETER_TEST_SLOWNESS = 8
 tsan:                                  ## unit and HTTP tests under the thread sanitizer
 	@$(sanitized) BUILD=$(BUILD)/tsan SAN=thread $(BUILD)/tsan/maskmeter $(BUILD)/tsan/run_tests
-	@setarch -R $(BUILD)/tsan/run_tests
-	@setarch -R $(pytest) $(if $(SHORT),$(http_short)) tests/http
+	@$(if $(SHORT),setarch -R $(BUILD)/tsan/run_tests,$(call each_level,setarch -R $(BUILD)/tsan/run_tests))
+	@setarch -R $(pytest) tests/http
 
 # Under valgrind all is built by gcc, the kernels too.  The server is a script, so that the HTTP tests can start it.
-memcheck = valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect
+memcheck = valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect \
+           --errors-for-leak-kinds=definite,indirect
+valgrind: export OMP_WAIT_POLICY = passive
 valgrind: export MASKMETER_BIN = $(BUILD)/gcc/memcheck
 valgrind: export MASKMETER_TEST_SLOWNESS = 20
 valgrind:                              ## unit and HTTP tests under valgrind
@@ -172,7 +174,7 @@ valgrind:                              ## unit and HTTP tests under valgrind
 	@$(memcheck) $(BUILD)/gcc/run_tests
 	@printf '#!/bin/sh\nexec $(memcheck) $(abspath $(BUILD))/gcc/maskmeter "$$@"\n' > $(MASKMETER_BIN)
 	@chmod +x $(MASKMETER_BIN)
-	@$(pytest) $(if $(SHORT),$(http_short)) tests/http
+	@$(pytest) $(if $(SHORT),$(patsubst %,tests/http/test_%.py,routes expected exactness),tests/http)
 
 fuzz_seconds = $(if $(SHORT),10,600)
 fuzz:                                  ## each fuzzer on its corpus, then on what it makes of it

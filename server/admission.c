@@ -144,17 +144,6 @@ static mm_buffer *pick_idle(mm_admission *admission, size_t room)
     return best != NULL ? unlink_idle(admission, best) : NULL;
 }
 
-/* Gives up the pages beyond the room. */
-static void trim(mm_buffer *buffer, size_t room)
-{
-    const size_t keep = round_up(room, PAGE);
-
-    if (buffer->touched <= keep)
-        return;
-    (void)madvise(buffer->data + keep, buffer->mapped - keep, MADV_DONTNEED);
-    buffer->touched = keep;
-}
-
 /* Admits `room` bytes for a buffer that is charged for `charged` so far. */
 static mm_status charge(mm_admission *admission, mm_buffer *buffer, size_t room)
 {
@@ -175,21 +164,11 @@ static mm_status take_large(mm_buffer **out, mm_admission *admission, mm_buffer 
 {
     mm_buffer *buffer;
 
-    if (room > admission->budget - admission->used)
+    if (round_up(room, PAGE) > admission->budget - admission->used)
         return MM_NO_MEMORY;
     buffer = pick_idle(admission, room);
-    if (buffer == NULL)
-        buffer = fresh;
-    if (charge(admission, buffer, room) != MM_OK) {
-        trim(buffer, room); /* pages that nobody counts on may not stand in the way */
-        if (charge(admission, buffer, room) != MM_OK) {
-            if (buffer != fresh)
-                destroy(buffer);
-            return MM_NO_MEMORY;
-        }
-    }
-    *out = buffer;
-    return MM_OK;
+    *out = buffer != NULL ? buffer : fresh;
+    return charge(admission, *out, room); /* cannot fail: its room fits, and its idle pages were counted before */
 }
 
 mm_status mm_buffer_take(mm_buffer **out, mm_admission *admission, size_t room)

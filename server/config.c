@@ -96,18 +96,19 @@ __attribute__((format(printf, 2, 3))) static mm_status fail(reader *r, const cha
     return MM_BAD_PARAM;
 }
 
-static mm_status fail_unknown(reader *r, const char *name, const char *dashes)
+static mm_status fail_unknown(reader *r, const char *name, size_t name_size, const char *dashes)
 {
-    char words[512] = "";
+    char words[512] = "", text[64];
     const char *near;
     size_t filled = 0, size = 0;
 
+    (void)snprintf(text, sizeof text, "%.*s", (int)(name_size < sizeof text ? name_size : sizeof text - 1), name);
     for (size_t i = 0; i < SETTINGS; i++)
         filled += (size_t)snprintf(words + filled, sizeof words - filled, "%s%s", i > 0 ? "|" : "", settings[i].name);
-    near = mm_nearest_word(name, words, &size);
+    near = mm_nearest_word(text, words, &size);
     if (near != NULL)
-        return fail(r, "%s%s is not a setting; did you mean %s%.*s?", dashes, name, dashes, (int)size, near);
-    return fail(r, "%s%s is not a setting", dashes, name);
+        return fail(r, "%s%s is not a setting; did you mean %s%.*s?", dashes, text, dashes, (int)size, near);
+    return fail(r, "%s%s is not a setting", dashes, text);
 }
 
 /* ------------------------------------------------------------------- values */
@@ -248,7 +249,7 @@ static mm_status read_flags(reader *r, int argc, char **argv)
         size = strcspn(name, "=");
         which = find(name, size);
         if (which == SETTINGS)
-            return fail_unknown(r, name, "--");
+            return fail_unknown(r, name, size, "--");
         if (name[size] == '=')
             value = name + size + 1;
         else if (settings[which].kind == SWITCH)
@@ -326,7 +327,7 @@ static mm_status read_line(reader *r, char *line)
     name = strip(name);
     which = find(name, strlen(name));
     if (which == SETTINGS)
-        return fail_unknown(r, name, "");
+        return fail_unknown(r, name, strlen(name), "");
     if (settings[which].flag_only)
         return fail(r, "%s is a flag only", name);
     return set(r, which, strip(equals + 1), FILE_LINE);

@@ -633,6 +633,7 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **sock
         if (*socket_context != NULL)
             mm_connections_remove(http->connections, *socket_context);
         *socket_context = NULL;
+        http->pending = 1; /* at the limit of connections, only another run accepts again */
     } else {
         info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
         if (info != NULL && mm_connections_add(&connection, http->connections, info->connect_fd) == MM_OK)
@@ -648,9 +649,12 @@ static void run(mm_http *http)
 {
     MHD_UNSIGNED_LONG_LONG wait = 0;
 
-    http->pending = 0;
     for (int i = 0; i < RUNS_PER_TURN; i++) {
+        http->pending = 0;
         (void)MHD_run(http->daemon);
+        wait = 0;
+        if (http->pending)
+            continue;
         if (MHD_get_timeout(http->daemon, &wait) != MHD_YES) {
             mm_timer_stop(http->timer);
             return;

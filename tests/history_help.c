@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/record.h"
@@ -183,6 +184,55 @@ mm_store_status help_store(mm_history *history, const char *run, int64_t step, c
 
     mm_images_free(images);
     return status;
+}
+
+mm_store_status help_store_images(mm_history *history, const char *name, const char *prefix, size_t count,
+                                  unsigned seed)
+{
+    mm_images *images = help_images(prefix, count, 3, seed);
+    mm_store_part part = help_part(name, images);
+    const mm_store_status status = help_put(history, &part);
+
+    mm_images_free(images);
+    return status;
+}
+
+mm_evaluation_list *help_listed(mm_history *history)
+{
+    mm_evaluation_list *list = NULL;
+
+    CU_ASSERT_EQUAL_FATAL(mm_history_evaluations(history, "default", "unet", NULL, 10, &list, NULL), MM_STORE_OK);
+    CU_ASSERT_EQUAL_FATAL(list->count, 1);
+    return list;
+}
+
+void help_check_definition(const mm_definition *read, const mm_definition *sent)
+{
+    CU_ASSERT_STRING_EQUAL(read->classes, sent->classes);
+    CU_ASSERT_STRING_EQUAL(read->scores, sent->scores);
+    CU_ASSERT_STRING_EQUAL(read->weights, sent->weights);
+    CU_ASSERT_EQUAL(read->class_count, sent->class_count);
+    CU_ASSERT_EQUAL(read->task, sent->task);
+    CU_ASSERT_EQUAL(read->threshold, sent->threshold);
+    CU_ASSERT_EQUAL(read->has_ignore, sent->has_ignore);
+    CU_ASSERT_EQUAL(read->ignore_index, sent->ignore_index);
+    CU_ASSERT_EQUAL(read->parts, sent->parts);
+}
+
+void help_check_record(const mm_stored_part *part, const mm_images *images)
+{
+    unsigned char *bytes = NULL;
+    size_t size = 0;
+
+    CU_ASSERT_EQUAL_FATAL(mm_images_save(images, &bytes, &size), MM_OK);
+    CU_ASSERT_EQUAL_FATAL(part->size, size);
+    CU_ASSERT_EQUAL(memcmp(part->record, bytes, size), 0);
+    free(bytes);
+}
+
+void help_nap(long milliseconds)
+{
+    nanosleep(&(struct timespec){.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000}, NULL);
 }
 
 int64_t help_sql(const char *path, const char *sql)

@@ -28,6 +28,19 @@ mm_store_status help_delete(mm_history *history, const char *project, const char
 /* All at once: images made of `prefix` and seed, stored as part `name` of run `run` at `step`. */
 mm_store_status help_store(mm_history *history, const char *run, int64_t step, const char *name, unsigned seed);
 
+/* Stores help_images(prefix, count, 3, seed) as part `name` of help_part()'s evaluation. */
+mm_store_status help_store_images(mm_history *history, const char *name, const char *prefix, size_t count,
+                                  unsigned seed);
+
+/* The only evaluation of run "unet", as the listing shows it. */
+mm_evaluation_list *help_listed(mm_history *history);
+/* Two definitions are equal in all. */
+void help_check_definition(const mm_definition *read, const mm_definition *sent);
+/* The record is that of the images, byte for byte. */
+void help_check_record(const mm_stored_part *part, const mm_images *images);
+
+void help_nap(long milliseconds);
+
 /* SQL on the file itself, beside the server: the first number of the answer, or -1. */
 int64_t help_sql(const char *path, const char *sql);
 

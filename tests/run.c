@@ -16,29 +16,42 @@
 /* clang-format off */
 /* X(source): the suite in tests/test_<source>.c. */
 #define SUITES(X) \
+    X(address) \
+    X(admission) \
     X(client) \
     X(cmd_eval) \
     X(coding) \
     X(command) \
     X(compute) \
+    X(config) \
+    X(connections) \
     X(eval) \
     X(expression) \
     X(header) \
     X(history_merge) \
     X(history_rows) \
     X(history_sqlite) \
+    X(history_sqlite_read) \
+    X(history_sqlite_write) \
     X(history_thread) \
+    X(http_check) \
     X(input) \
     X(json) \
     X(kernels) \
+    X(log) \
+    X(loop) \
     X(peers) \
     X(plans) \
+    X(query) \
     X(reader) \
     X(record) \
     X(record_bytes) \
     X(reply) \
     X(request) \
+    X(routes) \
+    X(sample) \
     X(scores) \
+    X(stats) \
     X(status) \
     X(sums) \
     X(table) \

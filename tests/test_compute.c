@@ -122,7 +122,7 @@ static void same_records(void)
 /* A job that keeps the compute thread until everything that a test is about has been submitted. */
 typedef struct gate {
     sample sample;
-    sem_t open;
+    sem_t reached, open;
 } gate;
 
 static void wait_at_gate(mm_job *job)
@@ -130,19 +130,23 @@ static void wait_at_gate(mm_job *job)
     gate *g = job->context;
 
     finish(&g->sample);
+    sem_post(&g->reached);
     sem_wait(&g->open);
 }
 
 static void close_gate(gate *g, mm_compute *compute, atomic_int *clock)
 {
     prepare(&g->sample, 10, 1, clock);
+    CU_ASSERT_EQUAL_FATAL(sem_init(&g->reached, 0, 0), 0);
     CU_ASSERT_EQUAL_FATAL(sem_init(&g->open, 0, 0), 0);
     g->sample.job = (mm_job){.eval = g->sample.eval, .finish = wait_at_gate, .context = g};
     mm_compute_submit(compute, &g->sample.job);
+    sem_wait(&g->reached);
 }
 
 static void drop_gate(gate *g)
 {
+    sem_destroy(&g->reached);
     sem_destroy(&g->open);
     drop(&g->sample);
 }

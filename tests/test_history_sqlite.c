@@ -1,810 +1,16 @@
 /*
- * test_history_sqlite.c - what the history keeps, refuses, replaces and gives back, on real files
+ * test_history_sqlite.c - which files are opened and which refused; full disks, failing disks, the log
  */
+#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tests/history_help.h"
+#include "tests/sqlite_shim.h"
 #include "tests/suites.h"
-
-#define NEAR(a, b) CU_ASSERT_DOUBLE_EQUAL(a, b, 1e-12)
-
-/* Stores help_images(prefix, count, 3, seed) as part `name`. */
-static mm_store_status put(mm_history *history, const char *name, const char *prefix, size_t count, unsigned seed)
-{
-    mm_images *images = help_images(prefix, count, 3, seed);
-    mm_store_part part = help_part(name, images);
-    const mm_store_status status = help_put(history, &part);
-
-    mm_images_free(images);
-    return status;
-}
-
-/* The only evaluation of run "unet", as the listing shows it. */
-static mm_evaluation_list *listed(mm_history *history)
-{
-    mm_evaluation_list *list = NULL;
-
-    CU_ASSERT_EQUAL_FATAL(mm_history_evaluations(history, "default", "unet", NULL, 10, &list, NULL), MM_STORE_OK);
-    CU_ASSERT_EQUAL_FATAL(list->count, 1);
-    return list;
-}
-
-/* -------------------------------------------------------------- one part */
-
-static void check_definition(const mm_definition *read, const mm_definition *sent)
-{
-    CU_ASSERT_STRING_EQUAL(read->classes, sent->classes);
-    CU_ASSERT_STRING_EQUAL(read->scores, sent->scores);
-    CU_ASSERT_STRING_EQUAL(read->weights, sent->weights);
-    CU_ASSERT_EQUAL(read->class_count, sent->class_count);
-    CU_ASSERT_EQUAL(read->task, sent->task);
-    CU_ASSERT_EQUAL(read->threshold, sent->threshold);
-    CU_ASSERT_EQUAL(read->has_ignore, sent->has_ignore);
-    CU_ASSERT_EQUAL(read->ignore_index, sent->ignore_index);
-    CU_ASSERT_EQUAL(read->parts, sent->parts);
-}
-
-static void check_record(const mm_stored_part *part, const mm_images *images)
-{
-    unsigned char *bytes = NULL;
-    size_t size = 0;
-
-    CU_ASSERT_EQUAL_FATAL(mm_images_save(images, &bytes, &size), MM_OK);
-    CU_ASSERT_EQUAL_FATAL(part->size, size);
-    CU_ASSERT_EQUAL(memcmp(part->record, bytes, size), 0);
-    free(bytes);
-}
-
-/* Names with what SQL, paths and terminals might trip over, and after closing and opening again. */
-static void test_part_comes_back(void)
-{
-    static const char *const names[] = {"'; DROP TABLE runs; --", "\"%s%n\\", "\xf0\x9f\xa7\xa0 \xd7\x90\xd7\x91",
-                                        "a/../b?c=d", "?1"};
-    char path[64];
-    mm_stored_evaluation *read = NULL;
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-    mm_images *images = help_images(names[2], 3, 3, 1);
-
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        mm_store_part part = help_part(names[i], images);
-
-        part.project = part.run = part.split = names[i];
-        part.step = INT64_MAX - (int64_t)i;
-        part.definition.classes = "a,'b\",c";
-        part.definition.weights = "1,2,.5";
-        part.definition.task = MM_MULTICLASS;
-        part.definition.threshold = 0.1;
-        part.definition.has_ignore = 1;
-        part.definition.ignore_index = INT64_MIN;
-        part.definition.parts = 4;
-        part.has_time = 1;
-        part.time = -1700000000123;
-        CU_ASSERT_EQUAL_FATAL(help_put(history, &part), MM_STORE_OK);
-        CU_ASSERT_EQUAL(part.parts_received, 1);
-        CU_ASSERT_EQUAL(part.parts_expected, 4);
-        mm_history_close(history);
-        history = help_open(path);
-        CU_ASSERT_EQUAL_FATAL(mm_history_evaluation(history, names[i], names[i], names[i], part.step, &read, NULL),
-                              MM_STORE_OK);
-        check_definition(&read->definition, &part.definition);
-        CU_ASSERT_EQUAL(read->time, part.time);
-        CU_ASSERT_EQUAL_FATAL(read->part_count, 1);
-        CU_ASSERT_STRING_EQUAL(read->parts[0].name, names[i]);
-        check_record(&read->parts[0], images);
-        mm_stored_evaluation_free(read);
-    }
-    mm_images_free(images);
-    mm_history_close(history);
-    help_remove(path);
-}
-
-static void test_absent(void)
-{
-    char path[64];
-    mm_stored_evaluation *evaluation = NULL;
-    mm_evaluation_list *evaluations = NULL;
-    mm_run_list *runs = NULL;
-    mm_problem problem = {0};
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-
-    CU_ASSERT_EQUAL(help_store(history, "unet", 1, "0", 1), MM_STORE_OK);
-    CU_ASSERT_EQUAL(mm_history_evaluation(history, "default", "unet", "val", 2, &evaluation, &problem),
-                    MM_STORE_NOT_FOUND);
-    CU_ASSERT_NOT_EQUAL(problem.text[0], '\0');
-    CU_ASSERT_EQUAL(mm_history_evaluation(history, "default", "unet", "test", 1, &evaluation, NULL),
-                    MM_STORE_NOT_FOUND);
-    CU_ASSERT_EQUAL(mm_history_evaluation(history, "other", "unet", "val", 1, &evaluation, NULL), MM_STORE_NOT_FOUND);
-    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "u", NULL, 1, &evaluations, NULL), MM_STORE_NOT_FOUND);
-    CU_ASSERT_EQUAL(mm_history_evaluations(history, "other", "unet", NULL, 1, &evaluations, NULL), MM_STORE_NOT_FOUND);
-    CU_ASSERT_EQUAL(mm_history_run_row(history, "other", "unet", &runs, NULL), MM_STORE_NOT_FOUND);
-    CU_ASSERT_PTR_NULL(evaluation);
-    CU_ASSERT_PTR_NULL(evaluations);
-    CU_ASSERT_PTR_NULL(runs);
-    CU_ASSERT_EQUAL(mm_history_runs(history, "other", NULL, 1, &runs, NULL), MM_STORE_OK);
-    CU_ASSERT_EQUAL_FATAL(runs->count, 0);
-    CU_ASSERT_PTR_NULL(runs->next);
-    mm_run_list_free(runs);
-    mm_run_list_free(NULL);
-    mm_evaluation_list_free(NULL);
-    mm_stored_evaluation_free(NULL);
-    mm_history_close(history);
-    mm_history_close(NULL);
-    help_remove(path);
-}
-
-/* ------------------------------------------------------------- definitions */
-
-static void test_other_definition_conflicts(void)
-{
-    char path[64];
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-    mm_images *images = help_images("1", 1, 3, 1);
-    mm_store_part first = help_part("0", images);
-
-    first.definition.parts = 2;
-    CU_ASSERT_EQUAL(help_put(history, &first), MM_STORE_OK);
-
-    static const char *const params[] = {"classes", "task", "threshold", "ignore_index", "parts"};
-
-    for (size_t i = 0; i < 5; i++) {
-        mm_store_part part = help_part("1", images);
-
-        part.definition.classes = i == 0 ? "a,b,d" : part.definition.classes;
-        part.definition.task = i == 1 ? MM_MULTILABEL : MM_MULTICLASS;
-        part.definition.threshold = i == 2 ? 0.25 : 0.5;
-        part.definition.has_ignore = i == 3;
-        part.definition.parts = i == 4 ? 3 : 2;
-        CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_CONFLICT);
-        CU_ASSERT_STRING_EQUAL(part.problem.param, params[i]);
-        CU_ASSERT_PTR_NOT_NULL(strstr(part.problem.text, params[i]));
-    }
-    mm_evaluation_list *list = listed(history);
-
-    CU_ASSERT_EQUAL(list->rows[0].parts_received, 1);
-    CU_ASSERT_EQUAL(list->rows[0].images, 1);
-    mm_evaluation_list_free(list);
-    mm_images_free(images);
-    mm_history_close(history);
-    help_remove(path);
-}
-
-static void test_ignore_index_values_conflict(void)
-{
-    char path[64];
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-    mm_images *images = help_images("0", 1, 3, 1), *more = help_images("1", 1, 3, 1);
-    mm_store_part part = help_part("0", images), other = help_part("1", more);
-
-    part.definition.has_ignore = other.definition.has_ignore = 1;
-    part.definition.ignore_index = 255;
-    other.definition.ignore_index = 254;
-    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
-    CU_ASSERT_EQUAL(help_put(history, &other), MM_STORE_CONFLICT);
-    CU_ASSERT_STRING_EQUAL(other.problem.param, "ignore_index");
-    other.definition.ignore_index = 255;
-    CU_ASSERT_EQUAL(help_put(history, &other), MM_STORE_OK);
-    mm_images_free(images);
-    mm_images_free(more);
-    mm_history_close(history);
-    help_remove(path);
-}
-
-/* Whoever announces the number of parts first sets it; who says nothing never conflicts.  Scores and weights are those
- * of the first part, other ones no conflict. */
-static void test_parts_scores_weights(void)
-{
-    static const struct {
-        int64_t parts, expected;
-        mm_store_status status;
-    } steps[] = {{-1, -1, MM_STORE_OK}, {3, 3, MM_STORE_OK}, {-1, 3, MM_STORE_OK}, {4, 0, MM_STORE_CONFLICT}};
-    char path[64], name[8];
-    mm_stored_evaluation *read = NULL;
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-
-    for (size_t i = 0; i < 4; i++) {
-        snprintf(name, sizeof name, "%zu", i);
-        mm_images *images = help_images(name, 1, 3, 1);
-        mm_store_part part = help_part(name, images);
-
-        part.definition.parts = steps[i].parts;
-        part.definition.scores = i == 0 ? "dice" : "iou";
-        part.definition.weights = i == 0 ? "1,2,3" : "3,2,1";
-        CU_ASSERT_EQUAL(help_put(history, &part), steps[i].status);
-        if (steps[i].status == MM_STORE_OK) {
-            CU_ASSERT_EQUAL(part.parts_expected, steps[i].expected);
-            CU_ASSERT_EQUAL(part.parts_received, (int64_t)i + 1);
-        }
-        mm_images_free(images);
-    }
-    CU_ASSERT_EQUAL_FATAL(mm_history_evaluation(history, "default", "unet", "val", 1, &read, NULL), MM_STORE_OK);
-    CU_ASSERT_STRING_EQUAL(read->definition.scores, "dice");
-    CU_ASSERT_STRING_EQUAL(read->definition.weights, "1,2,3");
-    mm_stored_evaluation_free(read);
-    mm_history_close(history);
-    help_remove(path);
-}
-
-static void test_only_part_defines_again(void)
-{
-    char path[64];
-    mm_stored_evaluation *read = NULL;
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-    mm_images *three = help_images("0", 1, 3, 1), *four = help_images("0", 1, 4, 1);
-    mm_store_part first = help_part("0", three), again = help_part("0", four), twin = help_part("1", three);
-
-    again.definition.classes = "a,b,c,d";
-    again.definition.class_count = 4;
-    again.definition.scores = "iou";
-    CU_ASSERT_EQUAL(help_put(history, &first), MM_STORE_OK);
-    CU_ASSERT_EQUAL(help_put(history, &again), MM_STORE_OK);
-    CU_ASSERT_EQUAL(again.parts_received, 1);
-    CU_ASSERT_EQUAL_FATAL(mm_history_evaluation(history, "default", "unet", "val", 1, &read, NULL), MM_STORE_OK);
-    check_definition(&read->definition, &again.definition);
-    mm_stored_evaluation_free(read);
-    mm_evaluation_list *list = listed(history);
-
-    CU_ASSERT_EQUAL_FATAL(list->rows[0].score_count, 1);
-    CU_ASSERT_STRING_EQUAL(list->rows[0].scores[0].name, "iou");
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM class_scores"), 4);
-    mm_evaluation_list_free(list);
-    CU_ASSERT_EQUAL(help_put(history, &twin), MM_STORE_CONFLICT); /* three classes are the wrong ones now */
-    again.definition.scores = "dice";                             /* the same record, other scores */
-    CU_ASSERT_EQUAL(help_put(history, &again), MM_STORE_OK);
-    list = listed(history);
-    CU_ASSERT_STRING_EQUAL(list->rows[0].scores[0].name, "dice");
-    mm_evaluation_list_free(list);
-    mm_images_free(three);
-    mm_images_free(four);
-    mm_history_close(history);
-    help_remove(path);
-}
-
-static void test_time(void)
-{
-    char path[64];
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-    const int64_t before = (int64_t)time(NULL) * 1000;
-
-    CU_ASSERT_EQUAL(put(history, "0", "0", 1, 1), MM_STORE_OK);
-    mm_evaluation_list *list = listed(history);
-    const int64_t first = list->rows[0].time;
-
-    CU_ASSERT(first >= before && first <= before + 60000);
-    mm_evaluation_list_free(list);
-    CU_ASSERT_EQUAL(put(history, "1", "1", 1, 1), MM_STORE_OK);
-    list = listed(history);
-    CU_ASSERT_EQUAL(list->rows[0].time, first); /* that of the first part */
-    mm_evaluation_list_free(list);
-
-    mm_images *images = help_images("1", 1, 3, 1);
-    mm_store_part part = help_part("1", images);
-
-    part.has_time = 1;
-    part.time = 42;
-    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
-    list = listed(history);
-    CU_ASSERT_EQUAL(list->rows[0].time, 42);
-    mm_evaluation_list_free(list);
-    mm_images_free(images);
-    mm_history_close(history);
-    help_remove(path);
-}
-
-/* ------------------------------------------------------------- replacement */
-
-static void test_part_is_replaced(void)
-{
-    char path[64];
-    mm_stored_evaluation *read = NULL;
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-    mm_images *old = help_images("x", 5, 3, 1), *new = help_images("x", 2, 3, 9), *other = help_images("y", 3, 3, 4);
-    mm_store_part first = help_part("0", old), second = help_part("1", other), again = help_part("0", new);
-
-    CU_ASSERT_EQUAL(help_put(history, &first), MM_STORE_OK);
-    CU_ASSERT_EQUAL(help_put(history, &second), MM_STORE_OK);
-    for (int i = 0; i < 3; i++) {
-        CU_ASSERT_EQUAL(help_put(history, &again), MM_STORE_OK);
-        CU_ASSERT_EQUAL(again.parts_received, 2);
-    }
-    CU_ASSERT_EQUAL_FATAL(mm_history_evaluation(history, "default", "unet", "val", 1, &read, NULL), MM_STORE_OK);
-    CU_ASSERT_EQUAL_FATAL(read->part_count, 2);
-    check_record(&read->parts[0], new);
-    check_record(&read->parts[1], other);
-    mm_stored_evaluation_free(read);
-    mm_evaluation_list *list = listed(history);
-
-    CU_ASSERT_EQUAL(list->rows[0].images, 5);
-    mm_evaluation_list_free(list);
-    mm_images_free(old);
-    mm_images_free(new);
-    mm_images_free(other);
-    mm_history_close(history);
-    help_remove(path);
-}
-
-static void test_same_image_in_two_parts(void)
-{
-    char path[64];
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-
-    CU_ASSERT_EQUAL(put(history, "0", "scan", 3, 1), MM_STORE_OK);
-    CU_ASSERT_EQUAL(put(history, "1", "scan", 2, 1), MM_STORE_OK); /* equal: scan/0 and scan/1 count once */
-    mm_evaluation_list *list = listed(history);
-
-    CU_ASSERT_EQUAL(list->rows[0].images, 3);
-    CU_ASSERT_EQUAL(list->rows[0].parts_received, 2);
-    mm_evaluation_list_free(list);
-
-    mm_images *images = help_images("scan", 1, 3, 2);
-    mm_store_part part = help_part("2", images);
-
-    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_CONFLICT);
-    CU_ASSERT_STRING_EQUAL(part.problem.param, "image_ids");
-    CU_ASSERT_PTR_NOT_NULL(strstr(part.problem.text, "scan/0"));
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM parts"), 2);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT images FROM evaluations"), 3);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT parts_received FROM evaluations"), 2);
-    part.part = "1"; /* replaces one holder, still differs from the other */
-    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_CONFLICT);
-    mm_history_close(history); /* likewise when nothing is remembered */
-    history = help_open(path);
-    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_CONFLICT);
-    part.part = "2";
-    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_CONFLICT);
-    CU_ASSERT_EQUAL(put(history, "0", "scan", 2, 1), MM_STORE_OK); /* both are as they were */
-    CU_ASSERT_EQUAL(put(history, "3", "scan", 1, 1), MM_STORE_OK);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT images FROM evaluations"), 2);
-    part.step = 2; /* another evaluation is another matter */
-    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
-    mm_images_free(images);
-    mm_history_close(history);
-    help_remove(path);
-}
-
-/* A part that was refused leaves the part that it should have replaced in the merged images too. */
-static void test_refused_replacement(void)
-{
-    char path[64];
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-    mm_images *images = help_images("x", 1, 3, 2);
-    mm_store_part part = help_part("1", images);
-
-    CU_ASSERT_EQUAL(put(history, "0", "x", 1, 1), MM_STORE_OK);
-    CU_ASSERT_EQUAL(put(history, "1", "y", 3, 1), MM_STORE_OK);
-    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_CONFLICT);
-    CU_ASSERT_EQUAL(put(history, "2", "z", 1, 1), MM_STORE_OK);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT images FROM evaluations"), 5);
-    CU_ASSERT_EQUAL(put(history, "0", "y", 1, 2), MM_STORE_CONFLICT); /* the same the other way round */
-    CU_ASSERT_EQUAL(put(history, "3", "w", 1, 1), MM_STORE_OK);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT images FROM evaluations"), 6);
-    mm_images_free(images);
-    mm_history_close(history);
-    help_remove(path);
-}
-
-/* A first part that does not fit its own definition leaves nothing behind, neither in the file nor in memory. */
-static void test_refused_first_part(void)
-{
-    char path[64];
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-    mm_images *four = help_images("0", 1, 4, 1);
-    mm_store_part part = help_part("0", four);
-
-    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_CONFLICT);
-    CU_ASSERT_STRING_EQUAL(part.problem.param, "classes");
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM runs"), 0);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM splits"), 0);
-    part.definition.classes = "a,b,c,d";
-    part.definition.class_count = 4;
-    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT images FROM evaluations"), 1);
-    mm_images_free(four);
-    mm_history_close(history);
-    help_remove(path);
-}
-
-/* ----------------------------------------------------------- merged scores */
-
-/* Mean over classes of the mean over images of 2 TP / (label + prediction). */
-typedef struct dice_sum {
-    double sum[3];
-    size_t images;
-} dice_sum;
-
-static void add_dice(dice_sum *dice, unsigned seed, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        for (size_t c = 0; c < 3; c++)
-            dice->sum[c] += 2.0 * (double)help_count(seed, i, c, HELP_BOTH) /
-                            (double)(help_count(seed, i, c, HELP_LABEL) + help_count(seed, i, c, HELP_PRED));
-    dice->images += count;
-}
-
-static double mean_dice(const dice_sum *dice, double w0, double w1, double w2)
-{
-    return (w0 * dice->sum[0] + w1 * dice->sum[1] + w2 * dice->sum[2]) / (w0 + w1 + w2) / (double)dice->images;
-}
-
-static double first_score(mm_history *history)
-{
-    mm_evaluation_list *list = listed(history);
-    const mm_value value = list->rows[0].scores[0].value;
-
-    CU_ASSERT_STRING_EQUAL(list->rows[0].scores[0].name, "dice");
-    CU_ASSERT_EQUAL(value.reason, MM_DEFINED);
-    mm_evaluation_list_free(list);
-    return value.value;
-}
-
-/* After each part, after a replacement, with and without what is kept in memory. */
-static void test_merged_scores(void)
-{
-    static const char *const names[] = {"0", "1", "2", "3"};
-    char path[64];
-    dice_sum dice = {0};
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-
-    for (unsigned i = 0; i < 4; i++) {
-        if (i == 2) { /* what was merged is forgotten */
-            mm_history_close(history);
-            history = help_open(path);
-        }
-        CU_ASSERT_EQUAL(put(history, names[i], names[i], 1 + i, i), MM_STORE_OK);
-        add_dice(&dice, i, 1 + i);
-        NEAR(first_score(history), mean_dice(&dice, 1, 1, 1));
-    }
-    CU_ASSERT_EQUAL(put(history, "1", "1", 7, 100), MM_STORE_OK);
-    dice = (dice_sum){0};
-    add_dice(&dice, 0, 1);
-    add_dice(&dice, 100, 7);
-    add_dice(&dice, 2, 3);
-    add_dice(&dice, 3, 4);
-    NEAR(first_score(history), mean_dice(&dice, 1, 1, 1));
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM scores"), 2);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM class_scores WHERE reason = 0"), 6);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT images FROM evaluations"), 15);
-    mm_history_close(history);
-    help_remove(path);
-}
-
-static void test_weights_enter_the_value(void)
-{
-    char path[64];
-    dice_sum dice = {0};
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-    mm_images *images = help_images("0", 3, 3, 5);
-    mm_store_part part = help_part("0", images);
-
-    part.definition.scores = "dice:dice(average=weighted)";
-    part.definition.weights = "1,2.5,.5";
-    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
-    add_dice(&dice, 5, 3);
-    NEAR(first_score(history), mean_dice(&dice, 1, 2.5, .5));
-    mm_images_free(images);
-    mm_history_close(history);
-    help_remove(path);
-}
-
-/* Any order of parts gives the same bits. */
-static void test_order_of_parts(void)
-{
-    static const char *const names[] = {"a", "b", "c", "d", "e"};
-    char path[64];
-    double value[2];
-
-    for (int backwards = 0; backwards < 2; backwards++) {
-        help_directory(path);
-        mm_history *history = help_open(path);
-
-        for (unsigned i = 0; i < 5; i++) {
-            const unsigned k = backwards ? 4 - i : i;
-
-            CU_ASSERT_EQUAL(put(history, names[k], names[k], 3, k), MM_STORE_OK);
-        }
-        value[backwards] = first_score(history);
-        mm_history_close(history);
-        help_remove(path);
-    }
-    CU_ASSERT_EQUAL(memcmp(&value[0], &value[1], sizeof value[0]), 0);
-}
-
-/* What the sums cannot give is null with its reason; text of a later version gives no scores, and loses no part. */
-static void test_scores_that_cannot_be(void)
-{
-    char path[64];
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-    mm_images *images = help_images("0", 1, 3, 1);
-    mm_store_part part = help_part("0", images);
-
-    part.definition.scores = "cross_entropy,d:dice(classes=[1])";
-    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
-    mm_evaluation_list *list = listed(history);
-
-    CU_ASSERT_EQUAL_FATAL(list->rows[0].score_count, 2);
-    CU_ASSERT_STRING_EQUAL(list->rows[0].scores[0].name, "cross_entropy");
-    CU_ASSERT_EQUAL(list->rows[0].scores[0].value.reason, MM_NOT_IN_SUMS);
-    CU_ASSERT_STRING_EQUAL(list->rows[0].scores[1].name, "d");
-    CU_ASSERT_EQUAL(list->rows[0].scores[1].value.reason, MM_DEFINED);
-    mm_evaluation_list_free(list);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM scores WHERE value IS NULL AND reason = 10"), 1);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM class_scores WHERE position = 1 AND class = 1"), 1);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM class_scores WHERE position = 1"), 1);
-    part.definition.scores = "score_of_tomorrow";
-    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
-    list = listed(history);
-    CU_ASSERT_EQUAL(list->rows[0].score_count, 0);
-    CU_ASSERT_EQUAL(list->rows[0].images, 1);
-    mm_evaluation_list_free(list);
-    mm_images_free(images);
-    mm_history_close(history);
-    help_remove(path);
-}
-
-/* Bits rot: the rest of the evaluation lives on, and sending the part again heals it. */
-static void test_damaged_record(void)
-{
-    char path[64];
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-
-    CU_ASSERT_EQUAL(put(history, "0", "scan", 2, 1), MM_STORE_OK);
-    mm_history_close(history);
-    CU_ASSERT_EQUAL(help_sql(path, "UPDATE parts SET record = zeroblob(length(record)) RETURNING id"), 1);
-    history = help_open(path);
-    CU_ASSERT_EQUAL(put(history, "1", "other", 2, 1), MM_STORE_OK);
-    mm_evaluation_list *list = listed(history);
-
-    CU_ASSERT_EQUAL(list->rows[0].images, 2);
-    mm_evaluation_list_free(list);
-    CU_ASSERT_EQUAL(put(history, "0", "scan", 2, 1), MM_STORE_OK);
-    CU_ASSERT_EQUAL(put(history, "2", "scan", 2, 1), MM_STORE_OK);
-    list = listed(history);
-    CU_ASSERT_EQUAL(list->rows[0].images, 4);
-    mm_evaluation_list_free(list);
-    mm_history_close(history);
-    help_remove(path);
-}
-
-/* ----------------------------------------------------------------- removal */
-
-static void test_delete(void)
-{
-    char path[64];
-    mm_run_list *list = NULL;
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-
-    CU_ASSERT_EQUAL(help_store(history, "unet", 1, "0", 1), MM_STORE_OK);
-    CU_ASSERT_EQUAL(help_store(history, "unet", 1, "1", 2), MM_STORE_OK);
-    CU_ASSERT_EQUAL(help_store(history, "unet", 2, "0", 3), MM_STORE_OK);
-    CU_ASSERT_EQUAL(help_store(history, "keep", 1, "0", 4), MM_STORE_OK);
-    CU_ASSERT_EQUAL(help_delete(history, "other", "unet"), MM_STORE_NOT_FOUND);
-    CU_ASSERT_EQUAL(help_delete(history, "default", "unet"), MM_STORE_OK);
-    CU_ASSERT_EQUAL(help_delete(history, "default", "unet"), MM_STORE_NOT_FOUND);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM runs"), 1);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM splits"), 1);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM evaluations"), 1);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM parts"), 1);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM scores"), 2);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM class_scores"), 6);
-    /* The name is free again, and what was merged is not remembered. */
-    CU_ASSERT_EQUAL(help_store(history, "unet", 1, "1", 5), MM_STORE_OK);
-    CU_ASSERT_EQUAL_FATAL(mm_history_run_row(history, "default", "unet", &list, NULL), MM_STORE_OK);
-    CU_ASSERT_EQUAL(list->rows[0].evaluations, 1);
-    mm_run_list_free(list);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT sum(images) FROM evaluations"), 4);
-    mm_history_close(history);
-    help_remove(path);
-}
-
-/* ------------------------------------------------------------------- lists */
-
-static void test_run_row(void)
-{
-    char path[64];
-    mm_run_list *list = NULL;
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-    mm_images *images = help_images("0", 1, 3, 1);
-    mm_store_part part = help_part("0", images);
-    static const char *const splits[] = {"val", "test", "val", "val"};
-    static const int64_t steps[] = {100, 50, 1200, 20};
-
-    for (int i = 0; i < 4; i++) {
-        part.split = splits[i];
-        part.step = steps[i];
-        nanosleep(&(struct timespec){.tv_nsec = 3000000}, NULL);
-        CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
-    }
-    CU_ASSERT_EQUAL_FATAL(mm_history_run_row(history, "default", "unet", &list, NULL), MM_STORE_OK);
-    CU_ASSERT_EQUAL_FATAL(list->count, 1);
-    const mm_run_row *row = &list->rows[0];
-
-    CU_ASSERT_STRING_EQUAL(row->run, "unet");
-    CU_ASSERT_EQUAL(row->evaluations, 4);
-    CU_ASSERT_EQUAL(row->first_step, 20);
-    CU_ASSERT_EQUAL(row->last_step, 1200);
-    CU_ASSERT(row->created < row->updated && row->created > 0);
-    CU_ASSERT_EQUAL_FATAL(row->split_count, 2);
-    CU_ASSERT_STRING_EQUAL(row->splits[0], "test");
-    CU_ASSERT_STRING_EQUAL(row->splits[1], "val");
-    mm_run_list_free(list);
-    mm_images_free(images);
-    mm_history_close(history);
-    help_remove(path);
-}
-
-#define MANY 250
-
-/* All pages together are all runs, once each, newest first; runs that come meanwhile do not disturb. */
-static void test_pages_of_runs(void)
-{
-    char path[64], name[16], expected[16];
-    mm_run_list *page = NULL;
-    char *cursor = NULL;
-    size_t seen = 0;
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-
-    for (int i = 0; i < MANY; i++) {
-        snprintf(name, sizeof name, "run%d", i);
-        CU_ASSERT_EQUAL(help_store(history, name, i, "0", (unsigned)i), MM_STORE_OK);
-    }
-    do {
-        CU_ASSERT_EQUAL_FATAL(mm_history_runs(history, "default", cursor, 50, &page, NULL), MM_STORE_OK);
-        CU_ASSERT_EQUAL(page->count, 50);
-        for (size_t i = 0; i < page->count; i++, seen++) {
-            snprintf(expected, sizeof expected, "run%zu", MANY - 1 - seen);
-            CU_ASSERT_STRING_EQUAL(page->rows[i].run, expected);
-        }
-        free(cursor);
-        cursor = page->next == NULL ? NULL : strdup(page->next);
-        mm_run_list_free(page);
-        snprintf(name, sizeof name, "late%zu", seen);
-        CU_ASSERT_EQUAL(help_store(history, name, 1, "0", 1), MM_STORE_OK);
-    } while (cursor != NULL && seen < 2 * MANY);
-    CU_ASSERT_EQUAL(seen, MANY);
-    CU_ASSERT_EQUAL_FATAL(mm_history_runs(history, "default", NULL, 0, &page, NULL), MM_STORE_OK);
-    CU_ASSERT_EQUAL(page->count, 1); /* the least that a page holds */
-    mm_run_list_free(page);
-    mm_history_close(history);
-    help_remove(path);
-}
-
-/* Newest by time, whatever the order of arrival; equal times by arrival. */
-static void test_pages_of_evaluations(void)
-{
-    char path[64];
-    mm_evaluation_list *page = NULL;
-    char *cursor = NULL;
-    int64_t time = INT64_MAX, step = INT64_MAX;
-    size_t seen = 0;
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-    mm_images *images = help_images("0", 1, 3, 1);
-
-    for (int i = 0; i < MANY; i++) {
-        mm_store_part part = help_part("0", images);
-
-        part.step = i;
-        part.has_time = 1;
-        part.time = i * 37 % 100;
-        CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
-    }
-    do {
-        CU_ASSERT_EQUAL_FATAL(mm_history_evaluations(history, "default", "unet", cursor, 7, &page, NULL), MM_STORE_OK);
-        for (size_t i = 0; i < page->count; i++, seen++) {
-            const mm_evaluation_row *row = &page->rows[i];
-
-            CU_ASSERT(row->time < time || (row->time == time && row->step < step));
-            CU_ASSERT_EQUAL(row->time, row->step * 37 % 100);
-            CU_ASSERT_EQUAL(row->score_count, 2);
-            time = row->time;
-            step = row->step;
-        }
-        free(cursor);
-        cursor = page->next == NULL ? NULL : strdup(page->next);
-        mm_evaluation_list_free(page);
-    } while (cursor != NULL && seen < 2 * MANY);
-    CU_ASSERT_EQUAL(seen, MANY);
-    mm_images_free(images);
-    mm_history_close(history);
-    help_remove(path);
-}
-
-static void test_bad_cursors(void)
-{
-    static const char *const bad[] = {"",
-                                      "r",
-                                      "x",
-                                      "r0000000000000000000000000000000",
-                                      "r000000000000000000000000000000000",
-                                      "r0000000000000000000000000000000G",
-                                      "r0000000000000000000000000000000A",
-                                      "e00000000000000000000000000000000",
-                                      "' OR 1=1 --"};
-    char path[64];
-    mm_run_list *runs = NULL;
-    mm_evaluation_list *evaluations = NULL;
-    mm_problem problem;
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-
-    CU_ASSERT_EQUAL(help_store(history, "unet", 1, "0", 1), MM_STORE_OK);
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        problem = (mm_problem){0};
-        CU_ASSERT_EQUAL(mm_history_runs(history, "default", bad[i], 9, &runs, &problem), MM_STORE_BAD_CURSOR);
-        CU_ASSERT_STRING_EQUAL(problem.param, "cursor");
-    }
-    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "unet", "r00000000000000000000000000000000", 9,
-                                           &evaluations, &problem),
-                    MM_STORE_BAD_CURSOR);
-    CU_ASSERT_EQUAL(mm_history_runs(history, "default", "r00000000000000000000000000000000", 9, &runs, NULL),
-                    MM_STORE_OK);
-    CU_ASSERT_EQUAL(runs->count, 0); /* nothing is older than 1970 */
-    mm_run_list_free(runs);
-    mm_history_close(history);
-    help_remove(path);
-}
-
-static void test_parts_are_read_in_order(void)
-{
-    static const char *const sent[] = {"10", "rank-1", "9", "1"}, *const read_as[] = {"1", "9", "10", "rank-1"};
-    char path[64];
-    mm_stored_evaluation *read = NULL;
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-
-    for (int i = 0; i < 4; i++)
-        CU_ASSERT_EQUAL(put(history, sent[i], sent[i], 1, 1), MM_STORE_OK);
-    CU_ASSERT_EQUAL_FATAL(mm_history_evaluation(history, "default", "unet", "val", 1, &read, NULL), MM_STORE_OK);
-    CU_ASSERT_EQUAL_FATAL(read->part_count, 4);
-    for (int i = 0; i < 4; i++)
-        CU_ASSERT_STRING_EQUAL(read->parts[i].name, read_as[i]);
-    mm_stored_evaluation_free(read);
-    mm_history_close(history);
-    help_remove(path);
-}
 
 /* ----------------------------------------------------------------- opening */
 
@@ -942,35 +148,200 @@ static void test_damaged_file_is_refused(void)
     }
 }
 
+/* --------------------------------------------------------------- full, broken */
+
+/* The n-th write of a commit finds no space, for each n until none is left: an answer that says so, nothing stored, all
+ * that was there still readable, and storing again once there is room. */
+static void test_disk_full(void)
+{
+    char path[64], name[16];
+    mm_evaluation_list *list = NULL;
+    mm_store_status status = MM_STORE_FULL;
+    int skip = 0;
+
+    help_directory(path);
+    shim_install();
+    mm_history *history = help_open(path);
+
+    CU_ASSERT_EQUAL(help_store(history, "before", 1, "0", 1), MM_STORE_OK);
+    for (; status != MM_STORE_OK && skip < 100; skip++) {
+        snprintf(name, sizeof name, "%d", skip); /* what has failed must not count later */
+        shim_fail_write("-wal", skip);
+        status = help_store(history, "unet", 1, name, 1);
+        shim_fail_write(NULL, 0);
+        if (status == MM_STORE_OK)
+            break;
+        CU_ASSERT_EQUAL(status, MM_STORE_FULL);
+        CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_FULL);
+        CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "unet", NULL, 1, &list, NULL), MM_STORE_NOT_FOUND);
+        CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "before", NULL, 1, &list, NULL), MM_STORE_OK);
+        mm_evaluation_list_free(list);
+    }
+    CU_ASSERT(skip > 5 && skip < 100);
+    CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_OK);
+    mm_history_close(history);
+    shim_remove();
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM parts"), 2);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT max(images) FROM evaluations"), 2);
+    help_remove(path);
+}
+
+/* The same with the system's own limit instead of ours; and health comes back although nobody writes. */
+static void test_file_size_limit(void)
+{
+    char path[64];
+    struct rlimit before, limit;
+    struct stat info;
+
+    help_directory(path);
+    mm_history *history = help_open(path);
+
+    CU_ASSERT_EQUAL(help_store(history, "before", 1, "0", 1), MM_STORE_OK);
+    CU_ASSERT_EQUAL_FATAL(stat(help_file(path, "maskmeter.db-wal"), &info), 0);
+    CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_FSIZE, &before), 0);
+    limit = before;
+    limit.rlim_cur = (rlim_t)info.st_size + 3000;
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+
+    CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    const mm_store_status status = help_store(history, "unet", 1, "0", 1);
+    const mm_store_status health = mm_history_health(history);
+
+    setrlimit(RLIMIT_FSIZE, &before);
+    signal(SIGXFSZ, handler);
+    CU_ASSERT_EQUAL(status, MM_STORE_FULL);
+    CU_ASSERT_EQUAL(health, MM_STORE_FULL);
+    for (int i = 0; i < 50 && mm_history_health(history) != MM_STORE_OK; i++)
+        help_nap(100);
+    CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_OK);
+    CU_ASSERT_EQUAL(help_store(history, "unet", 1, "0", 1), MM_STORE_OK);
+    mm_history_close(history);
+    help_remove(path);
+}
+
+/* A failed sync: everyone in the group and after it hears so, nothing is tried again; a restart finds what was
+ * acknowledged. */
+static void test_failed_sync_is_final(void)
+{
+    char path[64];
+    mm_problem problem = {0};
+    mm_evaluation_list *list = NULL;
+
+    help_directory(path);
+    shim_install();
+    mm_history *history = help_open(path);
+
+    CU_ASSERT_EQUAL(help_store(history, "before", 1, "0", 1), MM_STORE_OK);
+    shim_fail_sync("-wal", 0);
+    CU_ASSERT_EQUAL(help_store(history, "lost", 1, "0", 1), MM_STORE_FATAL);
+    CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_FATAL);
+    shim_fail_sync(NULL, 0);
+    const int syncs = shim_syncs();
+
+    CU_ASSERT_EQUAL(help_store(history, "after", 1, "0", 1), MM_STORE_FATAL);
+    CU_ASSERT_EQUAL(help_delete(history, "default", "before"), MM_STORE_FATAL);
+    help_nap(1200); /* long enough for housekeeping, which must not touch the file */
+    CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_FATAL);
+    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "before", NULL, 1, &list, &problem), MM_STORE_OK);
+    mm_evaluation_list_free(list);
+    mm_history_close(history);
+    CU_ASSERT_EQUAL(shim_syncs(), syncs);
+    shim_remove();
+    history = help_open(path);
+    CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_OK);
+    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "before", NULL, 1, &list, NULL), MM_STORE_OK);
+    mm_evaluation_list_free(list);
+    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "after", NULL, 1, &list, NULL), MM_STORE_NOT_FOUND);
+    CU_ASSERT_EQUAL(help_store(history, "after", 1, "0", 1), MM_STORE_OK);
+    mm_history_close(history);
+    help_remove(path);
+}
+
+/* A sync that fails when the log is emptied into the file: what was acknowledged is in the log still. */
+static void test_failed_checkpoint(void)
+{
+    char path[64];
+
+    help_directory(path);
+    shim_install();
+    mm_history *history = help_open(path);
+
+    CU_ASSERT_EQUAL(help_store(history, "unet", 1, "0", 1), MM_STORE_OK);
+    shim_fail_sync(".db", 0);
+    for (int i = 0; i < 50 && mm_history_health(history) != MM_STORE_FATAL; i++)
+        help_nap(100);
+    CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_FATAL);
+    CU_ASSERT_EQUAL(help_store(history, "unet", 2, "0", 1), MM_STORE_FATAL);
+    mm_history_close(history);
+    shim_remove();
+    history = help_open(path);
+    CU_ASSERT_EQUAL(help_store(history, "unet", 3, "0", 1), MM_STORE_OK);
+    mm_history_close(history);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM parts"), 2);
+    help_remove(path);
+}
+
+/* The same in the middle of work, when the log has grown: the part that made it grow is safe, the next is refused. */
+static void test_failed_checkpoint_of_a_long_log(void)
+{
+    char path[64];
+
+    help_directory(path);
+    shim_install();
+    mm_history *history = help_open(path);
+    mm_images *images = help_images("0", 8000, 100, 1); /* about 20 MB */
+    mm_store_part part = help_part("0", images);
+
+    part.definition.class_count = 100;
+    shim_fail_sync(".db", 0);
+    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
+    CU_ASSERT_EQUAL(help_store(history, "after", 1, "0", 1), MM_STORE_FATAL);
+    CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_FATAL);
+    mm_history_close(history);
+    shim_remove();
+    history = help_open(path);
+    mm_history_close(history);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM parts"), 1);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT images FROM evaluations"), 8000);
+    CU_ASSERT(help_sql(path, "SELECT length(record) FROM parts") > 4096 * 4096);
+    mm_images_free(images);
+    help_remove(path);
+}
+
+/* Once quiet, the log is emptied into the file. */
+static void test_log_is_emptied(void)
+{
+    char path[64];
+    struct stat info = {.st_size = 1};
+
+    help_directory(path);
+    mm_history *history = help_open(path);
+
+    CU_ASSERT_EQUAL(help_store(history, "unet", 1, "0", 1), MM_STORE_OK);
+    CU_ASSERT_EQUAL(stat(help_file(path, "maskmeter.db-wal"), &info), 0);
+    CU_ASSERT(info.st_size > 0);
+    for (int i = 0; i < 50 && info.st_size > 0; i++) {
+        help_nap(100);
+        CU_ASSERT_EQUAL(stat(help_file(path, "maskmeter.db-wal"), &info), 0);
+    }
+    CU_ASSERT_EQUAL(info.st_size, 0);
+    mm_history_close(history);
+    help_remove(path);
+}
+
 static CU_TestInfo tests[] = {
-    {"a part comes back as it was sent", test_part_comes_back},
-    {"what is not there is not found", test_absent},
-    {"another definition is a conflict", test_other_definition_conflicts},
-    {"another ignore_index is a conflict", test_ignore_index_values_conflict},
-    {"parts, scores and weights of later parts", test_parts_scores_weights},
-    {"the only part defines again", test_only_part_defines_again},
-    {"time of an evaluation", test_time},
-    {"a part sent again replaces", test_part_is_replaced},
-    {"the same image in two parts", test_same_image_in_two_parts},
-    {"a replacement that is refused", test_refused_replacement},
-    {"a first part that is refused", test_refused_first_part},
-    {"merged scores against brute force", test_merged_scores},
-    {"weights enter the value", test_weights_enter_the_value},
-    {"the order of parts changes no bit", test_order_of_parts},
-    {"scores that cannot be", test_scores_that_cannot_be},
-    {"a damaged record", test_damaged_record},
-    {"a run is deleted with all of it", test_delete},
-    {"what the list says of a run", test_run_row},
-    {"pages of runs", test_pages_of_runs},
-    {"pages of evaluations", test_pages_of_evaluations},
-    {"bad cursors", test_bad_cursors},
-    {"parts are read in order", test_parts_are_read_in_order},
     {"a second server is refused", test_second_server_is_refused},
     {"files are private", test_files_are_private},
     {"bad directories", test_bad_directories},
     {"a newer file is refused", test_newer_file_is_refused},
     {"another program's file is refused", test_foreign_file_is_refused},
     {"a damaged file is refused", test_damaged_file_is_refused},
+    {"disk full at every write", test_disk_full},
+    {"file size limit", test_file_size_limit},
+    {"a failed sync is final", test_failed_sync_is_final},
+    {"a failed checkpoint", test_failed_checkpoint},
+    {"a failed checkpoint of a long log", test_failed_checkpoint_of_a_long_log},
+    {"the log is emptied", test_log_is_emptied},
     CU_TEST_INFO_NULL,
 };
 

@@ -1,8 +1,6 @@
 /*
- * test_history_thread.c - the one writer: groups, order, limits, and what a crash, a full or a failing disk leave
- * behind
+ * test_history_thread.c - the one writer: groups, order, limits, readers beside it, and what a crash leaves behind
  */
-#include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -11,22 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tests/history_help.h"
 #include "tests/sqlite_shim.h"
 #include "tests/suites.h"
-
-extern char **environ;
-
-static void nap(long milliseconds)
-{
-    nanosleep(&(struct timespec){.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000}, NULL);
-}
 
 /* ------------------------------------------------------------------ a gate */
 
@@ -143,7 +131,7 @@ static void test_group_commit(void)
 
     sem_post(&h.gate.open);
     while (atomic_load(&h.tally.all) < GROUP + 1)
-        nap(1);
+        help_nap(1);
     CU_ASSERT_EQUAL(shim_syncs() - before, 2);
     CU_ASSERT_EQUAL(h.tally.count[MM_STORE_OK], GROUP);
     CU_ASSERT_EQUAL(h.tally.count[MM_STORE_CONFLICT], 1);
@@ -177,7 +165,7 @@ static void test_order_within_a_group(void)
     mm_history_delete(h.history, &none);
     sem_post(&h.gate.open);
     while (atomic_load(&h.tally.all) < 5)
-        nap(1);
+        help_nap(1);
     CU_ASSERT_EQUAL(a.status, MM_STORE_OK);
     CU_ASSERT_EQUAL(gone.status, MM_STORE_OK);
     CU_ASSERT_EQUAL(b.status, MM_STORE_OK);
@@ -208,7 +196,7 @@ static void test_replaced_within_a_group(void)
     }
     sem_post(&h.gate.open);
     while (atomic_load(&h.tally.all) < 4)
-        nap(1);
+        help_nap(1);
     CU_ASSERT_EQUAL(h.tally.count[MM_STORE_OK], 4);
     CU_ASSERT_EQUAL(parts[2].parts_received, 1);
     CU_ASSERT_EQUAL(help_sql(h.path, "SELECT max(images) FROM evaluations"), 3);
@@ -233,7 +221,7 @@ static void test_queue_is_bounded(void)
     CU_ASSERT_EQUAL(mm_history_waiting(h.history), MM_HISTORY_QUEUE + 1);
     sem_post(&h.gate.open);
     while (atomic_load(&h.tally.all) < TOO_MANY + 1)
-        nap(1);
+        help_nap(1);
     CU_ASSERT_EQUAL(h.tally.count[MM_STORE_BUSY], 7);
     CU_ASSERT_EQUAL(h.tally.count[MM_STORE_NOT_FOUND], MM_HISTORY_QUEUE);
     CU_ASSERT_EQUAL(removals[TOO_MANY - 1].status, MM_STORE_BUSY);
@@ -461,187 +449,6 @@ static void test_retries(void)
     help_remove(path);
 }
 
-/* --------------------------------------------------------------- full, broken */
-
-/* The n-th write of a commit finds no space, for each n until none is left: an answer that says so, nothing stored, all
- * that was there still readable, and storing again once there is room. */
-static void test_disk_full(void)
-{
-    char path[64], name[16];
-    mm_evaluation_list *list = NULL;
-    mm_store_status status = MM_STORE_FULL;
-    int skip = 0;
-
-    help_directory(path);
-    shim_install();
-    mm_history *history = help_open(path);
-
-    CU_ASSERT_EQUAL(help_store(history, "before", 1, "0", 1), MM_STORE_OK);
-    for (; status != MM_STORE_OK && skip < 100; skip++) {
-        snprintf(name, sizeof name, "%d", skip); /* what has failed must not count later */
-        shim_fail_write("-wal", skip);
-        status = help_store(history, "unet", 1, name, 1);
-        shim_fail_write(NULL, 0);
-        if (status == MM_STORE_OK)
-            break;
-        CU_ASSERT_EQUAL(status, MM_STORE_FULL);
-        CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_FULL);
-        CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "unet", NULL, 1, &list, NULL), MM_STORE_NOT_FOUND);
-        CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "before", NULL, 1, &list, NULL), MM_STORE_OK);
-        mm_evaluation_list_free(list);
-    }
-    CU_ASSERT(skip > 5 && skip < 100);
-    CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_OK);
-    mm_history_close(history);
-    shim_remove();
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM parts"), 2);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT max(images) FROM evaluations"), 2);
-    help_remove(path);
-}
-
-/* The same with the system's own limit instead of ours; and health comes back although nobody writes. */
-static void test_file_size_limit(void)
-{
-    char path[64];
-    struct rlimit before, limit;
-    struct stat info;
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-
-    CU_ASSERT_EQUAL(help_store(history, "before", 1, "0", 1), MM_STORE_OK);
-    CU_ASSERT_EQUAL_FATAL(stat(help_file(path, "maskmeter.db-wal"), &info), 0);
-    CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_FSIZE, &before), 0);
-    limit = before;
-    limit.rlim_cur = (rlim_t)info.st_size + 3000;
-    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
-
-    CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    const mm_store_status status = help_store(history, "unet", 1, "0", 1);
-    const mm_store_status health = mm_history_health(history);
-
-    setrlimit(RLIMIT_FSIZE, &before);
-    signal(SIGXFSZ, handler);
-    CU_ASSERT_EQUAL(status, MM_STORE_FULL);
-    CU_ASSERT_EQUAL(health, MM_STORE_FULL);
-    for (int i = 0; i < 50 && mm_history_health(history) != MM_STORE_OK; i++)
-        nap(100);
-    CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_OK);
-    CU_ASSERT_EQUAL(help_store(history, "unet", 1, "0", 1), MM_STORE_OK);
-    mm_history_close(history);
-    help_remove(path);
-}
-
-/* A failed sync: everyone in the group and after it hears so, nothing is tried again; a restart finds what was
- * acknowledged. */
-static void test_failed_sync_is_final(void)
-{
-    char path[64];
-    mm_problem problem = {0};
-    mm_evaluation_list *list = NULL;
-
-    help_directory(path);
-    shim_install();
-    mm_history *history = help_open(path);
-
-    CU_ASSERT_EQUAL(help_store(history, "before", 1, "0", 1), MM_STORE_OK);
-    shim_fail_sync("-wal", 0);
-    CU_ASSERT_EQUAL(help_store(history, "lost", 1, "0", 1), MM_STORE_FATAL);
-    CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_FATAL);
-    shim_fail_sync(NULL, 0);
-    const int syncs = shim_syncs();
-
-    CU_ASSERT_EQUAL(help_store(history, "after", 1, "0", 1), MM_STORE_FATAL);
-    CU_ASSERT_EQUAL(help_delete(history, "default", "before"), MM_STORE_FATAL);
-    nap(1200); /* long enough for housekeeping, which must not touch the file */
-    CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_FATAL);
-    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "before", NULL, 1, &list, &problem), MM_STORE_OK);
-    mm_evaluation_list_free(list);
-    mm_history_close(history);
-    CU_ASSERT_EQUAL(shim_syncs(), syncs);
-    shim_remove();
-    history = help_open(path);
-    CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_OK);
-    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "before", NULL, 1, &list, NULL), MM_STORE_OK);
-    mm_evaluation_list_free(list);
-    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "after", NULL, 1, &list, NULL), MM_STORE_NOT_FOUND);
-    CU_ASSERT_EQUAL(help_store(history, "after", 1, "0", 1), MM_STORE_OK);
-    mm_history_close(history);
-    help_remove(path);
-}
-
-/* A sync that fails when the log is emptied into the file: what was acknowledged is in the log still. */
-static void test_failed_checkpoint(void)
-{
-    char path[64];
-
-    help_directory(path);
-    shim_install();
-    mm_history *history = help_open(path);
-
-    CU_ASSERT_EQUAL(help_store(history, "unet", 1, "0", 1), MM_STORE_OK);
-    shim_fail_sync(".db", 0);
-    for (int i = 0; i < 50 && mm_history_health(history) != MM_STORE_FATAL; i++)
-        nap(100);
-    CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_FATAL);
-    CU_ASSERT_EQUAL(help_store(history, "unet", 2, "0", 1), MM_STORE_FATAL);
-    mm_history_close(history);
-    shim_remove();
-    history = help_open(path);
-    CU_ASSERT_EQUAL(help_store(history, "unet", 3, "0", 1), MM_STORE_OK);
-    mm_history_close(history);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM parts"), 2);
-    help_remove(path);
-}
-
-/* The same in the middle of work, when the log has grown: the part that made it grow is safe, the next is refused. */
-static void test_failed_checkpoint_of_a_long_log(void)
-{
-    char path[64];
-
-    help_directory(path);
-    shim_install();
-    mm_history *history = help_open(path);
-    mm_images *images = help_images("0", 8000, 100, 1); /* about 20 MB */
-    mm_store_part part = help_part("0", images);
-
-    part.definition.class_count = 100;
-    shim_fail_sync(".db", 0);
-    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
-    CU_ASSERT_EQUAL(help_store(history, "after", 1, "0", 1), MM_STORE_FATAL);
-    CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_FATAL);
-    mm_history_close(history);
-    shim_remove();
-    history = help_open(path);
-    mm_history_close(history);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM parts"), 1);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT images FROM evaluations"), 8000);
-    CU_ASSERT(help_sql(path, "SELECT length(record) FROM parts") > 4096 * 4096);
-    mm_images_free(images);
-    help_remove(path);
-}
-
-/* Once quiet, the log is emptied into the file. */
-static void test_log_is_emptied(void)
-{
-    char path[64];
-    struct stat info = {.st_size = 1};
-
-    help_directory(path);
-    mm_history *history = help_open(path);
-
-    CU_ASSERT_EQUAL(help_store(history, "unet", 1, "0", 1), MM_STORE_OK);
-    CU_ASSERT_EQUAL(stat(help_file(path, "maskmeter.db-wal"), &info), 0);
-    CU_ASSERT(info.st_size > 0);
-    for (int i = 0; i < 50 && info.st_size > 0; i++) {
-        nap(100);
-        CU_ASSERT_EQUAL(stat(help_file(path, "maskmeter.db-wal"), &info), 0);
-    }
-    CU_ASSERT_EQUAL(info.st_size, 0);
-    mm_history_close(history);
-    help_remove(path);
-}
-
 /* ----------------------------------------------------------------- crashes */
 
 #define LOSSES 100
@@ -747,7 +554,7 @@ static int kill_writer(const char *path, long milliseconds)
     posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
     CU_ASSERT_EQUAL_FATAL(spawned, 0);
-    nap(milliseconds);
+    help_nap(milliseconds);
     kill(child, SIGKILL);
     FILE *said = fdopen(ends[0], "r");
 
@@ -788,12 +595,6 @@ static CU_TestInfo tests[] = {
     {"writers and readers", test_writers_and_readers},
     {"reading while deleting", test_reading_while_deleting},
     {"retries from many clients", test_retries},
-    {"disk full at every write", test_disk_full},
-    {"file size limit", test_file_size_limit},
-    {"a failed sync is final", test_failed_sync_is_final},
-    {"a failed checkpoint", test_failed_checkpoint},
-    {"a failed checkpoint of a long log", test_failed_checkpoint_of_a_long_log},
-    {"the log is emptied", test_log_is_emptied},
     {"power loss", test_power_loss},
     {"kill -9", test_kill},
     CU_TEST_INFO_NULL,

@@ -127,6 +127,8 @@ static void test_path_names(void)
         free(name);
     }
     CU_ASSERT_FALSE(mm_name_valid(""));
+    CU_ASSERT_FALSE(mm_name_valid("a\x01"));
+    CU_ASSERT_TRUE(mm_name_valid("a\xc2\xa0"));
 }
 
 /* --------------------------------------------------------------- parameters */
@@ -221,7 +223,7 @@ static void test_long_names_in_problems(void)
 
 static void test_allowed_names(void)
 {
-    mm_query query = parse("task=1&scores=2");
+    mm_query query = parse("task=1&scores=2"); /* "task" also begins a longer word */
     mm_problem problem;
 
     CU_ASSERT_EQUAL(mm_query_only(&query, "scores|task", &problem), MM_OK);
@@ -230,6 +232,10 @@ static void test_allowed_names(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(problem.text, "did you mean tasks?"));
     CU_ASSERT_EQUAL(mm_query_only(&query, "", &problem), MM_BAD_PARAM);
     CU_ASSERT_PTR_NULL(strstr(problem.text, "did you mean"));
+    mm_query_free(&query);
+    query = parse("tasks=1");
+    CU_ASSERT_EQUAL(mm_query_only(&query, "scores|task", &problem), MM_BAD_PARAM);
+    CU_ASSERT_PTR_NOT_NULL(strstr(problem.text, "did you mean task?"));
     mm_query_free(&query);
 }
 
@@ -278,6 +284,8 @@ static void test_nearest_word(void)
             CU_ASSERT_EQUAL(strncmp(found, expected, size), 0);
     }
     CU_ASSERT_PTR_NULL(mm_nearest_word("zzzzzz", "abab|bbaa", &size));
+    CU_ASSERT_PTR_NULL(
+        mm_nearest_word("abc", "0123456789012345678901234567890123456789012345678901234567890123456789", &size));
     CU_ASSERT_PTR_NULL(
         mm_nearest_word("0123456789012345678901234567890123456789012345678901234567890123456789", "a|b", &size));
 }
@@ -522,6 +530,8 @@ static void test_times(void)
         {"0000-01-01T00:00:00Z",           0, 0},
         {"x024-01-01T00:00:00Z",           0, 0},
         {"now",                            0, 0},
+        {"2024-0/-01T00:00:00Z",           0, 0},
+        {"2024-0:-01T00:00:00Z",           0, 0},
         {"",                               0, 0},
     };
     /* clang-format on */

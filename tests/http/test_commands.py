@@ -1,4 +1,5 @@
 """test_commands.py - the command line: eval, push, scores, healthcheck, configuration, exit codes 0, 1 and 2."""
+
 import json
 import os
 import re
@@ -6,7 +7,20 @@ import subprocess
 
 import pytest
 import support
-from support import DATA, EXPECTED, MANIFEST, SLOW, bits, data_params, near, safetensors, scores_of, small_file, softmax_case, zstd
+from support import (
+    DATA,
+    EXPECTED,
+    MANIFEST,
+    SLOW,
+    bits,
+    data_params,
+    near,
+    safetensors,
+    scores_of,
+    small_file,
+    softmax_case,
+    zstd,
+)
 
 DEMO = DATA / "demo.safetensors"
 
@@ -15,7 +29,7 @@ def run(*args, env=None, code=0, stdin=None):
     """Runs the command; its exit code must be `code`."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("MASKMETER_")}
     done = subprocess.run([support.BINARY, *map(str, args)], capture_output=True, text=True, timeout=60 * SLOW,
-                          env={**clean, **(env or {})}, stdin=stdin, check=False)  # fmt: skip
+                          env={**clean, **(env or {})}, stdin=stdin, check=False)
     assert done.returncode == code, (args, done.returncode, done.stdout, done.stderr)
     return done
 
@@ -67,7 +81,9 @@ def test_eval_of_compressed_files(tmp_path):
 def test_eval_of_several_files():
     """Several files are parts of one evaluation: the union of their images."""
     names = ["dsb2d_labels_519x161.safetensors.zst", "dsb2d_labels_519x162.safetensors.zst"]
-    document = json.loads(run("eval", "--json", "--num_classes=3", "--scores=tp(over=pooled)", *(DATA / n for n in names)).stdout)
+    document = json.loads(
+        run("eval", "--json", "--num_classes=3", "--scores=tp(over=pooled)", *(DATA / n for n in names)).stdout
+    )
     assert document["images"] == 4
     want = [sum(EXPECTED[n]["counts"]["tp"][i][c] for n in names for i in (0, 1)) for c in range(3)]
     assert document["scores"][0]["per_class"] == want
@@ -113,7 +129,7 @@ def test_push(server):
         ids = ",".join(MANIFEST[name]["image_ids"])
         done = run("push", "--url", server.url, "--json", "--run=pushed", "--step=5", f"--part={part}", "--parts=2",
                    "--classes=background,nucleus,boundary", "--scores=dice,tp(over=pooled)", f"--image_ids={ids}",
-                   DATA / name)  # fmt: skip
+                   DATA / name)
         document = json.loads(done.stdout)
         assert document["evaluation"]["parts_received"] == part + 1
     merged = server.get("/v1/evaluations", run="pushed", split="val", step="5").json()
@@ -182,22 +198,25 @@ def test_printed_settings_read_back(tmp_path):
     file = tmp_path / "maskmeter.conf"
     first = run("serve", "--threads=3", "--memory=512MiB", "--listen=[::1]:9", "--print-config").stdout
     file.write_text(first)
-    assert settings("--config", file) == dict(line.split(" = ", 1) for line in first.splitlines() if line and line[0] != "#")
+    assert settings("--config", file) == dict(
+        line.split(" = ", 1) for line in first.splitlines() if line and line[0] != "#"
+    )
 
 
 @pytest.mark.parametrize("args", [
     ["--nonsense=1"], ["--threads"], ["--threads=x"], ["--threads=-1"], ["--memory=12parsecs"], ["--memory=1KiB"],
     ["--listen=nonsense"], ["--listen=127.0.0.1:99999"], ["--backend=opencl"], ["--store=postgres://x"],
     ["--keep-days=3"], ["--tls-cert=x"], ["--max-classes=0"], ["--config=/nonexistent/file"], ["extra"],
-], ids=lambda args: args[0])  # fmt: skip
+], ids=lambda args: args[0])
 def test_bad_settings(args, tmp_path):
     """Wrong usage is 2, and the culprit is named."""
     text = run("serve", "--data", tmp_path, *args, code=2).stderr
     assert args[0].lstrip("-").split("=")[0] in text.lower()
 
 
-@pytest.mark.parametrize("line, culprit", [("nonsense = 1", "nonsense"), ("threads 3", "line 1"), ("threads = x", "threads"),
-                                           ("config = other", "config")])  # fmt: skip
+@pytest.mark.parametrize("line, culprit", [
+    ("nonsense = 1", "nonsense"), ("threads 3", "line 1"), ("threads = x", "threads"), ("config = other", "config"),
+])
 def test_bad_files(tmp_path, line, culprit):
     file = tmp_path / "maskmeter.conf"
     file.write_text(line + "\n")

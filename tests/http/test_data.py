@@ -1,4 +1,5 @@
 """test_data.py - the test data are the files that the manifest and the licences speak of, bit for bit."""
+
 import hashlib
 
 from support import DATA, EXPECTED, MANIFEST

@@ -1,4 +1,5 @@
-"""test_exactness.py - the same data give the same bits, whatever threads, CPU level, layout, coding, order and split."""
+"""test_exactness.py - the same data give the same bits, whatever threads, CPU level, layout, coding, order, split."""
+
 import itertools
 import pathlib
 import platform
@@ -19,9 +20,17 @@ SCORES = ",".join([
     "binary_cross_entropy", "focal_loss", "focal_loss(gamma=1.5,alpha=0.25)",
     "mix:sum(0.3*dice_loss,0.7*cross_entropy)", "seed.categorical_dice", "seed.categorical_tversky(beta=0.3)",
     "seed.generalized_dice_loss_w", "seed.categorical_crossentropy", "seed.categorical_dicePcrossentroy(lamda=0.5)",
-])  # fmt: skip
-FILES = ["demo.safetensors", "seed3d.safetensors.zst", "dsb2d_probs_519x253.safetensors", "dsb2d_labels_519x161.safetensors.zst"]
-LABEL_SCORES = "dice,iou,recall,dice_loss,tversky_loss(alpha=0.2,beta=0.8),generalized_dice_loss,specificity,mean:dice(over=pooled)"
+])
+FILES = [
+    "demo.safetensors",
+    "seed3d.safetensors.zst",
+    "dsb2d_probs_519x253.safetensors",
+    "dsb2d_labels_519x161.safetensors.zst",
+]
+LABEL_SCORES = (
+    "dice,iou,recall,dice_loss,tversky_loss(alpha=0.2,beta=0.8),generalized_dice_loss,specificity,"
+    "mean:dice(over=pooled)"
+)
 
 
 def scores_for(classes, label_map=False):
@@ -71,7 +80,9 @@ def answers(server):
             out[kind, dtype] = bits(server.score(body, pred_kind=kind, **RANDOM))
     onehot = np.eye(256, dtype="u1")[LABEL % 255][..., :5].transpose(0, 3, 1, 2)
     body = safetensors({"pred": PROBS, "label": np.ascontiguousarray(onehot)})
-    out["multilabel"] = bits(server.score(body, task="multilabel", scores="dice,binary_cross_entropy,focal_loss,tversky_loss"))
+    out["multilabel"] = bits(
+        server.score(body, task="multilabel", scores="dice,binary_cross_entropy,focal_loss,tversky_loss")
+    )
     return out
 
 

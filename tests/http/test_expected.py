@@ -1,4 +1,5 @@
 """test_expected.py - all of tests/data/EXPECTED.json comes back through HTTP within 1e-9 relative or 1e-12 absolute."""
+
 import math
 
 import pytest
@@ -47,8 +48,12 @@ def test_counts_and_overlap(server, name):
     assert [row["label_voxels"] for row in answer["classes"]] == [sum(c) for c in columns(counts["label"])]
     assert [row["pred_voxels"] for row in answer["classes"]] == [sum(c) for c in columns(counts["pred"])]
     assert scores["tp"]["per_image"] == counts["tp"]
-    assert [[t + f for t, f in zip(*rows)] for rows in zip(scores["tp"]["per_image"], scores["fp"]["per_image"])] == counts["pred"]
-    assert [[t + f for t, f in zip(*rows)] for rows in zip(scores["tp"]["per_image"], scores["fn"]["per_image"])] == counts["label"]
+    assert [
+        [t + f for t, f in zip(*rows)] for rows in zip(scores["tp"]["per_image"], scores["fp"]["per_image"])
+    ] == counts["pred"]
+    assert [
+        [t + f for t, f in zip(*rows)] for rows in zip(scores["tp"]["per_image"], scores["fn"]["per_image"])
+    ] == counts["label"]
     assert scores["tp_pooled"]["per_class"] == [sum(c) for c in columns(counts["tp"])]
     if "confusion_pooled" in want:
         assert answer["confusion"] == want["confusion_pooled"]
@@ -125,7 +130,7 @@ def test_binary_cross_entropy(server):
 
 
 def test_seed_on_a_channels_last_volume(server):
-    """The TensorFlow post's two losses on its own layout: the loss, and the score of each class by weights of 0 and 1."""
+    """The TensorFlow post's two losses on its own layout: the loss, and each class's score by weights of 0 and 1."""
     want = EXPECTED[SEED_FILE]["seed"]
     assert MANIFEST[SEED_FILE]["layout"] == "channels_last" and want["smooth"] == 1e-5
     kinds = {"dice": "seed.categorical_dice({})"}

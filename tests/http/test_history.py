@@ -1,4 +1,5 @@
 """test_history.py - parts, merging, conflicts, listing, deleting, and what survives a restart and a kill."""
+
 import datetime
 import subprocess
 import threading
@@ -7,7 +8,7 @@ import time
 import numpy as np
 import pytest
 import requests
-from support import bits, problem, safetensors, scores_of, softmax_case
+from support import SLOW, bits, problem, safetensors, scores_of, softmax_case
 
 PROBS, LABEL = softmax_case(images=4)
 SCORES = "dice,cross_entropy,tversky_loss(alpha=0.3,beta=0.7)"
@@ -51,7 +52,7 @@ def test_a_stored_part_describes_itself(server):
     assert answer["evaluation"] == {
         "run": "alone", "split": "test", "step": 7, "part": "rank-0",
         "parts_received": 1, "parts_expected": 2, "complete": False,
-    }  # fmt: skip
+    }
     assert answer["images"] == 2
     answer = send(server, "alone", 2, 3, split="test", step="7", part="rank-1", parts="2").json()
     assert (answer["images"], answer["evaluation"]["part"]) == (2, "rank-1")
@@ -74,7 +75,7 @@ def test_merged_is_the_union_of_its_parts(server):
     assert document["evaluation"] == {
         "run": "union", "split": "val", "step": 1, "part": None,
         "parts_received": 4, "parts_expected": None, "complete": True,
-    }  # fmt: skip
+    }
     assert document["images"] == 4 and document["voxels"] == 4 * 16 * 20
     assert document["scores"] == whole["scores"] and document["classes"] == whole["classes"]
 
@@ -156,7 +157,7 @@ def test_same_names_in_other_places_do_not_meet(server):
     assert server.get("/v1/runs/places").json()["evaluations"] == 3
 
 
-@pytest.mark.parametrize("name", ["ü/é α", "a b+c", "100%", "...", "quote\"<x>", "\U0001f9e0", "x" * 256, "a?b#c&d=e"])
+@pytest.mark.parametrize("name", ["ü/é α", "a b+c", "100%", "...", 'quote"<x>', "\U0001f9e0", "x" * 256, "a?b#c&d=e"])
 def test_names_of_runs(server, name):
     """What a name may hold comes back as it was sent, in the query and in a path, %2F included."""
     assert send(server, name, 0).status_code == 200
@@ -207,7 +208,7 @@ def test_what_is_not_there(server):
 @pytest.mark.parametrize("params, culprit", [
     ({"run": None}, "run"), ({"step": None}, "step"), ({"step": "x"}, "step"), ({"scores": "dyce"}, "scores"),
     ({"include": "x"}, "include"), ({"task": "multiclass"}, "task"), ({"cursor": "x"}, "cursor"),
-])  # fmt: skip
+])
 def test_bad_questions(server, params, culprit):
     send(server, "question", 0)
     params = {"run": "question", "split": "val", "step": "1", **params}
@@ -261,7 +262,13 @@ def test_evaluations_of_a_run(server):
     assert page["run"] == "list" and page["next"] is None
     assert [row["step"] for row in page["evaluations"]] == [5, 4, 3, 2, 1]
     row = page["evaluations"][0]
-    assert (row["split"], row["images"], row["parts_received"], row["parts_expected"], row["complete"]) == ("val", 4, 2, 2, True)
+    assert (row["split"], row["images"], row["parts_received"], row["parts_expected"], row["complete"]) == (
+        "val",
+        4,
+        2,
+        2,
+        True,
+    )
     assert page["evaluations"][1]["complete"] is False
     document = read(server, "list", step="5")
     assert row["scores"] == {name: score["value"] for name, score in scores_of(document).items()}
@@ -339,7 +346,7 @@ def test_what_was_acknowledged_survives_a_kill(start, tmp_path):
                 params = {"run": f"w{number}", "step": "1", "part": part, "image_ids": part, "scores": SCORES}
                 try:
                     answer = session.post(server.url + "/v1/evaluations", data=body(count % 4), params=params,
-                                          headers={"Content-Type": "application/octet-stream"}, timeout=10)  # fmt: skip
+                                          headers={"Content-Type": "application/octet-stream"}, timeout=10)
                 except requests.RequestException:
                     return
                 assert answer.status_code == 200
@@ -349,7 +356,7 @@ def test_what_was_acknowledged_survives_a_kill(start, tmp_path):
         threads = [threading.Thread(target=writer, args=(number,)) for number in range(4)]
         for thread in threads:
             thread.start()
-        time.sleep(float(rng.uniform(0.02, 0.25)))
+        time.sleep(float(rng.uniform(0.02, 0.25)) * SLOW)
         server.kill()
         stop.set()
         for thread in threads:

@@ -1,4 +1,5 @@
-"""test_http.py - the protocol: methods, statuses, headers, malformed requests over a raw socket, draining at SIGTERM."""
+"""test_http.py - the protocol: methods, statuses, headers, malformed requests on a raw socket, draining."""
+
 import random
 import re
 import signal
@@ -9,7 +10,19 @@ import time
 
 import pytest
 import support
-from support import DATA, SLOW, eventually, frame, problem, read_all, responses, safetensors, small_file, softmax_case, zstd
+from support import (
+    DATA,
+    SLOW,
+    eventually,
+    frame,
+    problem,
+    read_all,
+    responses,
+    safetensors,
+    small_file,
+    softmax_case,
+    zstd,
+)
 
 GOOD = small_file()
 BYTES = "application/octet-stream"
@@ -39,11 +52,15 @@ def test_allow_names_what_a_path_takes(server):
     assert set(server.request("PUT", "/v1/evaluations").headers["Allow"].split(", ")) == {"GET", "HEAD", "POST"}
     assert set(server.request("POST", "/v1/runs/x").headers["Allow"].split(", ")) == {"DELETE", "GET", "HEAD"}
     for method in ("TRACE", "CONNECT", "BREW", "get"):
-        ((status, headers, _),) = responses(server.raw(head("/healthz", method, Content_Length=None, Content_Type=None, Connection="close")))
+        ((status, headers, _),) = responses(
+            server.raw(head("/healthz", method, Content_Length=None, Content_Type=None, Connection="close"))
+        )
         assert status in (400, 405), method
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/v1", "/v1/", "/v1/runs/", "/v1/runs/x/y", "/healthz/", "/V1/runs", "/v2/runs"])
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "/v1", "/v1/", "/v1/runs/", "/v1/runs/x/y", "/healthz/", "/V1/runs", "/v2/runs"]
+)
 def test_404(server, path):
     problem(server.get(path), 404)
     answer = server.request("POST", path, GOOD, {"Content-Type": BYTES})
@@ -92,7 +109,7 @@ def test_too_large(start):
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/json", "multipart/form-data; boundary=x",
-                                  "application/x-www-form-urlencoded", "application/octet", ""])  # fmt: skip
+                                  "application/x-www-form-urlencoded", "application/octet", ""])
 def test_media_types(server, kind):
     answer = server.request("POST", "/v1/evaluations", GOOD, {"Content-Type": kind})
     problem(answer, 415)
@@ -105,7 +122,7 @@ def test_missing_media_type(server):
 
 
 @pytest.mark.parametrize("kind", ["application/octet-stream", "application/x-safetensors", "APPLICATION/Octet-Stream",
-                                  "application/octet-stream; charset=binary"])  # fmt: skip
+                                  "application/octet-stream; charset=binary"])
 def test_media_types_that_are_taken(server, kind):
     assert server.request("POST", "/v1/evaluations", GOOD, {"Content-Type": kind}).status_code == 200
 
@@ -133,7 +150,7 @@ def test_request_ids(server):
     answer = server.request("GET", "/healthz", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
     assert answer.headers["X-Request-Id"] == trace
     for bad in (f"00-{trace}", f"00-{'0' * 32}-00f067aa0ba902b7-01", f"ff-{trace}-00f067aa0ba902b7-01",
-                f"00-{trace.upper()}-00f067aa0ba902b7-01", "x" * 200):  # fmt: skip
+                f"00-{trace.upper()}-00f067aa0ba902b7-01", "x" * 200):
         answer = server.request("GET", "/healthz", headers={"traceparent": bad})
         assert answer.headers["X-Request-Id"].lower() != trace
     assert server.get("/nowhere").json()["request_id"] not in ids
@@ -152,7 +169,7 @@ def test_nothing_is_told_that_is_not_needed(server):
     assert "Server" not in answer.headers
     assert not any(name.lower().startswith("access-control-") for name in answer.headers)
     answer = server.request("OPTIONS", "/v1/evaluations", headers={
-        "Origin": "http://evil.example", "Access-Control-Request-Method": "POST"})  # fmt: skip
+        "Origin": "http://evil.example", "Access-Control-Request-Method": "POST"})
     assert not any(name.lower().startswith("access-control-") for name in answer.headers)
     answer = server.get("/v1/runs", **{'"<script>\\': "1"})
     assert answer.headers["Content-Type"] == "application/problem+json" and answer.json()["param"] == '"<script>\\'
@@ -217,7 +234,7 @@ def test_continue(server):
     ({"Content_Type": "text/plain"}, 415), ({"Content_Encoding": "br"}, 415), ({"Content_Length": 2**50}, 413),
     ({"target": "/nowhere"}, 404), ({"target": "/healthz"}, 405), ({"target": "/v1/evaluations?task=x"}, 400),
     ({"target": "/v1/evaluations?nonsense=x"}, 400), ({"target": "/v1/evaluations?scores=dyce"}, 400),
-])  # fmt: skip
+])
 def test_early_refusal(server, headers, status):
     """What can be known at the headers is answered there: no 100, and no body has to be sent."""
     answer = expect(server, **headers)
@@ -248,7 +265,10 @@ MALFORMED = {
     "transfer encoding identity": (POST + "Transfer-Encoding: identity\r\n\r\n", {400, 411}),
     "transfer encoding list": (POST + "Transfer-Encoding: gzip, chunked\r\n\r\n", {400, 411}),
     "transfer encoding with a blank": (POST + "Transfer-Encoding: chunked \r\n\r\n0\r\n\r\n", {400, 411}),
-    "transfer encoding in 1.0": (POST.replace("1.1", "1.0") + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", {400, 411}),
+    "transfer encoding in 1.0": (
+        POST.replace("1.1", "1.0") + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        {400, 411},
+    ),
     "transfer encoding on GET": (GET + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", {400}),
     "blank before the colon": (POST + f"Content-Length : {SIZE}\r\n\r\n", {400, 411}),
     "folded line": (GET + "X-Long: a\r\n b\r\n\r\n", {400}),
@@ -282,7 +302,10 @@ MALFORMED = {
     "101 headers": (GET + "".join(f"X-{i}: 1\r\n" for i in range(101)) + "\r\n", {400, 431}),
     "header of 64 KiB": (GET + "X-A: " + "a" * 65536 + "\r\n\r\n", {431}),
     "target of 64 KiB": (GET.replace("/healthz", "/" + "a" * 65536) + "\r\n", {414, 431}),
-    "TLS on the plain port": ("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + "\x00" * 40 + "\r\n\r\n", {400, 405, 505, None}),
+    "TLS on the plain port": (
+        "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + "\x00" * 40 + "\r\n\r\n",
+        {400, 405, 505, None},
+    ),
     "HTTP/2 preface": ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", {400, 405, 505}),
     "foreign host": (GET.replace("localhost", "evil.example") + "\r\n", {400, 403, 421}),
     "foreign host with a port": (GET.replace("localhost", "evil.example:80") + "\r\n", {400, 403, 421}),
@@ -306,7 +329,9 @@ def test_malformed(server, case):
     assert server.get("/healthz").status_code == 200
 
 
-@pytest.mark.parametrize("host", ["localhost", "localhost:{port}", "127.0.0.1", "127.0.0.1:{port}", "[::1]", "[::1]:{port}", "LOCALHOST"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:{port}", "127.0.0.1", "127.0.0.1:{port}", "[::1]", "[::1]:{port}", "LOCALHOST"]
+)
 def test_hosts_of_loopback(server, host):
     request = GET.replace("localhost", host.format(port=server.port)) + "Connection: close\r\n\r\n"
     assert server.raw(request.encode()).startswith(b"HTTP/1.1 200 ")

@@ -1,4 +1,5 @@
 """test_memory.py - one large upload peaks below its body plus 64 MiB, and a hundred in a row leave memory flat."""
+
 import numpy as np
 import pytest
 from support import SLOW, Server, eventually, frame, problem, safetensors, small_file, zstd

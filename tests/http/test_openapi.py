@@ -3,6 +3,7 @@
 openapi-3.1.json is the OpenAPI Initiative's schema of 2022-10-07 (Apache-2.0), unchanged.  Answers are checked more
 strictly than clients should: a property that the document does not name is an error here.
 """
+
 import copy
 import json
 import pathlib
@@ -92,7 +93,7 @@ def test_it_is_openapi_3_1():
     lambda d: d["paths"]["/healthz"]["get"]["responses"]["200"].pop("description"),
     lambda d: d["components"]["parameters"]["limit"].pop("in"),
     lambda d: d["components"]["parameters"]["runInPath"].update(required=False),
-])  # fmt: skip
+])
 def test_the_check_notices_mistakes(change):
     broken = copy.deepcopy(DOCUMENT)
     change(broken)
@@ -205,7 +206,10 @@ def test_tour_of_what_is_read(server):
             answer = server.get("/v1/evaluations", run="read", split="val", step=step, **params)
             assert answer.status_code == 200, answer.text
             check_answer("get", "/v1/evaluations", answer)
-    for path, actual in (("/v1/runs/{run}", "/v1/runs/read"), ("/v1/runs/{run}/evaluations", "/v1/runs/read/evaluations")):
+    for path, actual in (
+        ("/v1/runs/{run}", "/v1/runs/read"),
+        ("/v1/runs/{run}/evaluations", "/v1/runs/read/evaluations"),
+    ):
         for params in ({}, {"limit": "1"}) if actual.endswith("s") else ({},):
             answer = server.get(actual, **params)
             assert answer.status_code == 200, answer.text
@@ -245,7 +249,9 @@ def test_tour_of_errors(server):
         (404, ("delete", "/v1/runs/{run}"), server.request("DELETE", "/v1/runs/nowhere")),
         (404, ("get", "/v1/runs/{run}/evaluations"), server.get("/v1/runs/nowhere/evaluations")),
     ]
-    tour += [(400, (m, p), server.request(m, p.replace("{run}", "x") + "?nonsense=1")) for m, p in OPERATIONS if m != "post"]
+    tour += [
+        (400, (m, p), server.request(m, p.replace("{run}", "x") + "?nonsense=1")) for m, p in OPERATIONS if m != "post"
+    ]
     for status, operation, answer in tour:
         assert answer.status_code == status, (operation, answer.status_code, answer.text)
         check_answer(*operation, answer)
@@ -257,9 +263,8 @@ def test_parameters_are_those_that_the_server_takes(server):
     for method, path in OPERATIONS:
         mine = query_names(method, path)
         for name in sorted(everything):
-            actual = path.replace("{run}", "nowhere")
-            answer = server.request(method, actual, GOOD if method == "post" else None, BODY if method == "post" else None,
-                                    **{name: "nonsense"})  # fmt: skip
+            upload = (GOOD, BODY) if method == "post" else ()
+            answer = server.request(method, path.replace("{run}", "nowhere"), *upload, **{name: "nonsense"})
             unknown = answer.status_code == 400 and "no such parameter" in answer.text
             assert unknown == (name not in mine), (method, path, name, answer.text)
 
@@ -273,7 +278,7 @@ def test_enumerations_are_those_that_the_server_takes(server):
         "channels_last": body_of(np.ascontiguousarray(np.moveaxis(probs, 1, -1)), label),
         "onehot": body_of(probs, np.ascontiguousarray(np.eye(3, dtype="u1")[label].transpose(0, 3, 1, 2))),
         "multilabel": body_of(probs, np.ascontiguousarray(np.eye(3, dtype="u1")[label].transpose(0, 3, 1, 2))),
-    }  # fmt: skip
+    }
     for _, name, row in parameters("post", "/v1/evaluations"):
         schema = row["schema"].get("items", row["schema"])
         if "enum" not in schema or row["in"] != "query":
@@ -295,7 +300,13 @@ def test_the_version_is_that_of_the_server(server):
     assert DOCUMENT["info"]["version"] == server.get("/version").json()["version"]
 
 
-SCHEMA_OF = {"demo": "Evaluation", "runs": "RunList", "evaluations": "EvaluationList", "badExpression": "Problem", "badValue": "Problem"}
+SCHEMA_OF = {
+    "demo": "Evaluation",
+    "runs": "RunList",
+    "evaluations": "EvaluationList",
+    "badExpression": "Problem",
+    "badValue": "Problem",
+}
 
 
 @pytest.mark.parametrize("name", SCHEMA_OF)
@@ -319,7 +330,7 @@ def example_answers(server):
     params = {
         "classes": "background,liver,gallbladder,kidney_right", "scores": "dice,tversky_loss(alpha=0.3,beta=0.7)",
         "run": "unet", "step": "1200", "include": "confusion",
-    }  # fmt: skip
+    }
     bad = np.full((1, 2, 2, 2), 0.5, "<f4")
     bad.reshape(-1)[5] = 1.5
     return {
@@ -334,4 +345,6 @@ def example_answers(server):
 def test_examples_are_real_answers(start):
     answers = example_answers(start())
     for name in SCHEMA_OF:
-        assert without_moments(DOCUMENT["components"]["examples"][name]["value"]) == without_moments(answers[name]), name
+        assert without_moments(DOCUMENT["components"]["examples"][name]["value"]) == without_moments(
+            answers[name]
+        ), name

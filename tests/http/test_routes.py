@@ -1,4 +1,5 @@
 """test_routes.py - health, metrics, version and registry: what operators and generic clients see."""
+
 import json
 import re
 
@@ -68,7 +69,7 @@ def test_metrics_are_prometheus_text(server):
         "maskmeter_eval_queue_depth", "maskmeter_eval_rejected_total", "maskmeter_store_write_duration_seconds",
         "maskmeter_store_errors_total", "maskmeter_build_info", "process_cpu_seconds_total",
         "process_resident_memory_bytes", "process_open_fds", "process_max_fds", "process_start_time_seconds",
-    ):  # fmt: skip
+    ):
         assert name in all_families, name
 
 
@@ -171,11 +172,13 @@ def test_every_listed_score_can_be_asked_for(server):
     ]
     for row in server.get("/v1/scores").json()["scores"]:
         required = ",".join(f"{param['name']}={'0.5' if param['type'].startswith('number') else '[1,1,1]'}"
-                            for param in row["params"] if param["required"])  # fmt: skip
+                            for param in row["params"] if param["required"])
         answers = []
         for name in [row["name"], *row["aliases"]]:
             expression = f"x:{name}({required})"
             results = [server.post(body, scores=expression, **params) for body, params in bodies]
             assert any(result.status_code == 200 for result in results), (expression, results[0].text)
-            answers.append([json.dumps(r.json()["scores"][0] | {"expression": ""}) for r in results if r.status_code == 200])
+            answers.append(
+                [json.dumps(r.json()["scores"][0] | {"expression": ""}) for r in results if r.status_code == 200]
+            )
         assert all(answer == answers[0] for answer in answers), row["name"]

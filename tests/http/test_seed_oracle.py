@@ -2,6 +2,7 @@
 
 tests/test_oracle.c runs every case through the library; here the request is what a client would send.
 """
+
 import functools
 import json
 import math

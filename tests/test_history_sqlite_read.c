@@ -1,0 +1,281 @@
+/*
+ * test_history_sqlite_read.c - a part comes back as it was sent; lists, their order and their pages
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "tests/history_help.h"
+#include "tests/suites.h"
+
+/* -------------------------------------------------------------- one part */
+
+/* Names with what SQL, paths and terminals might trip over, and after closing and opening again. */
+static void test_part_comes_back(void)
+{
+    static const char *const names[] = {"'; DROP TABLE runs; --", "\"%s%n\\", "\xf0\x9f\xa7\xa0 \xd7\x90\xd7\x91",
+                                        "a/../b?c=d", "?1"};
+    char path[64];
+    mm_stored_evaluation *read = NULL;
+
+    help_directory(path);
+    mm_history *history = help_open(path);
+    mm_images *images = help_images(names[2], 3, 3, 1);
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        mm_store_part part = help_part(names[i], images);
+
+        part.project = part.run = part.split = names[i];
+        part.step = INT64_MAX - (int64_t)i;
+        part.definition.classes = "a,'b\",c";
+        part.definition.weights = "1,2,.5";
+        part.definition.task = MM_MULTICLASS;
+        part.definition.threshold = 0.1;
+        part.definition.has_ignore = 1;
+        part.definition.ignore_index = INT64_MIN;
+        part.definition.parts = 4;
+        part.has_time = 1;
+        part.time = -1700000000123;
+        CU_ASSERT_EQUAL_FATAL(help_put(history, &part), MM_STORE_OK);
+        CU_ASSERT_EQUAL(part.parts_received, 1);
+        CU_ASSERT_EQUAL(part.parts_expected, 4);
+        mm_history_close(history);
+        history = help_open(path);
+        CU_ASSERT_EQUAL_FATAL(mm_history_evaluation(history, names[i], names[i], names[i], part.step, &read, NULL),
+                              MM_STORE_OK);
+        help_check_definition(&read->definition, &part.definition);
+        CU_ASSERT_EQUAL(read->time, part.time);
+        CU_ASSERT_EQUAL_FATAL(read->part_count, 1);
+        CU_ASSERT_STRING_EQUAL(read->parts[0].name, names[i]);
+        help_check_record(&read->parts[0], images);
+        mm_stored_evaluation_free(read);
+    }
+    mm_images_free(images);
+    mm_history_close(history);
+    help_remove(path);
+}
+
+static void test_absent(void)
+{
+    char path[64];
+    mm_stored_evaluation *evaluation = NULL;
+    mm_evaluation_list *evaluations = NULL;
+    mm_run_list *runs = NULL;
+    mm_problem problem = {0};
+
+    help_directory(path);
+    mm_history *history = help_open(path);
+
+    CU_ASSERT_EQUAL(help_store(history, "unet", 1, "0", 1), MM_STORE_OK);
+    CU_ASSERT_EQUAL(mm_history_evaluation(history, "default", "unet", "val", 2, &evaluation, &problem),
+                    MM_STORE_NOT_FOUND);
+    CU_ASSERT_NOT_EQUAL(problem.text[0], '\0');
+    CU_ASSERT_EQUAL(mm_history_evaluation(history, "default", "unet", "test", 1, &evaluation, NULL),
+                    MM_STORE_NOT_FOUND);
+    CU_ASSERT_EQUAL(mm_history_evaluation(history, "other", "unet", "val", 1, &evaluation, NULL), MM_STORE_NOT_FOUND);
+    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "u", NULL, 1, &evaluations, NULL), MM_STORE_NOT_FOUND);
+    CU_ASSERT_EQUAL(mm_history_evaluations(history, "other", "unet", NULL, 1, &evaluations, NULL), MM_STORE_NOT_FOUND);
+    CU_ASSERT_EQUAL(mm_history_run_row(history, "other", "unet", &runs, NULL), MM_STORE_NOT_FOUND);
+    CU_ASSERT_PTR_NULL(evaluation);
+    CU_ASSERT_PTR_NULL(evaluations);
+    CU_ASSERT_PTR_NULL(runs);
+    CU_ASSERT_EQUAL(mm_history_runs(history, "other", NULL, 1, &runs, NULL), MM_STORE_OK);
+    CU_ASSERT_EQUAL_FATAL(runs->count, 0);
+    CU_ASSERT_PTR_NULL(runs->next);
+    mm_run_list_free(runs);
+    mm_run_list_free(NULL);
+    mm_evaluation_list_free(NULL);
+    mm_stored_evaluation_free(NULL);
+    mm_history_close(history);
+    mm_history_close(NULL);
+    help_remove(path);
+}
+
+/* ------------------------------------------------------------------- lists */
+
+static void test_run_row(void)
+{
+    char path[64];
+    mm_run_list *list = NULL;
+
+    help_directory(path);
+    mm_history *history = help_open(path);
+    mm_images *images = help_images("0", 1, 3, 1);
+    mm_store_part part = help_part("0", images);
+    static const char *const splits[] = {"val", "test", "val", "val"};
+    static const int64_t steps[] = {100, 50, 1200, 20};
+
+    for (int i = 0; i < 4; i++) {
+        part.split = splits[i];
+        part.step = steps[i];
+        nanosleep(&(struct timespec){.tv_nsec = 3000000}, NULL);
+        CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
+    }
+    CU_ASSERT_EQUAL_FATAL(mm_history_run_row(history, "default", "unet", &list, NULL), MM_STORE_OK);
+    CU_ASSERT_EQUAL_FATAL(list->count, 1);
+    const mm_run_row *row = &list->rows[0];
+
+    CU_ASSERT_STRING_EQUAL(row->run, "unet");
+    CU_ASSERT_EQUAL(row->evaluations, 4);
+    CU_ASSERT_EQUAL(row->first_step, 20);
+    CU_ASSERT_EQUAL(row->last_step, 1200);
+    CU_ASSERT(row->created < row->updated && row->created > 0);
+    CU_ASSERT_EQUAL_FATAL(row->split_count, 2);
+    CU_ASSERT_STRING_EQUAL(row->splits[0], "test");
+    CU_ASSERT_STRING_EQUAL(row->splits[1], "val");
+    mm_run_list_free(list);
+    mm_images_free(images);
+    mm_history_close(history);
+    help_remove(path);
+}
+
+#define MANY 250
+
+/* All pages together are all runs, once each, newest first; runs that come meanwhile do not disturb. */
+static void test_pages_of_runs(void)
+{
+    char path[64], name[16], expected[16];
+    mm_run_list *page = NULL;
+    char *cursor = NULL;
+    size_t seen = 0;
+
+    help_directory(path);
+    mm_history *history = help_open(path);
+
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "run%d", i);
+        CU_ASSERT_EQUAL(help_store(history, name, i, "0", (unsigned)i), MM_STORE_OK);
+    }
+    do {
+        CU_ASSERT_EQUAL_FATAL(mm_history_runs(history, "default", cursor, 50, &page, NULL), MM_STORE_OK);
+        CU_ASSERT_EQUAL(page->count, 50);
+        for (size_t i = 0; i < page->count; i++, seen++) {
+            snprintf(expected, sizeof expected, "run%zu", MANY - 1 - seen);
+            CU_ASSERT_STRING_EQUAL(page->rows[i].run, expected);
+        }
+        free(cursor);
+        cursor = page->next == NULL ? NULL : strdup(page->next);
+        mm_run_list_free(page);
+        snprintf(name, sizeof name, "late%zu", seen);
+        CU_ASSERT_EQUAL(help_store(history, name, 1, "0", 1), MM_STORE_OK);
+    } while (cursor != NULL && seen < 2 * MANY);
+    CU_ASSERT_EQUAL(seen, MANY);
+    CU_ASSERT_EQUAL_FATAL(mm_history_runs(history, "default", NULL, 0, &page, NULL), MM_STORE_OK);
+    CU_ASSERT_EQUAL(page->count, 1); /* the least that a page holds */
+    mm_run_list_free(page);
+    mm_history_close(history);
+    help_remove(path);
+}
+
+/* Newest by time, whatever the order of arrival; equal times by arrival. */
+static void test_pages_of_evaluations(void)
+{
+    char path[64];
+    mm_evaluation_list *page = NULL;
+    char *cursor = NULL;
+    int64_t time = INT64_MAX, step = INT64_MAX;
+    size_t seen = 0;
+
+    help_directory(path);
+    mm_history *history = help_open(path);
+    mm_images *images = help_images("0", 1, 3, 1);
+
+    for (int i = 0; i < MANY; i++) {
+        mm_store_part part = help_part("0", images);
+
+        part.step = i;
+        part.has_time = 1;
+        part.time = i * 37 % 100;
+        CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
+    }
+    do {
+        CU_ASSERT_EQUAL_FATAL(mm_history_evaluations(history, "default", "unet", cursor, 7, &page, NULL), MM_STORE_OK);
+        for (size_t i = 0; i < page->count; i++, seen++) {
+            const mm_evaluation_row *row = &page->rows[i];
+
+            CU_ASSERT(row->time < time || (row->time == time && row->step < step));
+            CU_ASSERT_EQUAL(row->time, row->step * 37 % 100);
+            CU_ASSERT_EQUAL(row->score_count, 2);
+            time = row->time;
+            step = row->step;
+        }
+        free(cursor);
+        cursor = page->next == NULL ? NULL : strdup(page->next);
+        mm_evaluation_list_free(page);
+    } while (cursor != NULL && seen < 2 * MANY);
+    CU_ASSERT_EQUAL(seen, MANY);
+    mm_images_free(images);
+    mm_history_close(history);
+    help_remove(path);
+}
+
+static void test_bad_cursors(void)
+{
+    static const char *const bad[] = {"",
+                                      "r",
+                                      "x",
+                                      "r0000000000000000000000000000000",
+                                      "r000000000000000000000000000000000",
+                                      "r0000000000000000000000000000000G",
+                                      "r0000000000000000000000000000000A",
+                                      "e00000000000000000000000000000000",
+                                      "' OR 1=1 --"};
+    char path[64];
+    mm_run_list *runs = NULL;
+    mm_evaluation_list *evaluations = NULL;
+    mm_problem problem;
+
+    help_directory(path);
+    mm_history *history = help_open(path);
+
+    CU_ASSERT_EQUAL(help_store(history, "unet", 1, "0", 1), MM_STORE_OK);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        problem = (mm_problem){0};
+        CU_ASSERT_EQUAL(mm_history_runs(history, "default", bad[i], 9, &runs, &problem), MM_STORE_BAD_CURSOR);
+        CU_ASSERT_STRING_EQUAL(problem.param, "cursor");
+    }
+    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "unet", "r00000000000000000000000000000000", 9,
+                                           &evaluations, &problem),
+                    MM_STORE_BAD_CURSOR);
+    CU_ASSERT_EQUAL(mm_history_runs(history, "default", "r00000000000000000000000000000000", 9, &runs, NULL),
+                    MM_STORE_OK);
+    CU_ASSERT_EQUAL(runs->count, 0); /* nothing is older than 1970 */
+    mm_run_list_free(runs);
+    mm_history_close(history);
+    help_remove(path);
+}
+
+static void test_parts_are_read_in_order(void)
+{
+    static const char *const sent[] = {"10", "rank-1", "9", "1"}, *const read_as[] = {"1", "9", "10", "rank-1"};
+    char path[64];
+    mm_stored_evaluation *read = NULL;
+
+    help_directory(path);
+    mm_history *history = help_open(path);
+
+    for (int i = 0; i < 4; i++)
+        CU_ASSERT_EQUAL(help_store_images(history, sent[i], sent[i], 1, 1), MM_STORE_OK);
+    CU_ASSERT_EQUAL_FATAL(mm_history_evaluation(history, "default", "unet", "val", 1, &read, NULL), MM_STORE_OK);
+    CU_ASSERT_EQUAL_FATAL(read->part_count, 4);
+    for (int i = 0; i < 4; i++)
+        CU_ASSERT_STRING_EQUAL(read->parts[i].name, read_as[i]);
+    mm_stored_evaluation_free(read);
+    mm_history_close(history);
+    help_remove(path);
+}
+
+static CU_TestInfo tests[] = {
+    {"a part comes back as it was sent", test_part_comes_back},
+    {"what is not there is not found", test_absent},
+    {"what the list says of a run", test_run_row},
+    {"pages of runs", test_pages_of_runs},
+    {"pages of evaluations", test_pages_of_evaluations},
+    {"bad cursors", test_bad_cursors},
+    {"parts are read in order", test_parts_are_read_in_order},
+    CU_TEST_INFO_NULL,
+};
+
+extern const mm_suite mm_suite_history_sqlite_read;
+const mm_suite mm_suite_history_sqlite_read = {"history_sqlite_read", tests};
