@@ -130,7 +130,11 @@ mm_status mm_input_shape(const mm_input *input, mm_shape *shape, mm_problem *pro
 
 typedef enum mm_kind { MM_LOSS, MM_METRIC, MM_COUNT_KIND } mm_kind; /* counts are neither better high nor low */
 typedef enum mm_better { MM_LOWER, MM_HIGHER, MM_NEITHER } mm_better;
-typedef enum mm_type { MM_NUMBER, MM_WORD, MM_BOOLEAN, MM_LIST, MM_NUMBER_OR_LIST, MM_WORD_OR_LIST } mm_type;
+/* Lists have one number per class; MM_NUMBERS has as many as the score says; MM_MATRIX is classes lists of classes
+ * numbers.  Append, never reorder. */
+typedef enum mm_type {
+    MM_NUMBER, MM_WORD, MM_BOOLEAN, MM_LIST, MM_NUMBER_OR_LIST, MM_WORD_OR_LIST, MM_NUMBERS, MM_MATRIX
+} mm_type;
 
 /* A parameter of a score: one row says all that help, checks and OpenAPI need. */
 typedef struct mm_param {

@@ -130,19 +130,39 @@ mm_status mm_plan_write(mm_plan *plan)
 
 /* -------------------------------------------------------------------- bind */
 
-/* Lists have one number per class; listed classes exist; the row's own check agrees. */
+/* Lists have one number per class, matrices one per pair of classes. */
+static mm_status check_length(const mm_node *node, size_t i, size_t classes, mm_problem *problem)
+{
+    const mm_score_info *info = &node->row->info;
+    const mm_param *param = &info->params[i];
+    const size_t count = node->values[i].count;
+
+    if (node->values[i].list == NULL || param->type == MM_NUMBERS)
+        return MM_OK;
+    if (param->type == MM_MATRIX && count != classes * classes)
+        return mm_plan_fault(problem, MM_BAD_PARAM,
+                             "parameter \"%s\" of %s has %.0f rows; there are %zu classes, and it takes one for each",
+                             param->name, info->name, sqrt((double)count), classes);
+    if (param->type != MM_MATRIX && count != classes)
+        return mm_plan_fault(problem, MM_BAD_PARAM,
+                             "parameter \"%s\" of %s has %zu numbers; there are %zu classes, and it takes one for each",
+                             param->name, info->name, count, classes);
+    return MM_OK;
+}
+
+/* Lists fit; listed classes exist; the row's own check agrees. */
 static mm_status check_node(const mm_node *node, const mm_shape *shape, mm_problem *problem)
 {
     const mm_score_info *info = &node->row->info;
     const mm_common *common = &node->args.common;
     const char *wrong;
 
-    for (size_t i = 0; i < info->param_count; i++)
-        if (node->values[i].list != NULL && node->values[i].count != shape->classes)
-            return mm_plan_fault(
-                problem, MM_BAD_PARAM,
-                "parameter \"%s\" of %s has %zu numbers; there are %zu classes, and it takes one for each",
-                info->params[i].name, info->name, node->values[i].count, shape->classes);
+    for (size_t i = 0; i < info->param_count; i++) {
+        const mm_status status = check_length(node, i, shape->classes, problem);
+
+        if (status != MM_OK)
+            return status;
+    }
     for (size_t i = 0; i < common->class_count; i++)
         if (common->class_list[i] >= (double)shape->classes)
             return mm_plan_fault(problem, MM_BAD_PARAM,
@@ -214,6 +234,8 @@ mm_status mm_plan_bind(mm_plan *plan, const mm_shape *shape, mm_problem *problem
 
         node->args.task = shape->task;
         node->args.classes = shape->classes;
+        node->args.spatial_rank = shape->spatial_rank;
+        node->args.label_kind = shape->label_kind;
         status = node->row == NULL ? MM_OK : check_node(node, shape, problem);
         if (status != MM_OK)
             return status;

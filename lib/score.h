@@ -17,13 +17,15 @@
  *   MM_LIST                list of numbers; of indices of choices when the parameter has choices
  *   MM_NUMBER_OR_LIST      number, or list of numbers
  *   MM_WORD_OR_LIST        word, or list of numbers
+ *   MM_NUMBERS             number, or list of numbers of any length: the row's check says how many
+ *   MM_MATRIX              list of classes x classes numbers, row by row
  *
- * A number or a list also accepts the choices of its parameter as words (as "none"). */
+ * A number, a list or a matrix also accepts the choices of its parameter as words (as "none"). */
 typedef struct mm_arg {
     int word; /* index among the choices; -1: a number or a list */
     double number;
     double *list; /* owned; NULL: no list */
-    size_t count;
+    size_t count; /* of the list */
 } mm_arg;
 
 typedef enum mm_average { MM_MACRO, MM_MICRO, MM_WEIGHTED, MM_SUPPORT, MM_VOXEL } mm_average;
@@ -48,6 +50,8 @@ typedef struct mm_args {
     mm_common common;
     mm_task task;
     size_t classes;
+    unsigned spatial_rank;    /* 0: not known, as in a merged evaluation */
+    mm_label_kind label_kind; /* MM_LABEL_AUTO: not known */
 } mm_args;
 
 /* The number of class c: its own in a list, else the one number. */
@@ -61,14 +65,14 @@ int mm_class_chosen(const mm_common *common, size_t c, size_t classes);
 
 /* Counts and sums of one group: an (image, class), or several added up. */
 typedef struct mm_group {
-    uint64_t scored;            /* voxels */
-    uint64_t ignored;           /* voxels with the ignored label, which are not scored */
-    uint64_t label, pred, both; /* hard counts: label, prediction, both (TP) */
-    double support;             /* sum of g where the row needs it, else the label count */
-    double sum[MM_ROW_STATS];   /* in the order of the row's stats; of several values the first */
+    uint64_t scored;                  /* voxels */
+    uint64_t ignored;                 /* voxels with the ignored label, which are not scored */
+    uint64_t label, pred, both;       /* hard counts: label, prediction, both (TP) */
+    double support;                   /* sum of g where the row needs it, else the label count */
+    double sum[MM_ROW_STATS];         /* in the order of the row's stats; of several values the first */
     const double *wide[MM_ROW_STATS]; /* all values of a column: mm_wide(); NULL in a group of several classes */
-    size_t step;                /* from one of them to the next */
-    size_t index;               /* the class; of several classes the first */
+    size_t step;                      /* from one of them to the next */
+    size_t index;                     /* the class; of several classes the first */
 } mm_group;
 
 /* Value w of the i-th column of the row's stats. */
@@ -78,12 +82,12 @@ double mm_wide(const mm_group *x, size_t i, size_t w);
 typedef struct mm_cells {
     const mm_images *images;
     size_t need_count;
-    size_t support; /* which need is the sum of g; need_count: none */
+    size_t support;             /* which need is the sum of g; need_count: none */
     size_t width[MM_ROW_STATS]; /* values of each need */
     int batch[MM_ROW_STATS];    /* is it of all images as one? */
-    size_t *column; /* images x need_count: where the values of the record begin */
-    size_t values;  /* of all needs together */
-    double *pooled; /* room for them, per class */
+    size_t *column;             /* images x need_count: where the values of the record begin */
+    size_t values;              /* of all needs together */
+    double *pooled;             /* room for them, per class */
 } mm_cells;
 
 mm_group mm_cell(const mm_cells *cells, size_t image, size_t c);
@@ -126,6 +130,8 @@ typedef struct mm_score {
     /* Fills list (one value, or as many as shape says) from all images in stored order, all classes. */
     void (*peer)(const mm_cells *cells, const mm_args *args, mm_value *list);
     unsigned (*shape)(const mm_args *args, size_t images, size_t dim[3]); /* rank of a list; NULL: a number */
+    /* A remark on what `peer` gave (where the peer itself is wrong or odd), or NULL. */
+    const char *(*note)(const mm_cells *cells, const mm_args *args, const mm_value *list);
     int always;          /* defined where the class is absent, too: counts */
     const char *example; /* with what it requires; NULL: the name alone */
     double witness;      /* value of the example on p = 1 .5 .5 0, g = 1 1 0 0, one class */
