@@ -386,6 +386,8 @@ static mm_status score_peer(work *w)
     w->row->peer(&w->cells, w->args, w->out->list);
     if (result->rank == 0)
         result->value = w->out->list[0];
+    if (w->row->note != NULL)
+        result->note = w->row->note(&w->cells, w->args, w->out->list);
     count_omitted(w->out, w->out->list, count);
     return MM_OK;
 }
