@@ -81,6 +81,8 @@ static void adjust(const mm_pass *pass, mm_scratch *s, const mm_stat *stat)
         k->divide(s->clipped_p, s->total, s->length);
     if (stat->flags & MM_STAT_CLIP)
         k->clip(s->clipped_p, stat->eps, s->length);
+    for (size_t i = 0; stat->flags & MM_STAT_ODDS && i < s->length; i++)
+        s->clipped_p[i] = s->clipped_p[i] / (1.0 + s->clipped_p[i]);
     k->complement(s->clipped_q, s->clipped_p, s->length);
 }
 
@@ -218,6 +220,18 @@ static double plain_term(unsigned kind, double p, double g)
     }
 }
 
+/* 1 or g where p is over the threshold, else 0 */
+static void over_term(mm_scratch *s, const mm_stat *stat)
+{
+    const int strictly = stat->more[1] != 0.0;
+
+    for (size_t i = 0; i < s->length; i++) {
+        const int over = strictly ? s->p[i] > stat->more[0] : s->p[i] >= stat->more[0];
+
+        s->term[i] = !over ? 0.0 : stat->kind == MM_SUM_OVER ? 1.0 : s->g[i];
+    }
+}
+
 /* The terms of one column for the class whose planes are p, q, g. */
 static void fill_term(const mm_pass *pass, mm_scratch *s, const mm_stat *stat)
 {
@@ -243,6 +257,8 @@ static void fill_term(const mm_pass *pass, mm_scratch *s, const mm_stat *stat)
         label_term(pass, s, stat);
         k->multiply(s->term, s->term, s->g, s->length);
         break;
+    case MM_SUM_OVER:
+    case MM_SUM_OVER_G: over_term(s, stat); break;
     default:
         for (size_t i = 0; i < s->length; i++)
             s->term[i] = plain_term(stat->kind, s->p[i], s->g[i]);

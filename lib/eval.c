@@ -410,6 +410,19 @@ static uint64_t count_of(unsigned kind, uint64_t scored, uint64_t label, uint64_
     }
 }
 
+/* The same of the kinds with a threshold. */
+static uint64_t count_over(const mm_stat *stat, uint64_t scored, uint64_t label, uint64_t pred, uint64_t both)
+{
+    const int of_label = stat->kind == MM_SUM_OVER_G, strictly = stat->more[1] != 0.0;
+    const double t = stat->more[0];
+
+    if (strictly ? t < 0.0 : t <= 0.0)
+        return of_label ? label : scored;
+    if (strictly ? t >= 1.0 : t > 1.0)
+        return 0;
+    return of_label ? both : pred;
+}
+
 static void from_counts(const mm_record *record, const mm_stat *stat, size_t classes, double *sums)
 {
     for (size_t j = 0; stat->kind == MM_SUM_BY_LABEL && j < classes * classes; j++)
@@ -417,8 +430,12 @@ static void from_counts(const mm_record *record, const mm_stat *stat, size_t cla
     for (size_t c = 0; stat->kind != MM_SUM_BY_LABEL && c < classes; c++) {
         const size_t to = stat->kind == MM_SUM_ALL_RIGHT ? 0 : c;
 
-        sums[to] += (double)count_of(stat->kind, record->scored, record->label_count[c], record->pred_count[c],
-                                     record->both_count[c]);
+        const uint64_t label = record->label_count[c], pred = record->pred_count[c], both = record->both_count[c];
+
+        if (stat->kind == MM_SUM_OVER || stat->kind == MM_SUM_OVER_G)
+            sums[to] += (double)count_over(stat, record->scored, label, pred, both);
+        else
+            sums[to] += (double)count_of(stat->kind, record->scored, label, pred, both);
     }
 }
 

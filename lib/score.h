@@ -134,7 +134,8 @@ typedef struct mm_score {
     const char *(*note)(const mm_cells *cells, const mm_args *args, const mm_value *list);
     int always;          /* defined where the class is absent, too: counts */
     const char *example; /* with what it requires; NULL: the name alone */
-    double witness;      /* value of the example on p = 1 .5 .5 0, g = 1 1 0 0, one class */
+    double witness;      /* value of the example on p = 1 .5 .5 0, g = 1 1 0 0, one class; where only
+                          * exclusive classes will do: two, p and 1 - p, g and 1 - g */
 } mm_score;
 
 /* The rows of one file. */

@@ -62,7 +62,7 @@ int mm_stat_known(const mm_stat *stat)
         return 0;
     if (stat->kind >= MM_IMAGE_KINDS)
         return mm_image_kind_find(stat->kind) != NULL;
-    return stat->kind >= MM_SUM_P && stat->kind <= MM_SUM_ALL_RIGHT;
+    return stat->kind >= MM_SUM_P && stat->kind <= MM_SUM_OVER_G;
 }
 
 size_t mm_stat_width(const mm_stat *stat, size_t classes)
@@ -119,6 +119,8 @@ static const char *words_of(unsigned kind)
         [MM_SUM_G_ROUND_P] = "g round(p)",
         [MM_SUM_N_ROUND_Q] = "(1-g)(1-round(p))",
         [MM_SUM_ALL_RIGHT] = "voxels right in every class",
+        [MM_SUM_OVER] = "voxels over a threshold",
+        [MM_SUM_OVER_G] = "g over a threshold",
     };
 
     return kind < sizeof words / sizeof words[0] && words[kind] != NULL ? words[kind] : "an unknown kind";
@@ -136,10 +138,14 @@ void mm_stat_describe(const mm_stat *stat, char *text, size_t size)
         snprintf(text, size, "the %s%s", kind == NULL ? "unknown kind" : kind->words, form);
     } else if (is_histogram(stat->kind)) {
         snprintf(text, size, "the %s (%g bins)%s", words_of(stat->kind), stat->more[0], form);
+    } else if (stat->kind == MM_SUM_OVER || stat->kind == MM_SUM_OVER_G) {
+        snprintf(text, size, "the sum of %s (p %s %g)%s", words_of(stat->kind), stat->more[1] != 0.0 ? ">" : ">=",
+                 stat->more[0], form);
     } else if (mm_stat_needs_probs(stat)) {
-        snprintf(text, size, "the sum of %s with gamma %g, eps %g%s%s%s", words_of(stat->kind), stat->gamma, stat->eps,
-                 stat->flags & MM_STAT_CLIP ? ", p clipped" : "",
-                 stat->flags & MM_STAT_NORMALIZE ? ", p over its sum" : "", form);
+        snprintf(text, size, "the sum of %s with gamma %g, eps %g%s%s%s%s", words_of(stat->kind), stat->gamma,
+                 stat->eps, stat->flags & MM_STAT_CLIP ? ", p clipped" : "",
+                 stat->flags & MM_STAT_NORMALIZE ? ", p over its sum" : "",
+                 stat->flags & MM_STAT_ODDS ? ", p as odds" : "", form);
     } else {
         snprintf(text, size, "the sum of %s%s", words_of(stat->kind), form);
     }

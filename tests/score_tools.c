@@ -110,12 +110,31 @@ int hard_g(const data *d, size_t n, size_t c, size_t v)
     return hard(d, d->g, n, c, v);
 }
 
-/* One term of a sum, as lib/sums.h defines it. */
-static double term(const mm_stat *stat, double p, double g, double total)
+/* The p that `form` makes of what was sent. */
+static double formed(const data *d, unsigned form, size_t n, size_t c, size_t v)
 {
-    const double r = stat->flags & MM_STAT_NORMALIZE ? p / total : p;
-    const double q = stat->flags & MM_STAT_CLIP ? fmin(fmax(r, stat->eps), 1.0 - stat->eps) : r;
-    const double log_q = -log(fmax(q, stat->eps)), log_rest = -log(fmax(1.0 - q, stat->eps));
+    const size_t first = form == MM_FORM_SOFTMAX_REST ? 1 : 0;
+    double total = 0.0;
+
+    if (form == MM_FORM_SIGMOID)
+        return 1.0 / (1.0 + exp(-p_at(d, n, c, v)));
+    if ((form != MM_FORM_SOFTMAX && form != MM_FORM_SOFTMAX_REST) || d->classes == 1)
+        return p_at(d, n, c, v);
+    for (size_t k = first; k < d->classes; k++)
+        total += exp(p_at(d, n, k, v));
+    return c < first ? 0.0 : exp(p_at(d, n, c, v)) / total;
+}
+
+/* Half to even, as the kinds with round() say. */
+static double rounded(double x)
+{
+    return nearbyint(x);
+}
+
+/* The terms that need no logarithm. */
+static double plain_term(const mm_stat *stat, double p, double g)
+{
+    const int over = stat->more[1] != 0.0 ? p > stat->more[0] : p >= stat->more[0];
 
     switch (stat->kind) {
     case MM_SUM_P:
@@ -130,14 +149,105 @@ static double term(const mm_stat *stat, double p, double g, double total)
         return g * g;
     case MM_SUM_AD:
         return fabs(p - g);
-    case MM_SUM_POS: /* a term that is 0 for its label stays 0, whatever p */
-        return g == 0.0 ? 0.0 : g * pow(1.0 - q, stat->gamma) * log_q;
+    case MM_SUM_SQUARED_TP:
+        return p * g * p * g;
+    case MM_SUM_SQUARED_FP:
+        return pow(p * (1.0 - g), 2.0);
+    case MM_SUM_SQUARED_FN:
+        return pow((1.0 - p) * g, 2.0);
+    case MM_SUM_ERROR_IN:
+        return (g - p) * (g - p) * g;
+    case MM_SUM_ERROR_OUT:
+        return (g - p) * (g - p) * (1.0 - g);
+    case MM_SUM_ROUND_PG:
+        return rounded(p * g);
+    case MM_SUM_ROUND_G:
+        return rounded(g);
+    case MM_SUM_ROUND_QN:
+        return rounded((1.0 - p) * (1.0 - g));
+    case MM_SUM_ROUND_N:
+        return rounded(1.0 - g);
+    case MM_SUM_G_ROUND_P:
+        return g * rounded(p);
+    case MM_SUM_N_ROUND_Q:
+        return (1.0 - g) * (1.0 - rounded(p));
+    case MM_SUM_OVER:
+        return over;
+    default: /* MM_SUM_OVER_G */
+        return over ? g : 0.0;
+    }
+}
+
+/* What logarithms are taken of. */
+typedef struct logs {
+    double q, log_q, log_rest; /* q, -log q, -log(1-q) */
+} logs;
+
+static logs logs_of(const mm_stat *stat, double p, double total)
+{
+    const int exact = stat->form >= MM_FORM_SIGMOID && stat->flags == 0;
+    const double least = exact || stat->flags & MM_STAT_CLIP ? 0.0 : stat->eps;
+    double q = stat->flags & MM_STAT_NORMALIZE ? p / total : p;
+
+    if (stat->flags & MM_STAT_CLIP)
+        q = fmin(fmax(q, stat->eps), 1.0 - stat->eps);
+    if (stat->flags & MM_STAT_ODDS)
+        q = q / (1.0 + q);
+    return (logs){q, -log(fmax(q, least)), -log(fmax(1.0 - q, least))};
+}
+
+/* One class against the rest: (1-p_t)^gamma, or 1 and ((1-p_t)/t)^gamma. */
+static double bce_factor(const mm_stat *stat, double bce)
+{
+    const double p_t = exp(-bce), t = stat->more[0];
+
+    return t > 0.0 ? (p_t < t ? 1.0 : pow((1.0 - p_t) / t, stat->gamma)) : pow(1.0 - p_t, stat->gamma);
+}
+
+/* One term of a sum, as lib/sums.h defines it; a term that is 0 for its label stays 0, whatever p. */
+static double term(const mm_stat *stat, double p, double g, double total, size_t classes)
+{
+    const logs l = logs_of(stat, p, total);
+    const double bce = (g == 0.0 ? 0.0 : g * l.log_q) + (g == 1.0 ? 0.0 : (1.0 - g) * l.log_rest);
+    const double e = stat->eps, p_t = (1.0 - e) * p + e / (double)(classes - 1) * (total - p) + e;
+
+    switch (stat->kind) {
+    case MM_SUM_POS:
+        return g == 0.0 ? 0.0 : g * pow(1.0 - l.q, stat->gamma) * l.log_q;
     case MM_SUM_NEG:
-        return g == 1.0 ? 0.0 : (1.0 - g) * pow(q, stat->gamma) * log_rest;
+        return g == 1.0 ? 0.0 : (1.0 - g) * pow(l.q, stat->gamma) * l.log_rest;
     case MM_SUM_LOGP:
-        return log_q;
+        return l.log_q;
+    case MM_SUM_LOGQ:
+        return l.log_rest;
+    case MM_SUM_BCE_IN:
+        return g * bce_factor(stat, bce) * bce;
+    case MM_SUM_BCE_OUT:
+        return (1.0 - g) * bce_factor(stat, bce) * bce;
+    case MM_SUM_BCE_FACTOR:
+        return bce_factor(stat, bce);
+    case MM_SUM_LOG_POWER:
+        return g == 0.0 ? 0.0 : g * pow(l.log_q, stat->gamma);
+    case MM_SUM_SMOOTH_FOCAL:
+        return g == 0.0 ? 0.0 : g * pow(fmax(1.0 - p_t, 0.0), stat->gamma) * -log(p_t);
     default:
-        return log_rest;
+        return plain_term(stat, p, g);
+    }
+}
+
+/* A voxel's terms, onto the record. */
+static void add_voxel(mm_record *record, const data *d, size_t n, size_t v)
+{
+    for (size_t s = 0; s < record->stat_count; s++) {
+        const mm_stat *stat = &record->stats[s];
+        const size_t offset = mm_stats_offset(record->stats, s, d->classes);
+        double total = 0.0;
+
+        for (size_t c = 0; c < d->classes; c++)
+            total += formed(d, stat->form, n, c, v);
+        for (size_t c = 0; c < d->classes; c++)
+            record->sums[offset + c] += term(stat, formed(d, stat->form, n, c, v), g_at(d, n, c, v),
+                                             total > 0.0 ? total : 1.0, d->classes);
     }
 }
 
@@ -145,24 +255,19 @@ static void fill_record(mm_record *record, const data *d, size_t n)
 {
     record->voxels = record->scored = record->unmasked = d->voxels;
     for (size_t v = 0; v < d->voxels; v++) {
-        double total = 0.0;
-
-        for (size_t c = 0; c < d->classes; c++)
-            total += p_at(d, n, c, v);
         for (size_t c = 0; c < d->classes; c++) {
             const int p = hard_p(d, n, c, v), g = hard_g(d, n, c, v);
 
             record->label_count[c] += (uint64_t)g;
             record->pred_count[c] += (uint64_t)p;
             record->both_count[c] += (uint64_t)(p && g);
-            for (size_t s = 0; s < record->stat_count; s++)
-                record->sums[s * d->classes + c] +=
-                    term(&record->stats[s], p_at(d, n, c, v), g_at(d, n, c, v), total > 0.0 ? total : 1.0);
         }
+        add_voxel(record, d, n, v);
     }
 }
 
-mm_plan *bound_plan(const data *d, const char *expressions)
+/* Parses and binds. */
+static mm_status bind(const data *d, const char *expressions, mm_plan **plan, mm_problem *problem)
 {
     const mm_shape shape = {.images = d->images,
                             .classes = d->classes,
@@ -172,15 +277,31 @@ mm_plan *bound_plan(const data *d, const char *expressions)
                             .task = d->task,
                             .pred_kind = MM_PROBS,
                             .label_kind = MM_ONEHOT};
+    const mm_status status = mm_plan_new(plan, expressions, problem);
+
+    return status == MM_OK ? mm_plan_bind(*plan, &shape, problem) : status;
+}
+
+mm_plan *bound_plan(const data *d, const char *expressions)
+{
     mm_problem problem = {.text = ""};
     mm_plan *plan = NULL;
 
-    if (mm_plan_new(&plan, expressions, &problem) != MM_OK || mm_plan_bind(plan, &shape, &problem) != MM_OK) {
+    if (bind(d, expressions, &plan, &problem) != MM_OK) {
         printf("\n    %s: %s\n", expressions, problem.text);
         mm_plan_free(plan);
         return NULL;
     }
     return plan;
+}
+
+mm_status refusal_of(const data *d, const char *expressions, mm_problem *problem)
+{
+    mm_plan *plan = NULL;
+    const mm_status status = bind(d, expressions, &plan, problem);
+
+    mm_plan_free(plan);
+    return status;
 }
 
 mm_images *images_of(const data *d, const mm_plan *plan, size_t from, size_t to)
