@@ -764,6 +764,30 @@ void mm_field_cross_entropy(const mm_field *field, size_t n, double eps, double 
     }
 }
 
+void mm_field_binary_entropy(const mm_field *field, size_t n, size_t class_index, double eps, double *entropy,
+                             double *scored)
+{
+    const mm_kernels *k = field->pass->k;
+    mm_scratch *s = field->scratch;
+
+    for (size_t chunk = 0; chunk < field->pass->chunks; chunk++) {
+        const place here = place_in(field, n, chunk);
+        const size_t first = mm_chunk_first(chunk);
+
+        begin_chunk(&here);
+        begin_form(&here, field->form);
+        load_class(&here, field->form, class_index);
+        load_g(&here, class_index);
+        if (!s->exact)
+            k->neglog(s->exact_p, s->p, eps, s->length);
+        if (!s->exact || is_softmax(field->form))
+            k->neglog(s->exact_q, s->q, s->exact ? DBL_MIN : eps, s->length);
+        for (size_t i = 0; i < here.n; i++)
+            entropy[first + i] = s->scored[i] == 0.0 ? 0.0 : s->g[i] * s->exact_p[i] + (1.0 - s->g[i]) * s->exact_q[i];
+        memcpy(scored + first, s->scored, here.n * sizeof(double));
+    }
+}
+
 void mm_field_classes(const mm_field *field, size_t n, float *label, float *pred)
 {
     mm_scratch *s = field->scratch;

@@ -12,7 +12,6 @@
 
 #define TASK_BYTES  ((size_t)1 << 20) /* of pred: a fraction of a millisecond */
 #define TASK_CHUNKS 64                /* at most: counters of a task hold 32 bits */
-#define IMAGE_PLANES 8 /* doubles per voxel that a column of whole images works with at most */
 
 struct mm_eval {
     mm_pass pass;
@@ -34,7 +33,6 @@ typedef struct layout {
     mm_columns columns;
     size_t chunks;
     int keep_confusion;
-    int has_images, has_batch;  /* columns of whole images, or of all of them as one */
     size_t partials, counters;  /* elements */
     size_t records, work;       /* bytes, about */
 } layout;
@@ -123,10 +121,7 @@ static void choose_columns(layout *l)
     for (size_t i = 0; i < l->stat_count; i++) {
         const mm_stat *stat = &l->stats[i];
 
-        if (stat->kind >= MM_IMAGE_KINDS) {
-            l->has_images |= !(stat->flags & MM_STAT_BATCH);
-            l->has_batch |= (stat->flags & MM_STAT_BATCH) != 0;
-        } else if (!said_by_counts(&l->shape, stat)) {
+        if (stat->kind < MM_IMAGE_KINDS && !said_by_counts(&l->shape, stat)) {
             forms[kept] = resolve_form(stat->form, natural_form(&l->shape), l->shape.classes);
             summed[kept++] = *stat;
         }
@@ -180,6 +175,26 @@ static mm_status plan_confusion(layout *plan, unsigned keep, mm_problem *problem
     return MM_OK;
 }
 
+/* Doubles per voxel of one image that the columns of whole images work with at most, on all threads together. */
+static size_t planes_at_work(const layout *l)
+{
+    const unsigned threads = mm_threads_available();
+    size_t most = 0, count = 0;
+
+    for (size_t i = 0; i < l->stat_count; i++) {
+        const mm_image_kind *kind = l->stats[i].kind < MM_IMAGE_KINDS ? NULL : mm_image_kind_find(l->stats[i].kind);
+
+        if (kind == NULL)
+            continue;
+        const int batch = (l->stats[i].flags & MM_STAT_BATCH) != 0;
+        const size_t planes = (kind->planes + kind->class_planes * l->shape.classes) * (batch ? l->shape.images : 1);
+
+        most = planes > most ? planes : most;
+        count += (kind->joint ? 1 : l->shape.classes) * (batch ? 1 : l->shape.images);
+    }
+    return most * (count < threads ? count : threads);
+}
+
 static mm_status plan_layout(const mm_input *input, const mm_plan *plan, unsigned keep, layout *out,
                              mm_problem *problem)
 {
@@ -201,13 +216,12 @@ static mm_status plan_layout(const mm_input *input, const mm_plan *plan, unsigne
     const size_t cells = out->keep_confusion ? classes * classes : 0;
     const size_t values = mm_stats_offset(out->stats, out->stat_count, classes);
     const size_t record = (3 * classes + cells + values) * 8 + 512;
-    size_t planes = out->has_images || out->has_batch ? IMAGE_PLANES * sizeof(double) * mm_threads_available() : 0;
 
     if (!mm_multiply(images, out->chunks, &out->partials) ||
         !mm_multiply(out->partials, out->columns.values, &out->partials) ||
         !mm_multiply(images, 2 + 3 * classes + cells, &out->counters) || !mm_multiply(images, record, &out->records) ||
-        !mm_multiply(planes, out->shape.voxels, &planes) ||
-        !mm_multiply(planes, out->has_batch ? images : 1, &out->work) || out->partials > SIZE_MAX / 32 ||
+        !mm_multiply(planes_at_work(out) * sizeof(double), out->shape.voxels, &out->work) ||
+        out->partials > SIZE_MAX / 32 ||
         out->counters > SIZE_MAX / 32 || out->records > SIZE_MAX / 4 || out->work > SIZE_MAX / 4)
         return too_large(problem);
     return MM_OK;

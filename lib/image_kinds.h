@@ -12,8 +12,9 @@
 /* Numbers are stored: append, never renumber.  Value 0 of each is an mm_reason; the values proper follow. */
 enum {
     MM_IMAGE_LOVASZ = MM_IMAGE_KINDS, /* gamma 0: errors |g - p|, of a class; gamma 1: hinge, errors 1 - p (2g - 1) */
-    MM_IMAGE_LOVASZ_JOINT = 65,       /* hinge over all classes in one list */
-    MM_IMAGE_TOPK = 66,               /* mean of the floor(V more[0] / 100), at least 1, largest cross-entropies */
+    MM_IMAGE_LOVASZ_JOINT = 65,       /* the same over all classes in one list */
+    MM_IMAGE_TOPK = 66,               /* mean of the floor(V more[0] / 100), at least 1, largest cross-entropies;
+                                         independent masks: of the binary ones of all voxels and classes */
     MM_IMAGE_CLDICE = 67,             /* more[0] = iterations: sums S(p) g, S(p), S(g) p, S(g) */
     MM_IMAGE_SSIM = 68,               /* more = window, sigma, k1, k2, range, kernel (0 gaussian, 1 uniform) */
     MM_IMAGE_MS_SSIM = 69,            /* the same */
@@ -41,9 +42,14 @@ typedef struct mm_image_kind {
     int joint;         /* one result for all classes, at class 0 */
     int needs_probs;   /* hard label maps or masks cannot give it */
     size_t values;     /* proper values, without the reason */
+    size_t planes;       /* doubles per voxel and image of the field that it works with at most */
+    size_t class_planes; /* and per class besides */
     /* values[0] is the reason, the others follow.  0: out of memory. */
     int (*compute)(const mm_field *field, const mm_stat *stat, size_t class_index, double *values);
 } mm_image_kind;
+
+/* The families: rows that end with kind 0. */
+extern const mm_image_kind mm_image_order[];
 
 /* NULL when there is none of that number. */
 const mm_image_kind *mm_image_kind_find(unsigned kind);
@@ -53,7 +59,17 @@ const mm_image_kind *mm_image_kind_find(unsigned kind);
 void mm_field_planes(const mm_field *field, size_t n, size_t class_index, double *p, double *g, double *scored);
 /* -sum_c g_c log p_c of each voxel, 0 where not scored; logarithms clamped at eps unless the form is softmax. */
 void mm_field_cross_entropy(const mm_field *field, size_t n, double eps, double *ce, double *scored);
+/* -(g log p + (1-g) log(1-p)) of each voxel for one class; logarithms clamped at eps when p is as sent. */
+void mm_field_binary_entropy(const mm_field *field, size_t n, size_t class_index, double eps, double *entropy,
+                             double *scored);
 /* Hard classes (exclusive classes): of the label and of the prediction, -1 where not scored. */
 void mm_field_classes(const mm_field *field, size_t n, float *label, float *pred);
+
+/* Hard masks of one class, as the counts have them: 1, 0, or MM_NOT_SCORED.  pred NULL: left out.
+ * Works with up to 3 doubles per voxel; 0: out of memory. */
+#define MM_NOT_SCORED 2
+int mm_field_masks(const mm_field *field, size_t n, size_t class_index, unsigned char *label, unsigned char *pred);
+/* The sum of a plane in the one order of sums.h. */
+double mm_plane_sum(const mm_kernels *k, const double *plane, size_t count);
 
 #endif
