@@ -70,7 +70,9 @@ int mm_class_chosen(const mm_common *common, size_t c, size_t classes)
 const mm_param mm_common_class[6]   = {OVER, CLASSES, STAT, ABSENT, AVERAGE, NORMALIZE};
 const mm_param mm_common_count[5]   = {OVER, CLASSES, STAT, AVERAGE, NORMALIZE};
 const mm_param mm_common_joint[4]   = {OVER, CLASSES, STAT, ABSENT};
+const mm_param mm_common_whole[3]   = {OVER, CLASSES, STAT};
 const mm_param mm_common_entropy[6] = {OVER, CLASSES, STAT, ABSENT, BY_VOXEL, NORMALIZE};
+const mm_param mm_common_sum[5]     = {OVER, CLASSES, STAT, ABSENT, NORMALIZE};
 /* clang-format on */
 
 /* The value of the common parameter `name`; NULL when the row does not have it. */
@@ -149,7 +151,22 @@ mm_group mm_cell(const mm_cells *cells, size_t image, size_t c)
     }
     if (cells->support < cells->need_count)
         x.support = x.sum[cells->support];
+    if (cells->table != NULL)
+        x.row = record->confusion + c * cells->images->classes;
     return x;
+}
+
+/* The pairs of label c over all images. */
+static const uint64_t *pooled_row(const mm_cells *cells, size_t c)
+{
+    const size_t classes = cells->images->classes;
+    uint64_t *row = cells->table + c * classes;
+
+    memset(row, 0, classes * sizeof *row);
+    for (size_t n = 0; n < cells->images->count; n++)
+        for (size_t j = 0; j < classes; j++)
+            row[j] += cells->images->records[n].confusion[c * classes + j];
+    return row;
 }
 
 /* The counts of class c over all images. */
@@ -176,7 +193,8 @@ static double pooled_value(const mm_cells *cells, size_t i, size_t w, size_t c)
     mm_exact exact = {.count = 0};
 
     for (size_t n = 0; n < cells->images->count; n++)
-        mm_exact_add(&exact, cells->images->records[n].sums[cells->column[n * cells->need_count + i] + w * classes + c]);
+        mm_exact_add(&exact,
+                     cells->images->records[n].sums[cells->column[n * cells->need_count + i] + w * classes + c]);
     return mm_exact_round(&exact);
 }
 
@@ -194,5 +212,7 @@ mm_group mm_cell_pooled(const mm_cells *cells, size_t c)
         values += cells->width[i];
     }
     all.support = cells->support < cells->need_count ? all.sum[cells->support] : (double)all.label;
+    if (cells->table != NULL)
+        all.row = pooled_row(cells, c);
     return all;
 }

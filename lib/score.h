@@ -72,6 +72,7 @@ typedef struct mm_group {
     double sum[MM_ROW_STATS];         /* in the order of the row's stats; of several values the first */
     const double *wide[MM_ROW_STATS]; /* all values of a column: mm_wide(); NULL in a group of several classes */
     size_t step;                      /* from one of them to the next */
+    const uint64_t *row;              /* voxels of this label by predicted class, where the row needs the table */
     size_t index;                     /* the class; of several classes the first */
 } mm_group;
 
@@ -87,7 +88,8 @@ typedef struct mm_cells {
     int batch[MM_ROW_STATS];    /* is it of all images as one? */
     size_t *column;             /* images x need_count: where the values of the record begin */
     size_t values;              /* of all needs together */
-    double *pooled;             /* room for them, per class */
+    double *pooled;             /* room for them, per class and for classes added up */
+    uint64_t *table;            /* room for a table of pairs of classes; NULL: not needed */
 } mm_cells;
 
 mm_group mm_cell(const mm_cells *cells, size_t image, size_t c);
@@ -117,7 +119,8 @@ typedef struct mm_terms {
 
 /* -------------------------------------------------------------------- rows */
 
-/* One score.  Exactly one of per_class, joint, entropy and peer is set. */
+/* One score.  Exactly one of per_class, joint, entropy, list, peer and parts is set; or per_class and joint, and `apart`
+ * says which one is meant. */
 typedef struct mm_score {
     mm_score_info info;
     /* The sums it needs, in the order of mm_group.sum; NULL: the counts are enough. */
@@ -127,12 +130,21 @@ typedef struct mm_score {
     mm_value (*per_class)(const mm_group *x, const mm_args *args);
     mm_value (*joint)(const mm_group *x, size_t count, const mm_args *args); /* the chosen classes of an image */
     mm_terms (*entropy)(const mm_group *x, const mm_args *args);
+    int (*apart)(const mm_args *args); /* per class? */
+    /* Fills list (as many values as shape says) from all classes of an image, or pooled. */
+    void (*list)(const mm_group *x, const mm_args *args, mm_value *list);
+    /* A named sum(): its terms as text, in which {name} stands for the value of an own parameter, {1-name} for 1 minus
+     * it, and {common} for the common parameters, which the scores of all terms must have. */
+    const char *parts;
     /* Fills list (one value, or as many as shape says) from all images in stored order, all classes. */
     void (*peer)(const mm_cells *cells, const mm_args *args, mm_value *list);
     unsigned (*shape)(const mm_args *args, size_t images, size_t dim[3]); /* rank of a list; NULL: a number */
     /* A remark on what `peer` gave (where the peer itself is wrong or odd), or NULL. */
     const char *(*note)(const mm_cells *cells, const mm_args *args, const mm_value *list);
-    int always;          /* defined where the class is absent, too: counts */
+    int always;          /* defined where the class is absent, too: counts, and joint scores that take any image */
+    int by_image;        /* joint: over=pooled is the mean over images, too */
+    int table;           /* needs the table of pairs of exclusive classes (independent masks: the counts are enough) */
+    int exclusive;       /* needs exclusive classes */
     const char *example; /* with what it requires; NULL: the name alone */
     double witness;      /* value of the example on p = 1 .5 .5 0, g = 1 1 0 0, one class; where only
                           * exclusive classes will do: two, p and 1 - p, g and 1 - g */
@@ -144,11 +156,14 @@ typedef struct mm_score_family {
     size_t count;
 } mm_score_family;
 
-/* Common parameters: of class scores, of counts (never absent), of joint scores, of entropy scores. */
+/* Common parameters: of class scores, of counts (never absent), of joint scores, of joint scores that take any image,
+ * of entropy scores, of named sums and of entropy scores that are averaged over classes. */
 extern const mm_param mm_common_class[6];
 extern const mm_param mm_common_count[5];
 extern const mm_param mm_common_joint[4];
+extern const mm_param mm_common_whole[3];
 extern const mm_param mm_common_entropy[6];
+extern const mm_param mm_common_sum[5];
 
 /* The common parameters of `info`, resolved from values in the order of its `common` (lists stay borrowed).
  * A sentence when they do not go together, else NULL. */
