@@ -1,5 +1,5 @@
 /*
- * peer_common.c - what the peers' files share: hard counts and rates, soft overlap, means, checks of arguments.
+ * peer_common.c - what the peers' files share: hard counts and rates, means, checks of arguments.
  */
 #include "lib/peer_common.h"
 
@@ -17,6 +17,20 @@ mm_counts mm_counts_of(const mm_group *x)
 mm_counts mm_counts_add(mm_counts a, mm_counts b)
 {
     return (mm_counts){.tp = a.tp + b.tp, .fp = a.fp + b.fp, .fn = a.fn + b.fn, .tn = a.tn + b.tn};
+}
+
+size_t mm_over_stats(double threshold, int strictly, mm_stat *stats)
+{
+    stats[0] = (mm_stat){.kind = MM_SUM_OVER, .more = {threshold, strictly ? 1.0 : 0.0}};
+    stats[1] = (mm_stat){.kind = MM_SUM_OVER_G, .more = {threshold, strictly ? 1.0 : 0.0}};
+    return MM_OVER_STATS;
+}
+
+mm_counts mm_counts_over(const mm_group *x)
+{
+    const double tp = x->sum[1], fp = x->sum[0] - tp, fn = (double)x->label - tp;
+
+    return (mm_counts){.tp = tp, .fp = fp, .fn = fn, .tn = (double)x->scored - tp - fp - fn};
 }
 
 mm_counts mm_counts_of_image(const mm_cells *cells, size_t image)
@@ -105,47 +119,6 @@ double mm_rate_of(mm_rate rate, const mm_counts *x, double beta)
     default:
         return x->fn / (x->tp + x->fn) / tnr; /* MM_RATE_NEGATIVE_LIKELIHOOD */
     }
-}
-
-/* ------------------------------------------------------------ soft overlap */
-
-/* places in mm_group.sum: P is P2 with squares, PG is A with l1; squared maps keep FP and FN where P and PG are */
-enum { SUM_G, SUM_P, SUM_PG, SUM_GG };
-enum { MAP_FP = SUM_P, MAP_TP = SUM_PG, MAP_FN = SUM_GG };
-
-size_t mm_soft_stats(mm_overlap_of how, unsigned form, mm_stat *stats)
-{
-    static const unsigned kinds[][MM_SOFT_STATS] = {
-        [MM_BY_PRODUCT] = {MM_SUM_G, MM_SUM_P, MM_SUM_PG, 0},
-        [MM_BY_SQUARE] = {MM_SUM_G, MM_SUM_PP, MM_SUM_PG, MM_SUM_GG},
-        [MM_BY_L1] = {MM_SUM_G, MM_SUM_P, MM_SUM_AD, 0},
-        [MM_BY_SQUARED_MAP] = {MM_SUM_G, MM_SUM_SQUARED_FP, MM_SUM_SQUARED_TP, MM_SUM_SQUARED_FN},
-    };
-    size_t count = 0;
-
-    for (; count < MM_SOFT_STATS && kinds[how][count] != 0; count++)
-        stats[count] = (mm_stat){.kind = kinds[how][count], .form = form};
-    return count;
-}
-
-mm_soft mm_soft_of(const mm_group *x, mm_overlap_of how)
-{
-    const double p = x->sum[SUM_P], g = how == MM_BY_SQUARE ? x->sum[SUM_GG] : x->sum[SUM_G];
-    const double tp = how == MM_BY_L1 ? (p + g - x->sum[SUM_PG]) / 2.0 : x->sum[SUM_PG];
-
-    if (how == MM_BY_SQUARED_MAP)
-        return (mm_soft){.tp = x->sum[MAP_TP], .fp = x->sum[MAP_FP], .fn = x->sum[MAP_FN], .g = x->sum[SUM_G]};
-    return (mm_soft){.tp = tp, .fp = p - tp, .fn = g - tp, .g = x->sum[SUM_G]};
-}
-
-mm_soft mm_soft_add(mm_soft a, double w, mm_soft b)
-{
-    return (mm_soft){.tp = a.tp + w * b.tp, .fp = a.fp + w * b.fp, .fn = a.fn + w * b.fn, .g = a.g + w * b.g};
-}
-
-mm_value mm_soft_score(const mm_soft *x, const mm_overlap *form)
-{
-    return mm_overlap_score(x->tp, x->fp, x->fn, form);
 }
 
 /* -------------------------------------------------------------------- means */

@@ -1,9 +1,10 @@
 /*
- * peer_common.h - what the peers' files share: hard counts and rates, soft overlap, means, checks of arguments.
+ * peer_common.h - what the peers' files share: hard counts and rates, means, checks of arguments.
  */
 #ifndef MM_PEER_COMMON_H
 #define MM_PEER_COMMON_H
 
+#include "lib/overlap.h"
 #include "lib/peer.h"
 
 /* ------------------------------------------------------------- hard counts */
@@ -21,6 +22,12 @@ mm_counts mm_counts_of_image(const mm_cells *cells, size_t image);
 mm_counts mm_counts_of_class(const mm_cells *cells, size_t c);
 /* Everything. */
 mm_counts mm_counts_of_all(const mm_cells *cells);
+
+/* The same with a threshold that is not the request's: two columns, stats[0] and stats[1], and what they say.
+ * strictly: p > threshold, else p >= threshold. */
+#define MM_OVER_STATS 2
+size_t mm_over_stats(double threshold, int strictly, mm_stat *stats);
+mm_counts mm_counts_over(const mm_group *x);
 
 typedef enum mm_rate {
     MM_RATE_SENSITIVITY,          /* TP / (TP + FN) */
@@ -46,27 +53,6 @@ typedef enum mm_rate {
 
 /* IEEE arithmetic: 0/0 is NAN, x/0 infinite; mm_defined() makes both undefined.  beta: of MM_RATE_FBETA. */
 double mm_rate_of(mm_rate rate, const mm_counts *x, double beta);
-
-/* ------------------------------------------------------------ soft overlap */
-
-/* How overlap is measured (section 0 of the general form): TP and what is left of prediction and label.  SQUARED_MAP:
- * TP = sum (p g)^2, FP = sum (p (1-g))^2, FN = sum ((1-p) g)^2. */
-typedef enum mm_overlap_of { MM_BY_PRODUCT, MM_BY_SQUARE, MM_BY_L1, MM_BY_SQUARED_MAP } mm_overlap_of;
-
-/* Soft TP, FP, FN, and the sum of g of the group. */
-typedef struct mm_soft {
-    double tp, fp, fn, g;
-} mm_soft;
-
-/* Writes the columns to stats[0], stats[1] ...; returns their number, at most MM_SOFT_STATS.  The rows' further columns
- * follow. */
-#define MM_SOFT_STATS 4
-size_t mm_soft_stats(mm_overlap_of how, unsigned form, mm_stat *stats);
-/* From the group's sum[0], sum[1] ... */
-mm_soft mm_soft_of(const mm_group *x, mm_overlap_of how);
-/* a + w b, as generalized Dice and flat sums need it. */
-mm_soft mm_soft_add(mm_soft a, double w, mm_soft b);
-mm_value mm_soft_score(const mm_soft *x, const mm_overlap *form);
 
 /* -------------------------------------------------------------------- means */
 
