@@ -8,12 +8,13 @@
 
 /* One line per file that computes some: its rows end with kind 0. */
 static const mm_image_kind *const families[] = {
-    mm_image_order, NULL, /* the end */
+    mm_image_order,
+    mm_image_window,
 };
 
 const mm_image_kind *mm_image_kind_find(unsigned kind)
 {
-    for (size_t f = 0; families[f] != NULL; f++)
+    for (size_t f = 0; f < sizeof families / sizeof families[0]; f++)
         for (const mm_image_kind *row = families[f]; row->kind != 0; row++)
             if (row->kind == kind)
                 return row;

@@ -16,15 +16,19 @@ enum {
     MM_IMAGE_TOPK = 66,               /* mean of the floor(V more[0] / 100), at least 1, largest cross-entropies;
                                          independent masks: of the binary ones of all voxels and classes */
     MM_IMAGE_CLDICE = 67,             /* more[0] = iterations: sums S(p) g, S(p), S(g) p, S(g) */
-    MM_IMAGE_SSIM = 68,               /* more = window, sigma, k1, k2, range, kernel (0 gaussian, 1 uniform) */
-    MM_IMAGE_MS_SSIM = 69,            /* the same */
-    MM_IMAGE_NACL = 70,               /* sum of |u - x|^gamma (gamma 1 or 2); more = size, kernel (0 mean, 1 gaussian), sigma */
-    MM_IMAGE_PANOPTIC = 71,           /* more = iou, connectivity: sum of IoU, TP, FP, FN */
+    MM_IMAGE_SSIM = 68,     /* more = window, sigma, k1, k2, range, kernel (0 gaussian, 1 uniform): mean ssim */
+    MM_IMAGE_MS_SSIM = 69,  /* the same, gamma scales (0: MM_SCALES), kernel 2: gaussian, and what is odd is paired
+                               with itself in halving (tf.image): MM_SCALES means of cs, as many of ssim */
+    MM_IMAGE_NACL = 70,     /* |u - x|^gamma (gamma 1 or 2) where the window is scored: its sum, their number;
+                               more = size (odd), kernel (0 mean, 1 gaussian), sigma */
+    MM_IMAGE_PANOPTIC = 71, /* more = iou, connectivity: sum of IoU, TP, FP, FN */
     MM_IMAGE_AUROC = 72,
     MM_IMAGE_AVERAGE_PRECISION = 73,
-    MM_IMAGE_CORRELATION = 74,        /* more = beta, c, window, sigma */
-    MM_IMAGE_CLDICE_HARD = 75         /* the same sums of hard masks, skeletons until nothing is left */
+    MM_IMAGE_CORRELATION = 74, /* more = beta, c, window (odd), sigma; eps: sum e f BCE, sum f */
+    MM_IMAGE_CLDICE_HARD = 75  /* the same sums of hard masks, skeletons until nothing is left */
 };
+
+#define MM_SCALES 5 /* of MS-SSIM */
 
 /* One image, or with MM_STAT_BATCH all of an upload, as a kind sees it. */
 typedef struct mm_field {
@@ -38,10 +42,10 @@ typedef struct mm_field {
 
 typedef struct mm_image_kind {
     unsigned kind;
-    const char *words; /* "Lovasz extension of the errors": for the note of not_in_sums */
-    int joint;         /* one result for all classes, at class 0 */
-    int needs_probs;   /* hard label maps or masks cannot give it */
-    size_t values;     /* proper values, without the reason */
+    const char *words;   /* "Lovasz extension of the errors": for the note of not_in_sums */
+    int joint;           /* one result for all classes, at class 0 */
+    int needs_probs;     /* hard label maps or masks cannot give it */
+    size_t values;       /* proper values, without the reason */
     size_t planes;       /* doubles per voxel and image of the field that it works with at most */
     size_t class_planes; /* and per class besides */
     /* values[0] is the reason, the others follow.  0: out of memory. */
@@ -49,7 +53,7 @@ typedef struct mm_image_kind {
 } mm_image_kind;
 
 /* The families: rows that end with kind 0. */
-extern const mm_image_kind mm_image_order[];
+extern const mm_image_kind mm_image_order[], mm_image_window[];
 
 /* NULL when there is none of that number. */
 const mm_image_kind *mm_image_kind_find(unsigned kind);
