@@ -55,10 +55,10 @@ void mm_columns_sort(mm_columns *columns, const mm_stat *stats, const unsigned *
         columns->joint |= is_joint(kind);
         columns->all_right |= kind == MM_SUM_ALL_RIGHT;
         columns->normalize |= (stats[i].flags & MM_STAT_NORMALIZE) != 0 || kind == MM_SUM_SMOOTH_FOCAL;
-        if (form == MM_FORM_SENT || kind == MM_SUM_G || kind == MM_SUM_GG)
+        if ((form == MM_FORM_SENT && stats[i].flags == 0) || kind == MM_SUM_G || kind == MM_SUM_GG)
             note_plain(columns, kind, (int)i);
         columns->fast = columns->fast && form == MM_FORM_SENT &&
-                        (kind <= MM_SUM_GG || kind == MM_SUM_POS || kind == MM_SUM_LOG_POWER);
+                        ((kind <= MM_SUM_GG && stats[i].flags == 0) || kind == MM_SUM_POS || kind == MM_SUM_LOG_POWER);
     }
     columns->fast = columns->fast && !columns->normalize;
     columns->values = mm_stats_offset(stats, count, classes);
@@ -237,14 +237,15 @@ static void fill_term(const mm_pass *pass, mm_scratch *s, const mm_stat *stat)
 {
     const mm_kernels *k = pass->k;
     const size_t bytes = s->length * sizeof *s->term;
+    const double *p = stat->kind <= MM_SUM_AD && stat->flags != 0 ? prepare(pass, s, stat).p : s->p;
 
     switch (stat->kind) {
-    case MM_SUM_P: memcpy(s->term, s->p, bytes); break;
-    case MM_SUM_PP: k->square(s->term, s->p, s->length); break;
-    case MM_SUM_PG: k->multiply(s->term, s->p, s->g, s->length); break;
+    case MM_SUM_P: memcpy(s->term, p, bytes); break;
+    case MM_SUM_PP: k->square(s->term, p, s->length); break;
+    case MM_SUM_PG: k->multiply(s->term, p, s->g, s->length); break;
     case MM_SUM_G: memcpy(s->term, s->g, bytes); break;
     case MM_SUM_GG: k->square(s->term, s->g, s->length); break;
-    case MM_SUM_AD: k->distance(s->term, s->p, s->g, s->length); break;
+    case MM_SUM_AD: k->distance(s->term, p, s->g, s->length); break;
     case MM_SUM_NEG: negative_term(pass, s, stat); break;
     case MM_SUM_LOGP: memcpy(s->term, prepare(pass, s, stat).neglog_p, bytes); break;
     case MM_SUM_LOGQ: memcpy(s->term, prepare(pass, s, stat).neglog_q, bytes); break;
@@ -259,12 +260,16 @@ static void fill_term(const mm_pass *pass, mm_scratch *s, const mm_stat *stat)
         break;
     case MM_SUM_OVER:
     case MM_SUM_OVER_G: over_term(s, stat); break;
+    case MM_SUM_INDEX:
+        for (size_t i = 0; i < s->length; i++)
+            s->term[i] = pass->shape.label_kind == MM_INDEX;
+        break;
     default:
         for (size_t i = 0; i < s->length; i++)
             s->term[i] = plain_term(stat->kind, s->p[i], s->g[i]);
         break;
     }
-    if (stat->kind >= MM_SUM_POS && s->scored_count < s->length)
+    if ((stat->kind >= MM_SUM_POS || stat->flags != 0) && s->scored_count < s->length)
         k->select(s->term, s->scored, s->length);
 }
 

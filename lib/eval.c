@@ -417,6 +417,7 @@ static uint64_t count_of(unsigned kind, uint64_t scored, uint64_t label, uint64_
     case MM_SUM_ERROR_OUT: return pred - both;
     case MM_SUM_SQUARED_FN:
     case MM_SUM_ERROR_IN: return label - both;
+    case MM_SUM_INDEX: return scored;
     case MM_SUM_ROUND_N: return scored - label;
     case MM_SUM_ROUND_QN:
     case MM_SUM_N_ROUND_Q: return scored + both - label - pred;
@@ -443,7 +444,6 @@ static void from_counts(const mm_record *record, const mm_stat *stat, size_t cla
         sums[j] = (double)record->confusion[j];
     for (size_t c = 0; stat->kind != MM_SUM_BY_LABEL && c < classes; c++) {
         const size_t to = stat->kind == MM_SUM_ALL_RIGHT ? 0 : c;
-
         const uint64_t label = record->label_count[c], pred = record->pred_count[c], both = record->both_count[c];
 
         if (stat->kind == MM_SUM_OVER || stat->kind == MM_SUM_OVER_G)

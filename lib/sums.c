@@ -30,7 +30,7 @@ size_t mm_stat_find(const mm_stat *list, size_t count, const mm_stat *stat)
 
 int mm_stat_needs_probs(const mm_stat *stat)
 {
-    if (stat->form >= MM_FORM_SIGMOID)
+    if (stat->form >= MM_FORM_SIGMOID || stat->flags & (MM_STAT_CLIP | MM_STAT_NORMALIZE))
         return 1;
     switch (stat->kind) {
     case MM_SUM_POS:
@@ -62,7 +62,7 @@ int mm_stat_known(const mm_stat *stat)
         return 0;
     if (stat->kind >= MM_IMAGE_KINDS)
         return mm_image_kind_find(stat->kind) != NULL;
-    return stat->kind >= MM_SUM_P && stat->kind <= MM_SUM_OVER_G;
+    return stat->kind >= MM_SUM_P && stat->kind <= MM_SUM_INDEX;
 }
 
 size_t mm_stat_width(const mm_stat *stat, size_t classes)
@@ -121,6 +121,7 @@ static const char *words_of(unsigned kind)
         [MM_SUM_ALL_RIGHT] = "voxels right in every class",
         [MM_SUM_OVER] = "voxels over a threshold",
         [MM_SUM_OVER_G] = "g over a threshold",
+        [MM_SUM_INDEX] = "voxels labelled by an index",
     };
 
     return kind < sizeof words / sizeof words[0] && words[kind] != NULL ? words[kind] : "an unknown kind";

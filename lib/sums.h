@@ -74,6 +74,7 @@ typedef enum mm_stat_kind {
     /* Thresholds of their own: p >= more[0], or with more[1] = 1: p > more[0] */
     MM_SUM_OVER = 32,   /* voxels of which that is so */
     MM_SUM_OVER_G = 33, /* g of those voxels */
+    MM_SUM_INDEX = 34,  /* voxels whose label was sent as an index */
 
     /* From here on the voxels of an image are seen together (image_kinds.h): not sums, but kept and merged alike. */
     MM_IMAGE_KINDS = 64
@@ -92,8 +93,9 @@ typedef enum mm_form {
 
 /* Kinds that take logarithms: without flags, q is p and only the logarithms are clamped: log max(p, eps),
  * log max(1-p, eps); softmax and sigmoid need no clamp and get none (log-softmax, softplus).
- * MM_STAT_CLIP: q = p clipped to [eps, 1-eps] everywhere.  MM_STAT_NORMALIZE: p is first divided by its sum over the
- * classes.  MM_STAT_ODDS: then q / (1 + q), the sigmoid of log q.  MM_STAT_BATCH (image kinds): all images of the upload as one; not kept in records. */
+ * MM_STAT_CLIP: q = p clipped to [eps, 1-eps] everywhere, also in the sums of p, p^2, p g and |p - g|.
+ * MM_STAT_NORMALIZE: p is first divided by its sum over the classes.  MM_STAT_ODDS: then q / (1 + q), the sigmoid of
+ * log q.  MM_STAT_BATCH (image kinds): all images of the upload as one; not kept in records. */
 enum mm_stat_flags { MM_STAT_CLIP = 1, MM_STAT_NORMALIZE = 2, MM_STAT_BATCH = 4, MM_STAT_ODDS = 8 };
 
 #define MM_STAT_MORE 6

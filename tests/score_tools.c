@@ -173,6 +173,8 @@ static double plain_term(const mm_stat *stat, double p, double g)
         return (1.0 - g) * (1.0 - rounded(p));
     case MM_SUM_OVER:
         return over;
+    case MM_SUM_INDEX:
+        return 0.0;
     default: /* MM_SUM_OVER_G */
         return over ? g : 0.0;
     }
@@ -231,7 +233,7 @@ static double term(const mm_stat *stat, double p, double g, double total, size_t
     case MM_SUM_SMOOTH_FOCAL:
         return g == 0.0 ? 0.0 : g * pow(fmax(1.0 - p_t, 0.0), stat->gamma) * -log(p_t);
     default:
-        return plain_term(stat, p, g);
+        return plain_term(stat, stat->flags != 0 ? l.q : p, g);
     }
 }
 
