@@ -6,6 +6,8 @@
 
 #include "lib/score.h"
 
+#define MM_WASSERSTEIN_CLASSES 64 /* at most: up to here tables of label by class are kept */
+
 typedef struct mm_wasserstein {
     const double *distance; /* classes x classes, row = label; NULL: 1 between any two classes */
     size_t classes;
