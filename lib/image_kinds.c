@@ -10,6 +10,8 @@
 static const mm_image_kind *const families[] = {
     mm_image_order,
     mm_image_window,
+    mm_image_skeleton,
+    mm_image_components,
 };
 
 const mm_image_kind *mm_image_kind_find(unsigned kind)

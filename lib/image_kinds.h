@@ -21,7 +21,7 @@ enum {
                                with itself in halving (tf.image): MM_SCALES means of cs, as many of ssim */
     MM_IMAGE_NACL = 70,     /* |u - x|^gamma (gamma 1 or 2) where the window is scored: its sum, their number;
                                more = size (odd), kernel (0 mean, 1 gaussian), sigma */
-    MM_IMAGE_PANOPTIC = 71, /* more = iou, connectivity: sum of IoU, TP, FP, FN */
+    MM_IMAGE_PANOPTIC = 71, /* more = iou, connectivity (1 to 3 axes): sum of IoU, TP, FP, FN */
     MM_IMAGE_AUROC = 72,
     MM_IMAGE_AVERAGE_PRECISION = 73,
     MM_IMAGE_CORRELATION = 74, /* more = beta, c, window (odd), sigma; eps: sum e f BCE, sum f */
@@ -53,7 +53,7 @@ typedef struct mm_image_kind {
 } mm_image_kind;
 
 /* The families: rows that end with kind 0. */
-extern const mm_image_kind mm_image_order[], mm_image_window[];
+extern const mm_image_kind mm_image_order[], mm_image_window[], mm_image_skeleton[], mm_image_components[];
 
 /* NULL when there is none of that number. */
 const mm_image_kind *mm_image_kind_find(unsigned kind);
