@@ -138,6 +138,7 @@ static double plain_term(const mm_stat *stat, double p, double g)
 
     switch (stat->kind) {
     case MM_SUM_P:
+    case MM_SUM_BY_LABEL:
         return p;
     case MM_SUM_PP:
         return p * p;
@@ -237,6 +238,16 @@ static double term(const mm_stat *stat, double p, double g, double total, size_t
     }
 }
 
+/* The value that a voxel's term is added to: of its label with MM_SUM_BY_LABEL, else the only one. */
+static size_t value_of_voxel(const data *d, const mm_stat *stat, size_t n, size_t v)
+{
+    size_t label = 0;
+
+    while (stat->kind == MM_SUM_BY_LABEL && !hard_g(d, n, label, v))
+        label++;
+    return label;
+}
+
 /* A voxel's terms, onto the record. */
 static void add_voxel(mm_record *record, const data *d, size_t n, size_t v)
 {
@@ -248,8 +259,8 @@ static void add_voxel(mm_record *record, const data *d, size_t n, size_t v)
         for (size_t c = 0; c < d->classes; c++)
             total += formed(d, stat->form, n, c, v);
         for (size_t c = 0; c < d->classes; c++)
-            record->sums[offset + c] += term(stat, formed(d, stat->form, n, c, v), g_at(d, n, c, v),
-                                             total > 0.0 ? total : 1.0, d->classes);
+            record->sums[offset + value_of_voxel(d, stat, n, v) * d->classes + c] +=
+                term(stat, formed(d, stat->form, n, c, v), g_at(d, n, c, v), total > 0.0 ? total : 1.0, d->classes);
     }
 }
 
@@ -306,12 +317,64 @@ mm_status refusal_of(const data *d, const char *expressions, mm_problem *problem
     return status;
 }
 
+/* Images `from` to `to` - 1 as a float tensor with one spatial axis. */
+static mm_tensor tensor_of(const data *d, const double *values, size_t from, size_t to)
+{
+    return (mm_tensor){
+        .data = values + place(d, from, 0, 0), .dtype = MM_F64, .rank = 3, .dim = {to - from, d->classes, d->voxels}};
+}
+
+/* The same images from the engine itself. */
+static mm_images *engine_images(const data *d, const mm_plan *plan, size_t from, size_t to)
+{
+    const mm_input input = {.pred = tensor_of(d, d->p, from, to),
+                            .label = tensor_of(d, d->g, from, to),
+                            .task = d->task,
+                            .pred_kind = MM_PROBS,
+                            .label_kind = MM_ONEHOT,
+                            .threshold = 0.5};
+    char(*names)[32] = must(calloc(to - from, sizeof *names));
+    const char **ids = must(calloc(to - from, sizeof *ids));
+    void *scratch = must(aligned_alloc(64, MM_SCRATCH_BYTES));
+    mm_problem problem = {.text = ""};
+    mm_images *images = NULL;
+    mm_eval *eval = NULL;
+
+    for (size_t i = 0; i < to - from; i++) {
+        snprintf(names[i], sizeof names[i], "0/%zu", from + i);
+        ids[i] = names[i];
+    }
+    mm_status status = mm_eval_new(&eval, &input, plan, 0, &problem);
+    for (size_t task = 0; status == MM_OK && task < mm_eval_task_count(eval); task++)
+        mm_eval_task(eval, task, scratch);
+    if (status == MM_OK)
+        status = mm_eval_finish(eval, ids, &images, &problem);
+    if (status != MM_OK)
+        fprintf(stderr, "tests: %s\n", problem.text);
+    mm_eval_free(eval);
+    free(scratch);
+    free(ids);
+    free(names);
+    return must(images);
+}
+
+/* Do the plan's columns see images as a whole? */
+static int sees_wholes(const mm_stat *stats, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (stats[i].kind >= MM_IMAGE_KINDS)
+            return 1;
+    return 0;
+}
+
 mm_images *images_of(const data *d, const mm_plan *plan, size_t from, size_t to)
 {
     mm_images *images = NULL;
     mm_stat stats[MM_MAX_STATS];
     const size_t count = mm_plan_stats(plan, stats);
 
+    if (to > from && sees_wholes(stats, count))
+        return engine_images(d, plan, from, to);
     if (mm_images_new(&images, d->task, d->classes) != MM_OK)
         must(NULL);
     for (size_t n = from; n < to; n++) {

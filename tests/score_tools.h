@@ -37,7 +37,8 @@ typedef struct scored {
 mm_plan *bound_plan(const data *d, const char *expressions);
 /* Why it does not parse or bind; MM_OK when it does. */
 mm_status refusal_of(const data *d, const char *expressions, mm_problem *problem);
-/* Images `from` to `to` - 1 of the data with the plan's sums, named "0/n". */
+/* Images `from` to `to` - 1 of the data with the plan's sums, named "0/n".  With kinds that see images as a whole the
+ * engine gathers them (of one spatial axis), else they are added naively. */
 mm_images *images_of(const data *d, const mm_plan *plan, size_t from, size_t to);
 /* All of it; `first` is NULL when something failed.  Release with scored_free(). */
 scored score(const data *d, const char *expressions, const double *weights);
