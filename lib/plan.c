@@ -255,6 +255,9 @@ mm_status mm_plan_bind(mm_plan *plan, const mm_shape *shape, mm_problem *problem
         status = node->row == NULL ? MM_OK : check_node(node, shape, problem);
         if (status != MM_OK)
             return status;
+        /* What is merged has no spatial axes, and its sums say what they can give. */
+        if (node->row != NULL && node->row->logits && shape->spatial_rank > 0 && shape->pred_kind != MM_LOGITS)
+            return mm_plan_fault(problem, MM_UNSUITABLE, "%s needs logits: pred_kind=logits", node->row->info.name);
         if (!plan->standard && node->row != NULL && !suitable(plan, i, shape))
             return mm_plan_fault(problem, MM_UNSUITABLE, "%s needs probabilities or logits; pred is hard %s",
                                  node->row->info.name, shape->pred_kind == MM_LABELS ? "labels" : "masks");

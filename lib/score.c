@@ -64,6 +64,12 @@ int mm_class_chosen(const mm_common *common, size_t c, size_t classes)
 #define AVERAGE   {.name = "average", .type = MM_WORD, .standard = "macro", .choices = "macro|micro|weighted|support", \
                    .meaning = "mean over classes (losses use the request's weights); their sums added first; " \
                               "mean by the request's weights; mean by label voxels"}
+/* Of an image as a whole: there are no sums to add up. */
+#define IMAGE     {.name = "over", .type = MM_WORD, .standard = "image", .choices = "image", \
+                   .meaning = "score each image, then average: the voxels of several images are never seen together"}
+#define BY_CLASS  {.name = "average", .type = MM_WORD, .standard = "macro", .choices = "macro|weighted|support", \
+                   .meaning = "mean over classes (losses use the request's weights); by the request's weights; " \
+                              "by label voxels"}
 #define BY_VOXEL  {.name = "average", .type = MM_WORD, .standard = "voxel", .choices = "voxel|macro", \
                    .meaning = "mean over voxels, or mean over classes, both by the request's weights"}
 
@@ -73,6 +79,8 @@ const mm_param mm_common_joint[4]   = {OVER, CLASSES, STAT, ABSENT};
 const mm_param mm_common_whole[3]   = {OVER, CLASSES, STAT};
 const mm_param mm_common_entropy[6] = {OVER, CLASSES, STAT, ABSENT, BY_VOXEL, NORMALIZE};
 const mm_param mm_common_sum[5]     = {OVER, CLASSES, STAT, ABSENT, NORMALIZE};
+const mm_param mm_common_image[6]   = {IMAGE, CLASSES, STAT, ABSENT, BY_CLASS, NORMALIZE};
+const mm_param mm_common_image_joint[3] = {IMAGE, CLASSES, STAT};
 /* clang-format on */
 
 /* The value of the common parameter `name`; NULL when the row does not have it. */
@@ -97,6 +105,16 @@ static const char *check_indices(const double *list, size_t count)
     return NULL;
 }
 
+/* The choices of the lists above. */
+static mm_average average_of(const mm_score_info *info, int word)
+{
+    static const mm_average by_class[] = {MM_MACRO, MM_WEIGHTED, MM_SUPPORT}, by_voxel[] = {MM_VOXEL, MM_MACRO};
+
+    if (info->common == mm_common_image)
+        return by_class[word];
+    return info->common == mm_common_entropy ? by_voxel[word] : (mm_average)word;
+}
+
 const char *mm_common_resolve(mm_common *common, const mm_score_info *info, const mm_arg *values)
 {
     const mm_arg *over = common_value(info, values, "over"), *classes = common_value(info, values, "classes");
@@ -115,9 +133,7 @@ const char *mm_common_resolve(mm_common *common, const mm_score_info *info, cons
     if (absent != NULL)
         common->absent = absent->word - 1;
     if (average != NULL)
-        common->average = info->common != mm_common_entropy ? (mm_average)average->word
-                          : average->word == 0              ? MM_VOXEL
-                                                            : MM_MACRO;
+        common->average = average_of(info, average->word);
     if (normalize != NULL)
         common->normalize = normalize->number != 0.0;
     if (common->pooled && common->stat != MM_MEAN)
@@ -130,6 +146,11 @@ const char *mm_common_resolve(mm_common *common, const mm_score_info *info, cons
 double mm_wide(const mm_group *x, size_t i, size_t w)
 {
     return x->wide[i][w * x->step];
+}
+
+mm_reason mm_whole_reason(const mm_group *x, size_t i)
+{
+    return (mm_reason)mm_wide(x, i, 0);
 }
 
 mm_group mm_cell(const mm_cells *cells, size_t image, size_t c)

@@ -78,6 +78,8 @@ typedef struct mm_group {
 
 /* Value w of the i-th column of the row's stats. */
 double mm_wide(const mm_group *x, size_t i, size_t w);
+/* The i-th column is of an image as a whole (image_kinds.h): why it has no values, or MM_DEFINED. */
+mm_reason mm_whole_reason(const mm_group *x, size_t i);
 
 /* The groups of one score over one set of images. */
 typedef struct mm_cells {
@@ -145,6 +147,7 @@ typedef struct mm_score {
     int by_image;        /* joint: over=pooled is the mean over images, too */
     int table;           /* needs the table of pairs of exclusive classes (independent masks: the counts are enough) */
     int exclusive;       /* needs exclusive classes */
+    int logits;          /* needs pred_kind=logits */
     const char *example; /* with what it requires; NULL: the name alone */
     double witness;      /* value of the example on p = 1 .5 .5 0, g = 1 1 0 0, one class; where only
                           * exclusive classes will do: two, p and 1 - p, g and 1 - g */
@@ -164,6 +167,9 @@ extern const mm_param mm_common_joint[4];
 extern const mm_param mm_common_whole[3];
 extern const mm_param mm_common_entropy[6];
 extern const mm_param mm_common_sum[5];
+/* Of scores that see an image as a whole (image_kinds.h), which have no pooled sums: of each class, or joint. */
+extern const mm_param mm_common_image[6];
+extern const mm_param mm_common_image_joint[3];
 
 /* The common parameters of `info`, resolved from values in the order of its `common` (lists stay borrowed).
  * A sentence when they do not go together, else NULL. */
