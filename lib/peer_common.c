@@ -151,6 +151,18 @@ mm_value mm_mean_sum(const mm_mean *mean)
     return mean->count == 0 ? nothing(mean) : mm_defined(mm_exact_round(&mean->above));
 }
 
+mm_value mm_mean_complete(const mm_mean *mean)
+{
+    return mean->reason == MM_DEFINED ? mm_mean_value(mean) : mm_undefined(mean->reason);
+}
+
+mm_value mm_mix(double a, mm_value x, double b, mm_value y)
+{
+    if (x.reason != MM_DEFINED || y.reason != MM_DEFINED)
+        return x.reason != MM_DEFINED ? x : y;
+    return mm_defined(a * x.value + b * y.value);
+}
+
 void mm_list_cells(const mm_cells *cells, const mm_args *args, mm_cell_value value, mm_value *list)
 {
     const size_t classes = cells->images->classes;

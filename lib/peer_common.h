@@ -67,6 +67,10 @@ void mm_mean_add(mm_mean *mean, mm_value x, double weight); /* start from a zero
 /* sum w x / sum w; the reason when nothing is defined (no value at all: MM_NO_VOXELS). */
 mm_value mm_mean_value(const mm_mean *mean);
 mm_value mm_mean_sum(const mm_mean *mean); /* sum w x, the same way */
+/* The mean, undefined when one value is. */
+mm_value mm_mean_complete(const mm_mean *mean);
+/* a x + b y, undefined when one of them is. */
+mm_value mm_mix(double a, mm_value x, double b, mm_value y);
 
 /* What a peer makes of one (image, class), or of one class over all images. */
 typedef mm_value (*mm_cell_value)(const mm_group *x, const mm_args *args);
@@ -92,6 +96,7 @@ const char *mm_check_classes(const mm_arg *arg, const mm_args *args);
 const char *mm_check_per_class(const mm_arg *arg, const mm_args *args);
 
 /* clang-format off */
+#define MM_PARAMS(LIST) .params = LIST, .param_count = MM_COUNT(LIST)
 #define MM_PARAM_NUM_CLASSES {"num_classes", MM_NUMBER, "none", 1, 4096, "none", "accepted when it is the number of classes of the data"}
 /* The peer's own rule for ignored voxels: `standard` is its default. */
 #define MM_PARAM_IGNORE_INDEX(standard) {"ignore_index", MM_NUMBER, standard, -2147483648.0, 2147483647.0, "none", \
