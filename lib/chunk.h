@@ -9,8 +9,6 @@
 #include "lib/kernels.h"
 
 #define MM_MAX_CLASSES      4096 /* class indices are exact in float, and the scratch has room */
-#define MM_CONFUSION_ALWAYS 64   /* classes up to which the confusion table is kept unasked */
-#define MM_CONFUSION_MOST   256  /* classes up to which it is kept at all */
 
 /* Where the elements of a tensor lie; strides in elements. */
 typedef struct mm_axes {

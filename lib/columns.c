@@ -25,19 +25,31 @@ static int is_joint(unsigned kind)
 
 static int takes_negative_log(unsigned kind)
 {
-    return kind == MM_SUM_NEG || kind == MM_SUM_LOGQ || (kind >= MM_SUM_BCE_IN && kind <= MM_SUM_BCE_FACTOR);
+    return kind == MM_SUM_NEG || kind == MM_SUM_LOGQ || kind == MM_SUM_LOG_POWER_REST ||
+           (kind >= MM_SUM_BCE_IN && kind <= MM_SUM_BCE_FACTOR);
 }
 
 /* Plain sums have a place of their own, so that the fast way finds them. */
 static void note_plain(mm_columns *columns, unsigned kind, int place)
 {
     switch (kind) {
-    case MM_SUM_P: columns->p = place; break;
-    case MM_SUM_PP: columns->pp = place; break;
-    case MM_SUM_PG: columns->pg = place; break;
-    case MM_SUM_G: columns->g = place; break;
-    case MM_SUM_GG: columns->gg = place; break;
-    default: break;
+    case MM_SUM_P:
+        columns->p = place;
+        break;
+    case MM_SUM_PP:
+        columns->pp = place;
+        break;
+    case MM_SUM_PG:
+        columns->pg = place;
+        break;
+    case MM_SUM_G:
+        columns->g = place;
+        break;
+    case MM_SUM_GG:
+        columns->gg = place;
+        break;
+    default:
+        break;
     }
 }
 
@@ -163,6 +175,15 @@ static void log_power_term(const mm_pass *pass, mm_scratch *s, const mm_stat *st
         s->term[i] = power_of(from.neglog_p[i], stat->gamma);
 }
 
+/* (1-g) (-log(1-q))^gamma */
+static void log_power_rest_term(const mm_pass *pass, mm_scratch *s, const mm_stat *stat)
+{
+    const prepared from = prepare(pass, s, stat);
+
+    for (size_t i = 0; i < s->length; i++)
+        s->term[i] = (1.0 - s->g[i]) * power_of(from.neglog_q[i], stat->gamma);
+}
+
 /* (1-p_t)^gamma (-log p_t), p_t = (1-s) p + s/(C-1) (total - p) + s */
 static void smooth_focal_term(const mm_pass *pass, mm_scratch *s, const mm_stat *stat)
 {
@@ -180,9 +201,15 @@ static void smooth_focal_term(const mm_pass *pass, mm_scratch *s, const mm_stat 
 static void label_term(const mm_pass *pass, mm_scratch *s, const mm_stat *stat)
 {
     switch (stat->kind) {
-    case MM_SUM_POS: positive_term(pass, s, stat); break;
-    case MM_SUM_LOG_POWER: log_power_term(pass, s, stat); break;
-    default: smooth_focal_term(pass, s, stat); break;
+    case MM_SUM_POS:
+        positive_term(pass, s, stat);
+        break;
+    case MM_SUM_LOG_POWER:
+        log_power_term(pass, s, stat);
+        break;
+    default:
+        smooth_focal_term(pass, s, stat);
+        break;
     }
 }
 
@@ -206,17 +233,28 @@ static double rounded(double x)
 static double plain_term(unsigned kind, double p, double g)
 {
     switch (kind) {
-    case MM_SUM_SQUARED_TP: return squared(p * g);
-    case MM_SUM_SQUARED_FP: return squared(p * (1.0 - g));
-    case MM_SUM_SQUARED_FN: return squared((1.0 - p) * g);
-    case MM_SUM_ERROR_IN: return squared(g - p) * g;
-    case MM_SUM_ERROR_OUT: return squared(g - p) * (1.0 - g);
-    case MM_SUM_ROUND_PG: return rounded(p * g);
-    case MM_SUM_ROUND_G: return rounded(g);
-    case MM_SUM_ROUND_QN: return rounded((1.0 - p) * (1.0 - g));
-    case MM_SUM_ROUND_N: return rounded(1.0 - g);
-    case MM_SUM_G_ROUND_P: return g * rounded(p);
-    default: return (1.0 - g) * (1.0 - rounded(p)); /* MM_SUM_N_ROUND_Q */
+    case MM_SUM_SQUARED_TP:
+        return squared(p * g);
+    case MM_SUM_SQUARED_FP:
+        return squared(p * (1.0 - g));
+    case MM_SUM_SQUARED_FN:
+        return squared((1.0 - p) * g);
+    case MM_SUM_ERROR_IN:
+        return squared(g - p) * g;
+    case MM_SUM_ERROR_OUT:
+        return squared(g - p) * (1.0 - g);
+    case MM_SUM_ROUND_PG:
+        return rounded(p * g);
+    case MM_SUM_ROUND_G:
+        return rounded(g);
+    case MM_SUM_ROUND_QN:
+        return rounded((1.0 - p) * (1.0 - g));
+    case MM_SUM_ROUND_N:
+        return rounded(1.0 - g);
+    case MM_SUM_G_ROUND_P:
+        return g * rounded(p);
+    default:
+        return (1.0 - g) * (1.0 - rounded(p)); /* MM_SUM_N_ROUND_Q */
     }
 }
 
@@ -240,18 +278,41 @@ static void fill_term(const mm_pass *pass, mm_scratch *s, const mm_stat *stat)
     const double *p = stat->kind <= MM_SUM_AD && stat->flags != 0 ? prepare(pass, s, stat).p : s->p;
 
     switch (stat->kind) {
-    case MM_SUM_P: memcpy(s->term, p, bytes); break;
-    case MM_SUM_PP: k->square(s->term, p, s->length); break;
-    case MM_SUM_PG: k->multiply(s->term, p, s->g, s->length); break;
-    case MM_SUM_G: memcpy(s->term, s->g, bytes); break;
-    case MM_SUM_GG: k->square(s->term, s->g, s->length); break;
-    case MM_SUM_AD: k->distance(s->term, p, s->g, s->length); break;
-    case MM_SUM_NEG: negative_term(pass, s, stat); break;
-    case MM_SUM_LOGP: memcpy(s->term, prepare(pass, s, stat).neglog_p, bytes); break;
-    case MM_SUM_LOGQ: memcpy(s->term, prepare(pass, s, stat).neglog_q, bytes); break;
+    case MM_SUM_P:
+        memcpy(s->term, p, bytes);
+        break;
+    case MM_SUM_PP:
+        k->square(s->term, p, s->length);
+        break;
+    case MM_SUM_PG:
+        k->multiply(s->term, p, s->g, s->length);
+        break;
+    case MM_SUM_G:
+        memcpy(s->term, s->g, bytes);
+        break;
+    case MM_SUM_GG:
+        k->square(s->term, s->g, s->length);
+        break;
+    case MM_SUM_AD:
+        k->distance(s->term, p, s->g, s->length);
+        break;
+    case MM_SUM_NEG:
+        negative_term(pass, s, stat);
+        break;
+    case MM_SUM_LOGP:
+        memcpy(s->term, prepare(pass, s, stat).neglog_p, bytes);
+        break;
+    case MM_SUM_LOGQ:
+        memcpy(s->term, prepare(pass, s, stat).neglog_q, bytes);
+        break;
     case MM_SUM_BCE_IN:
     case MM_SUM_BCE_OUT:
-    case MM_SUM_BCE_FACTOR: bce_term(pass, s, stat); break;
+    case MM_SUM_BCE_FACTOR:
+        bce_term(pass, s, stat);
+        break;
+    case MM_SUM_LOG_POWER_REST:
+        log_power_rest_term(pass, s, stat);
+        break;
     case MM_SUM_POS:
     case MM_SUM_LOG_POWER:
     case MM_SUM_SMOOTH_FOCAL:
@@ -259,7 +320,9 @@ static void fill_term(const mm_pass *pass, mm_scratch *s, const mm_stat *stat)
         k->multiply(s->term, s->term, s->g, s->length);
         break;
     case MM_SUM_OVER:
-    case MM_SUM_OVER_G: over_term(s, stat); break;
+    case MM_SUM_OVER_G:
+        over_term(s, stat);
+        break;
     case MM_SUM_INDEX:
         for (size_t i = 0; i < s->length; i++)
             s->term[i] = pass->shape.label_kind == MM_INDEX;
@@ -352,7 +415,9 @@ static void wide_column(const mm_pass *pass, mm_scratch *s, const mm_stat *stat,
         memcpy(s->term, s->p, s->length * sizeof *s->term);
         put_confidence(pass, s, stat, s->term, s->g, values, c);
         break;
-    case MM_HISTOGRAM_P: put_histogram_p(pass, s, stat, values, c); break;
+    case MM_HISTOGRAM_P:
+        put_histogram_p(pass, s, stat, values, c);
+        break;
     default: /* MM_SUM_BY_LABEL */
         pass->k->class_sums(s->p, s->label, classes, s->lanes, by_label, s->length);
         for (size_t j = 0; j < classes; j++)

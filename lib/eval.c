@@ -93,6 +93,8 @@ static unsigned resolve_form(unsigned form, unsigned natural, size_t classes)
 {
     if (form == MM_FORM_NATURAL)
         return natural;
+    if (form == MM_FORM_APART)
+        return natural == MM_FORM_SENT ? MM_FORM_SENT : MM_FORM_SIGMOID;
     return (form == MM_FORM_SOFTMAX || form == MM_FORM_SOFTMAX_REST) && classes == 1 ? MM_FORM_SENT : form;
 }
 
@@ -111,6 +113,15 @@ static int said_by_counts(const mm_shape *shape, const mm_stat *stat)
     return stat->kind == MM_SUM_G || stat->kind == MM_SUM_GG;
 }
 
+/* The column that the pass sums for one of the records: forms that come to the same of this input are one. */
+static mm_stat summed_as(const mm_stat *stat, const mm_shape *shape)
+{
+    mm_stat own = *stat;
+
+    own.form = resolve_form(stat->form, natural_form(shape), shape->classes);
+    return own;
+}
+
 /* Sorts the columns: those of whole images, and those that the pass sums; the counts say the rest. */
 static void choose_columns(layout *l)
 {
@@ -121,11 +132,11 @@ static void choose_columns(layout *l)
     for (size_t i = 0; i < l->stat_count; i++) {
         const mm_stat *stat = &l->stats[i];
 
-        if (stat->kind < MM_IMAGE_KINDS && !said_by_counts(&l->shape, stat)) {
-            forms[kept] = resolve_form(stat->form, natural_form(&l->shape), l->shape.classes);
-            summed[kept++] = *stat;
-        }
+        if (stat->kind < MM_IMAGE_KINDS && !said_by_counts(&l->shape, stat))
+            add_stat(summed, &kept, summed_as(stat, &l->shape));
     }
+    for (size_t i = 0; i < kept; i++)
+        forms[i] = summed[i].form;
     mm_columns_sort(&l->columns, summed, forms, kept, l->shape.classes);
 }
 
@@ -157,21 +168,23 @@ static mm_status no_pairs(mm_problem *problem)
     return MM_BAD_PARAM;
 }
 
-static mm_status plan_confusion(layout *plan, unsigned keep, mm_problem *problem)
+static mm_status plan_confusion(layout *plan, unsigned keep, int needed, mm_problem *problem)
 {
     const size_t classes = plan->shape.classes;
+    const int asked = (keep & MM_KEEP_CONFUSION) != 0;
 
     if (plan->shape.task == MM_MULTILABEL)
         return MM_OK;
-    if ((keep & MM_KEEP_CONFUSION) && classes > MM_CONFUSION_MOST) {
+    if ((asked || needed) && classes > MM_CONFUSION_MOST) {
         if (problem != NULL) {
-            *problem = (mm_problem){.param = "include"};
+            *problem = (mm_problem){.text = ""};
+            snprintf(problem->param, sizeof problem->param, "%s", asked ? "include" : "scores");
             snprintf(problem->text, sizeof problem->text, "the confusion table is kept for at most %d classes",
                      MM_CONFUSION_MOST);
         }
         return MM_BAD_PARAM;
     }
-    plan->keep_confusion = classes <= MM_CONFUSION_ALWAYS || (keep & MM_KEEP_CONFUSION) != 0;
+    plan->keep_confusion = classes <= MM_CONFUSION_ALWAYS || asked || needed;
     return MM_OK;
 }
 
@@ -201,7 +214,7 @@ static mm_status plan_layout(const mm_input *input, const mm_plan *plan, unsigne
     mm_status status = mm_input_shape(input, &out->shape, problem);
 
     if (status == MM_OK)
-        status = plan_confusion(out, keep, problem);
+        status = plan_confusion(out, keep, mm_plan_needs_table(plan), problem);
     if (status != MM_OK)
         return status;
     const size_t classes = out->shape.classes, images = out->shape.images;
@@ -406,11 +419,13 @@ static uint64_t count_of(unsigned kind, uint64_t scored, uint64_t label, uint64_
 {
     switch (kind) {
     case MM_SUM_P:
-    case MM_SUM_PP: return pred;
+    case MM_SUM_PP:
+    case MM_SUM_OVER: return pred; /* no threshold outside 0 to 1 makes sense */
     case MM_SUM_PG:
     case MM_SUM_SQUARED_TP:
     case MM_SUM_ROUND_PG:
     case MM_SUM_ALL_RIGHT:
+    case MM_SUM_OVER_G:
     case MM_SUM_G_ROUND_P: return both;
     case MM_SUM_AD: return label + pred - 2 * both;
     case MM_SUM_SQUARED_FP:
@@ -425,31 +440,15 @@ static uint64_t count_of(unsigned kind, uint64_t scored, uint64_t label, uint64_
     }
 }
 
-/* The same of the kinds with a threshold. */
-static uint64_t count_over(const mm_stat *stat, uint64_t scored, uint64_t label, uint64_t pred, uint64_t both)
-{
-    const int of_label = stat->kind == MM_SUM_OVER_G, strictly = stat->more[1] != 0.0;
-    const double t = stat->more[0];
-
-    if (strictly ? t < 0.0 : t <= 0.0)
-        return of_label ? label : scored;
-    if (strictly ? t >= 1.0 : t > 1.0)
-        return 0;
-    return of_label ? both : pred;
-}
-
 static void from_counts(const mm_record *record, const mm_stat *stat, size_t classes, double *sums)
 {
     for (size_t j = 0; stat->kind == MM_SUM_BY_LABEL && j < classes * classes; j++)
         sums[j] = (double)record->confusion[j];
     for (size_t c = 0; stat->kind != MM_SUM_BY_LABEL && c < classes; c++) {
         const size_t to = stat->kind == MM_SUM_ALL_RIGHT ? 0 : c;
-        const uint64_t label = record->label_count[c], pred = record->pred_count[c], both = record->both_count[c];
 
-        if (stat->kind == MM_SUM_OVER || stat->kind == MM_SUM_OVER_G)
-            sums[to] += (double)count_over(stat, record->scored, label, pred, both);
-        else
-            sums[to] += (double)count_of(stat->kind, record->scored, label, pred, both);
+        sums[to] += (double)count_of(stat->kind, record->scored, record->label_count[c], record->pred_count[c],
+                                     record->both_count[c]);
     }
 }
 
@@ -459,7 +458,8 @@ static void fill_column(const mm_eval *eval, size_t image, const mm_record *reco
     const mm_pass *pass = &eval->pass;
     const mm_wholes *wholes = &eval->images;
     const size_t classes = pass->shape.classes, values = mm_stat_width(stat, classes) * classes;
-    const size_t column = mm_stat_find(pass->columns.stats, pass->columns.count, stat);
+    const mm_stat summed = summed_as(stat, &pass->shape);
+    const size_t column = mm_stat_find(pass->columns.stats, pass->columns.count, &summed);
     const size_t whole = mm_stat_find(wholes->stats, wholes->count, stat);
 
     if (column < pass->columns.count)

@@ -1,9 +1,7 @@
 /*
- * peer_monai.c - what the files of MONAI 1.5's functions share: classes, weights, means, generalized Dice.
+ * peer_monai.c - what the files of MONAI 1.5's functions share: classes, weights, means.
  */
 #include "lib/peer_monai.h"
-
-#include <math.h>
 
 /* --------------------------------------------------------------- arguments */
 
@@ -109,40 +107,4 @@ mm_value mm_monai_mix(double a, mm_value x, double b, mm_value y)
     if (x.reason != MM_DEFINED || y.reason != MM_DEFINED)
         return x.reason != MM_DEFINED ? x : y;
     return mm_defined(a * x.value + b * y.value);
-}
-
-/* -------------------------------------------------------- generalized Dice */
-
-enum { SQUARE, SIMPLE, UNIFORM }; /* choices of the weight's type */
-
-/* 0 where it would be infinite */
-static double inverse_volume(double g, int w_type)
-{
-    const double w = w_type == UNIFORM ? 1.0 : 1.0 / (w_type == SIMPLE ? g : g * g);
-
-    return isfinite(w) ? w : 0.0;
-}
-
-static mm_soft soft_at(const mm_cells *cells, const mm_args *args, size_t n, size_t c, mm_soft_cell soft)
-{
-    const mm_group x = n == MM_MONAI_ALL ? mm_cell_pooled(cells, c) : mm_cell(cells, n, c);
-
-    return soft(&x, args);
-}
-
-mm_soft mm_monai_generalized(const mm_cells *cells, const mm_args *args, size_t n, size_t first, int w_type,
-                             mm_soft_cell soft)
-{
-    mm_soft all = {0.0, 0.0, 0.0, 0.0};
-    double greatest = 0.0;
-
-    for (size_t c = first; c < args->classes; c++)
-        greatest = fmax(greatest, inverse_volume(soft_at(cells, args, n, c, soft).g, w_type));
-    for (size_t c = first; c < args->classes; c++) {
-        const mm_soft x = soft_at(cells, args, n, c, soft);
-        const double w = inverse_volume(x.g, w_type);
-
-        all = mm_soft_add(all, w > 0.0 ? w : greatest, x);
-    }
-    return all;
 }

@@ -4,6 +4,7 @@
 #ifndef MM_PEER_MONAI_H
 #define MM_PEER_MONAI_H
 
+#include "lib/overlap.h"
 #include "lib/peer_common.h"
 
 /* -------------------------------------------------------------- parameters */
@@ -59,7 +60,6 @@ enum { MM_MONAI_MEAN, MM_MONAI_SUM, MM_MONAI_NONE }; /* choices of `reduction` *
     .name = "monai." NAME, .summary = SUMMARY, .formula = FORMULA, .source = "MONAI 1.5.0", .undefined = UNDEFINED, \
     .kind = KIND, .better = BETTER
 #define MM_MONAI_LOSS(NAME, SUMMARY, FORMULA, UNDEFINED) MM_MONAI_INFO(NAME, SUMMARY, FORMULA, UNDEFINED, MM_LOSS, MM_LOWER)
-#define MM_PARAMS(LIST) .params = LIST, .param_count = MM_COUNT(LIST)
 /* clang-format on */
 
 /* The first scored class: 1 without background, unless there is one class only. */
@@ -95,24 +95,13 @@ unsigned mm_monai_shape(const mm_args *args, size_t images, size_t dim[3]); /* o
 /* a x + b y */
 mm_value mm_monai_mix(double a, mm_value x, double b, mm_value y);
 
-/* -------------------------------------------------------- generalized Dice */
-
-#define MM_MONAI_ALL SIZE_MAX /* images */
-
-typedef mm_soft (*mm_soft_cell)(const mm_group *x, const mm_args *args);
-
-/* The overlap of image n (MM_MONAI_ALL: of all images) with its classes weighted by inverse volume and added up;
- * w_type: choice of MM_MONAI_W_TYPE_PARAM. */
-mm_soft mm_monai_generalized(const mm_cells *cells, const mm_args *args, size_t n, size_t first, int w_type,
-                             mm_soft_cell soft);
-
 /* ------------------------------------------------ parts of compound losses */
 
 /* Dice of one group, without soft_label, whose columns come first. */
 mm_value mm_monai_dice_cell(const mm_group *x, const mm_args *args);
 mm_overlap_of mm_monai_dice_overlap(const mm_args *args, int soft_label);
 /* The generalized Dice losses of images (or of all), reduced as the common parameters say. */
-void mm_monai_generalized_losses(const mm_cells *cells, const mm_args *args, int w_type, mm_soft_cell soft,
+void mm_monai_generalized_losses(const mm_cells *cells, const mm_args *args, mm_by_volume w_type, int soft_label,
                                  mm_value *list);
 
 #endif

@@ -5,8 +5,6 @@
  */
 #include "lib/peer_monai.h"
 
-#include <math.h>
-
 /* --------------------------------------------------------------- reductions */
 
 /* choices of `reduction` */
@@ -218,46 +216,49 @@ static const char *dice_note(const mm_cells *cells, const mm_args *args, const m
 
 enum { WEIGHT_TYPE = BACKGROUND + 1, SUM_OVER_CLASSES };
 
-static mm_soft hard_soft(const mm_group *x, const mm_args *args)
+static mm_soft hard_soft(const mm_group *x)
 {
     const mm_counts counts = mm_counts_of(x);
 
-    (void)args;
     return (mm_soft){.tp = counts.tp, .fp = counts.fp, .fn = counts.fn, .g = (double)x->label};
 }
 
-/* 2 TP / (2 TP + FP + FN), the classes weighted; a zero denominator gives 1 when nothing is predicted, else 0. */
-static mm_value generalized_of(const mm_soft *weighted, uint64_t pred)
+/* A zero denominator gives 1 when nothing is predicted, else 0. */
+static mm_value generalized_of(const mm_group *x, size_t count, mm_by_volume weight)
 {
-    const mm_value score = mm_soft_score(weighted, &(mm_overlap){.k = 2.0, .a = 1.0, .b = 1.0});
+    const mm_value score =
+        mm_generalized_score(x, count, weight, hard_soft, &(mm_overlap){.k = 2.0, .a = 1.0, .b = 1.0});
+    uint64_t pred = 0;
 
+    for (size_t i = 0; i < count; i++)
+        pred += x[i].pred;
     return score.reason == MM_DEFINED ? score : mm_defined(pred == 0 ? 1.0 : 0.0);
 }
 
-/* One class by itself: its weight cancels, but for a weight of 0. */
-static mm_value generalized_class(const mm_cells *cells, const mm_args *args, size_t n, size_t c, const mm_soft *all)
+/* Voxels of the label in all the classes. */
+static uint64_t label_voxels(const mm_group *x, size_t count)
 {
-    const mm_group x = mm_cell(cells, n, c);
-    const mm_soft own = hard_soft(&x, args), none = {0.0, 0.0, 0.0, 0.0};
+    uint64_t voxels = 0;
 
-    return generalized_of(all->g > 0.0 || args->own[WEIGHT_TYPE].word == 2 ? &own : &none, x.pred);
+    for (size_t i = 0; i < count; i++)
+        voxels += x[i].label;
+    return voxels;
 }
 
+/* By class the weights cancel: that of a class without label is the greatest of the others, and 0 without any. */
 static void compute_generalized_dice(const mm_cells *cells, const mm_args *args, mm_value *list)
 {
     const size_t first = first_of(args), classes = args->classes - first;
+    const mm_by_volume weight = (mm_by_volume)args->own[WEIGHT_TYPE].word;
 
     for (size_t n = 0; n < cells->images->count; n++) {
-        const mm_soft all = mm_monai_generalized(cells, args, n, first, args->own[WEIGHT_TYPE].word, hard_soft);
-        uint64_t pred = 0;
+        const mm_group *x = mm_cells_of(cells, n) + first;
+        const mm_by_volume alone = label_voxels(x, classes) > 0 ? MM_VOLUME_UNIFORM : weight;
 
-        for (size_t c = first; c < args->classes; c++) {
-            pred += mm_cell(cells, n, c).pred;
-            if (args->own[SUM_OVER_CLASSES].number == 0.0)
-                list[n * classes + c - first] = generalized_class(cells, args, n, c, &all);
-        }
+        for (size_t c = 0; args->own[SUM_OVER_CLASSES].number == 0.0 && c < classes; c++)
+            list[n * classes + c] = generalized_of(&x[c], 1, alone);
         if (args->own[SUM_OVER_CLASSES].number != 0.0)
-            list[n] = generalized_of(&all, pred);
+            list[n] = generalized_of(x, classes, weight);
     }
 }
 
@@ -275,16 +276,17 @@ enum { BETA = BACKGROUND + 1, BETA_REDUCTION };                        /* FBetaS
 /* Names of rates and what they are. */
 #define RATE_NAMES(FIRST, X)                                                                                           \
     FIRST("hit_rate", SENSITIVITY)                                                                                     \
-    X("sensitivity", SENSITIVITY) X("recall", SENSITIVITY) X("true_positive_rate", SENSITIVITY) X("tpr", SENSITIVITY)  \
-        X("specificity", SPECIFICITY) X("selectivity", SPECIFICITY) X("true_negative_rate", SPECIFICITY)               \
-            X("tnr", SPECIFICITY) X("precision", PRECISION) X("positive_predictive_value", PRECISION)                  \
-                X("ppv", PRECISION) X("negative_predictive_value", NPV) X("npv", NPV) X("miss_rate", MISS)             \
-                    X("false_negative_rate", MISS) X("fnr", MISS) X("fall_out", FALL_OUT) X(                           \
-                        "false_positive_rate", FALL_OUT) X("fpr", FALL_OUT) X("false_discovery_rate", FALSE_DISCOVERY) \
-                        X("fdr", FALSE_DISCOVERY) X("false_omission_rate", FALSE_OMISSION) X("for", FALSE_OMISSION)    \
-                            X("prevalence_threshold", PREVALENCE_THRESHOLD) X("pt", PREVALENCE_THRESHOLD)              \
-                                X("threat_score", IOU) X("critical_success_index", IOU) X("ts", IOU) X("csi", IOU) X(  \
-                                    "accuracy", ACCURACY) X("acc", ACCURACY) X("balanced_accuracy", BALANCED_ACCURACY) \
+    X("sensitivity", SENSITIVITY)                                                                                      \
+    X("recall", SENSITIVITY) X("true_positive_rate", SENSITIVITY) X("tpr", SENSITIVITY) X("specificity", SPECIFICITY)  \
+        X("selectivity", SPECIFICITY) X("true_negative_rate", SPECIFICITY) X("tnr", SPECIFICITY) X(                    \
+            "precision", PRECISION) X("positive_predictive_value",                                                     \
+                                      PRECISION) X("ppv", PRECISION) X("negative_predictive_value", NPV) X("npv", NPV) \
+            X("miss_rate", MISS) X("false_negative_rate", MISS) X("fnr", MISS) X("fall_out", FALL_OUT)                 \
+                X("false_positive_rate", FALL_OUT) X("fpr", FALL_OUT) X("false_discovery_rate", FALSE_DISCOVERY)       \
+                    X("fdr", FALSE_DISCOVERY) X("false_omission_rate", FALSE_OMISSION) X("for", FALSE_OMISSION)        \
+                        X("prevalence_threshold", PREVALENCE_THRESHOLD) X("pt", PREVALENCE_THRESHOLD)                  \
+                            X("threat_score", IOU) X("critical_success_index", IOU) X("ts", IOU) X("csi", IOU)         \
+                                X("accuracy", ACCURACY) X("acc", ACCURACY) X("balanced_accuracy", BALANCED_ACCURACY)   \
                                     X("ba", BALANCED_ACCURACY) X("f1_score", FBETA) X("f1", FBETA)                     \
                                         X("matthews_correlation_coefficient", MCC) X("mcc", MCC)                       \
                                             X("fowlkes_mallows_index", FOWLKES_MALLOWS) X("fm", FOWLKES_MALLOWS)       \
@@ -451,7 +453,7 @@ static const mm_score rows[] = {
                             "never", MM_COUNT_KIND, MM_NEITHER), MM_PARAMS(matrix_params)},
      .peer = get_confusion_matrix, .shape = confusion_shape, .witness = 0},
     {.info = {MM_MONAI_INFO("ConfusionMatrixMetric", "A rate of the confusion counts.", "as metric_name says",
-                            "a denominator is 0", MM_METRIC, MM_NEITHER), MM_PARAMS(confusion_params)},
+                            "a denominator is 0", MM_COUNT_KIND, MM_NEITHER), MM_PARAMS(confusion_params)},
      .peer = confusion_metric, .shape = confusion_metric_shape, .note = confusion_note, .witness = 0.5},
     {.info = {METRIC_INFO("FBetaScore", "F-beta of the reduced confusion counts.",
                           "(1+B^2) TP / ((1+B^2) TP + B^2 FN + FP)", "neither label nor prediction have voxels"),

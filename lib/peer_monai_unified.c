@@ -198,14 +198,14 @@ static const mm_param unified_params[] = {
 static const mm_score rows[] = {
     {.info = {MM_MONAI_LOSS("AsymmetricFocalLoss", "Cross-entropy of two classes; easy background counts less.",
                             FOCAL_FORMULA, "no voxel is scored"), MM_PARAMS(focal_params)},
-     .stats = focal_stats, .check = needs_two, .peer = focal_loss, .witness = 0},
+     .stats = focal_stats, .check = needs_two, .peer = focal_loss, .witness = 0.13429728373349026},
     {.info = {MM_MONAI_LOSS("AsymmetricFocalTverskyLoss", "Tversky losses of two classes; the foreground's is raised to a power.",
                             TVERSKY_FORMULA, "never"), MM_PARAMS(tversky_params)},
-     .stats = tversky_stats, .check = needs_two, .peer = tversky_loss, .witness = 0},
+     .stats = tversky_stats, .check = needs_two, .peer = tversky_loss, .witness = 0.47855342260152345},
     {.info = {MM_MONAI_LOSS("AsymmetricUnifiedFocalLoss", "The asymmetric focal and focal Tversky losses, mixed.",
                             "weight AsymmetricFocalLoss + (1-weight) AsymmetricFocalTverskyLoss", "no voxel is scored"),
               MM_PARAMS(unified_params)},
-     .stats = unified_stats, .check = unified_check, .peer = unified_loss, .note = unified_note, .witness = 0},
+     .stats = unified_stats, .check = unified_check, .peer = unified_loss, .note = unified_note, .witness = 0.26653024599021541},
 };
 /* clang-format on */
 

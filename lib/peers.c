@@ -9,6 +9,7 @@ const mm_score_family *const mm_peers[] = {
     &mm_peers_monai_entropy,
     &mm_peers_monai_unified,
     &mm_peers_monai_metrics,
+    &mm_peers_monai_images,
     &mm_peers_smp_losses,
     &mm_peers_smp_metrics,
     &mm_peers_torch,

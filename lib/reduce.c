@@ -216,18 +216,25 @@ static mm_value voxel_mean(const work *w)
     return mm_ratio(above, below, MM_ZERO_DENOMINATOR);
 }
 
-/* The joint score of the chosen classes, which are moved to the front of w->groups. */
-static mm_value joint_of(const work *w)
+/* Moves the chosen classes to the front of w->groups; returns their number. */
+static size_t pack_chosen(const work *w)
 {
-    const size_t scored = w->groups[0].scored != 0;
     size_t count = 0;
-    int all_absent = 1;
 
     for (size_t c = 0; c < w->classes; c++)
-        if (w->chosen[c]) {
-            all_absent = all_absent && absent(&w->groups[c]);
+        if (w->chosen[c])
             w->groups[count++] = w->groups[c];
-        }
+    return count;
+}
+
+/* The joint score of the chosen classes. */
+static mm_value joint_of(const work *w)
+{
+    const size_t scored = w->groups[0].scored != 0, count = pack_chosen(w);
+    int all_absent = 1;
+
+    for (size_t i = 0; i < count; i++)
+        all_absent = all_absent && absent(&w->groups[i]);
     if (!scored)
         return mm_undefined(MM_NO_VOXELS);
     return all_absent && !w->row->always ? absent_value(w) : w->row->joint(w->groups, count, w->args);
@@ -413,6 +420,14 @@ static mm_status new_list(work *w, size_t *count)
     return w->out->list == NULL ? MM_NO_MEMORY : MM_OK;
 }
 
+/* The natural list of w->groups. */
+static void list_of(const work *w, mm_value *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        list[i] = mm_undefined(MM_NOT_CHOSEN);
+    w->row->list(w->groups, pack_chosen(w), w->args, list);
+}
+
 /* A natural list: of the pooled sums, or each of its values over the images. */
 static mm_status score_list(work *w)
 {
@@ -424,14 +439,14 @@ static mm_status score_list(work *w)
         return status;
     if (w->args->common.pooled) {
         load_pooled(w);
-        w->row->list(w->groups, w->args, w->out->list);
+        list_of(w, w->out->list, count);
     } else {
         by_image = new_values(w->images, count);
         if (by_image == NULL)
             return MM_NO_MEMORY;
         for (size_t n = 0; n < w->images; n++) {
             load_image(w, n);
-            w->row->list(w->groups, w->args, by_image + n * count);
+            list_of(w, by_image + n * count, count);
         }
         for (size_t i = 0; i < count; i++)
             w->out->list[i] = over_images(w, by_image + i, count);
@@ -504,7 +519,7 @@ static mm_status find_table(work *w, int *lacks_table)
     if (!w->row->table || w->cells.images->task == MM_MULTILABEL)
         return MM_OK;
     for (size_t n = 0; n < w->images; n++)
-        *lacks_table = *lacks_table || w->cells.images->records[n].confusion == NULL;
+        *lacks_table = *lacks_table || w->cells.images->records[n].confusion == NULL || w->classes > MM_CONFUSION_MOST;
     if (*lacks_table)
         return MM_OK;
     w->cells.table = calloc(w->classes == 0 ? 1 : w->classes, w->classes * sizeof *w->cells.table);
@@ -577,6 +592,7 @@ mm_status mm_score_images(mm_scored *out, const mm_score *row, const mm_args *ar
     *out = (mm_scored){.result = {.value = {0.0, MM_DEFINED}}};
     w.cells.need_count = row->stats == NULL ? 0 : row->stats(args, need);
     status = choose_classes(&w);
+    w.cells.groups = w.groups;
     if (status == MM_OK)
         status = find_columns(&w, need, &lacking);
     if (status == MM_OK)

@@ -237,3 +237,10 @@ mm_group mm_cell_pooled(const mm_cells *cells, size_t c)
         all.row = pooled_row(cells, c);
     return all;
 }
+
+const mm_group *mm_cells_of(const mm_cells *cells, size_t image)
+{
+    for (size_t c = 0; c < cells->images->classes; c++)
+        cells->groups[c] = image == MM_ALL_IMAGES ? mm_cell_pooled(cells, c) : mm_cell(cells, image, c);
+    return cells->groups;
+}

@@ -92,11 +92,15 @@ typedef struct mm_cells {
     size_t values;              /* of all needs together */
     double *pooled;             /* room for them, per class and for classes added up */
     uint64_t *table;            /* room for a table of pairs of classes; NULL: not needed */
+    mm_group *groups;           /* room for one per class */
 } mm_cells;
 
 mm_group mm_cell(const mm_cells *cells, size_t image, size_t c);
 /* Class c over all images: added exactly, rounded once. */
 mm_group mm_cell_pooled(const mm_cells *cells, size_t c);
+#define MM_ALL_IMAGES SIZE_MAX
+/* All classes of an image, or of MM_ALL_IMAGES: in cells->groups, until the next call. */
+const mm_group *mm_cells_of(const mm_cells *cells, size_t image);
 
 /* ------------------------------------------------------------------ values */
 
@@ -133,8 +137,8 @@ typedef struct mm_score {
     mm_value (*joint)(const mm_group *x, size_t count, const mm_args *args); /* the chosen classes of an image */
     mm_terms (*entropy)(const mm_group *x, const mm_args *args);
     int (*apart)(const mm_args *args); /* per class? */
-    /* Fills list (as many values as shape says) from all classes of an image, or pooled. */
-    void (*list)(const mm_group *x, const mm_args *args, mm_value *list);
+    /* Fills list (as many values as shape says, MM_NOT_CHOSEN before) from the chosen classes of an image, or pooled. */
+    void (*list)(const mm_group *x, size_t count, const mm_args *args, mm_value *list);
     /* A named sum(): its terms as text, in which {name} stands for the value of an own parameter, {1-name} for 1 minus
      * it, and {common} for the common parameters, which the scores of all terms must have. */
     const char *parts;

@@ -30,7 +30,8 @@ size_t mm_stat_find(const mm_stat *list, size_t count, const mm_stat *stat)
 
 int mm_stat_needs_probs(const mm_stat *stat)
 {
-    if (stat->form >= MM_FORM_SIGMOID || stat->flags & (MM_STAT_CLIP | MM_STAT_NORMALIZE))
+    if ((stat->form >= MM_FORM_SIGMOID && stat->form != MM_FORM_APART) ||
+        stat->flags & (MM_STAT_CLIP | MM_STAT_NORMALIZE))
         return 1;
     switch (stat->kind) {
     case MM_SUM_POS:
@@ -41,11 +42,14 @@ int mm_stat_needs_probs(const mm_stat *stat)
     case MM_SUM_BCE_OUT:
     case MM_SUM_BCE_FACTOR:
     case MM_SUM_LOG_POWER:
+    case MM_SUM_LOG_POWER_REST:
     case MM_SUM_SMOOTH_FOCAL:
     case MM_HISTOGRAM_CLASS:
     case MM_HISTOGRAM_TOP:
-    case MM_HISTOGRAM_P: return 1;
-    default: return stat->kind >= MM_IMAGE_KINDS && mm_image_kind_find(stat->kind)->needs_probs;
+    case MM_HISTOGRAM_P:
+        return 1;
+    default:
+        return stat->kind >= MM_IMAGE_KINDS && mm_image_kind_find(stat->kind)->needs_probs;
     }
 }
 
@@ -62,17 +66,21 @@ int mm_stat_known(const mm_stat *stat)
         return 0;
     if (stat->kind >= MM_IMAGE_KINDS)
         return mm_image_kind_find(stat->kind) != NULL;
-    return stat->kind >= MM_SUM_P && stat->kind <= MM_SUM_INDEX;
+    return stat->kind >= MM_SUM_P && stat->kind <= MM_SUM_LOG_POWER_REST;
 }
 
 size_t mm_stat_width(const mm_stat *stat, size_t classes)
 {
     switch (stat->kind) {
-    case MM_SUM_BY_LABEL: return classes;
+    case MM_SUM_BY_LABEL:
+        return classes;
     case MM_HISTOGRAM_CLASS:
-    case MM_HISTOGRAM_TOP: return 3 * ((size_t)stat->more[0] + (stat->more[1] != 0.0));
-    case MM_HISTOGRAM_P: return 2 * (size_t)stat->more[0];
-    default: return stat->kind < MM_IMAGE_KINDS ? 1 : 1 + mm_image_kind_find(stat->kind)->values;
+    case MM_HISTOGRAM_TOP:
+        return 3 * ((size_t)stat->more[0] + (stat->more[1] != 0.0));
+    case MM_HISTOGRAM_P:
+        return 2 * (size_t)stat->more[0];
+    default:
+        return stat->kind < MM_IMAGE_KINDS ? 1 : 1 + mm_image_kind_find(stat->kind)->values;
     }
 }
 
@@ -107,6 +115,7 @@ static const char *words_of(unsigned kind)
         [MM_SUM_BCE_OUT] = "(1-g) (1-p_t)^gamma BCE",
         [MM_SUM_BCE_FACTOR] = "(1-p_t)^gamma",
         [MM_SUM_LOG_POWER] = "g (-log q)^gamma",
+        [MM_SUM_LOG_POWER_REST] = "(1-g) (-log(1-q))^gamma",
         [MM_SUM_SMOOTH_FOCAL] = "(1-p_t)^gamma (-log p_t)",
         [MM_SUM_BY_LABEL] = "p by label",
         [MM_HISTOGRAM_CLASS] = "confidence and rightness in bins",
@@ -129,8 +138,12 @@ static const char *words_of(unsigned kind)
 
 void mm_stat_describe(const mm_stat *stat, char *text, size_t size)
 {
-    static const char *const forms[MM_FORM_COUNT] = {"", ", of pred as sent", ", of its sigmoid", ", of its softmax",
-                                                     ", of its softmax without class 0"};
+    static const char *const forms[MM_FORM_COUNT] = {"",
+                                                     ", of pred as sent",
+                                                     ", of its sigmoid",
+                                                     ", of its softmax",
+                                                     ", of its softmax without class 0",
+                                                     ", of each class against the rest"};
     const char *form = stat->form < MM_FORM_COUNT ? forms[stat->form] : "";
 
     if (stat->kind >= MM_IMAGE_KINDS) {
@@ -140,8 +153,8 @@ void mm_stat_describe(const mm_stat *stat, char *text, size_t size)
     } else if (is_histogram(stat->kind)) {
         snprintf(text, size, "the %s (%g bins)%s", words_of(stat->kind), stat->more[0], form);
     } else if (stat->kind == MM_SUM_OVER || stat->kind == MM_SUM_OVER_G) {
-        snprintf(text, size, "the sum of %s (p %s %g)%s", words_of(stat->kind), stat->more[1] != 0.0 ? ">" : ">=",
-                 stat->more[0], form);
+        snprintf(text, size, "the sum of %s (p %s %g)%s", words_of(stat->kind),
+                 stat->more[1] != 0.0 ? ">" : ">=", stat->more[0], form);
     } else if (mm_stat_needs_probs(stat)) {
         snprintf(text, size, "the sum of %s with gamma %g, eps %g%s%s%s%s", words_of(stat->kind), stat->gamma,
                  stat->eps, stat->flags & MM_STAT_CLIP ? ", p clipped" : "",
@@ -164,7 +177,7 @@ static double sum_of_two(double a, double b, double *low)
 /* Packs the partials as tightly as doubles go: each is then below a unit in the last place of the next ("compress"). */
 static void pack(mm_exact *sum)
 {
-    double   down[MM_EXACT_PARTIALS], high = sum->partial[sum->count - 1], low;
+    double down[MM_EXACT_PARTIALS], high = sum->partial[sum->count - 1], low;
     unsigned bottom = sum->count, kept = 0;
 
     for (unsigned i = sum->count - 1; i > 0; i--) {

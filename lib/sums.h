@@ -75,6 +75,7 @@ typedef enum mm_stat_kind {
     MM_SUM_OVER = 32,   /* voxels of which that is so */
     MM_SUM_OVER_G = 33, /* g of those voxels */
     MM_SUM_INDEX = 34,  /* voxels whose label was sent as an index */
+    MM_SUM_LOG_POWER_REST = 35, /* (1-g) (-log(1-q))^gamma */
 
     /* From here on the voxels of an image are seen together (image_kinds.h): not sums, but kept and merged alike. */
     MM_IMAGE_KINDS = 64
@@ -82,14 +83,15 @@ typedef enum mm_stat_kind {
 
 /* What p is made of. */
 typedef enum mm_form {
-    MM_FORM_NATURAL,     /* probabilities: as sent; logits: softmax (exclusive classes) or sigmoid */
-    MM_FORM_SENT,        /* as sent, whatever it is */
-    MM_FORM_SIGMOID,     /* of what was sent */
-    MM_FORM_SOFTMAX,     /* of what was sent, over the classes; one class: as sent */
-    MM_FORM_SOFTMAX_REST /* over the classes but 0, whose p is 0 */
+    MM_FORM_NATURAL,      /* probabilities: as sent; logits: softmax (exclusive classes) or sigmoid */
+    MM_FORM_SENT,         /* as sent, whatever it is */
+    MM_FORM_SIGMOID,      /* of what was sent */
+    MM_FORM_SOFTMAX,      /* of what was sent, over the classes; one class: as sent */
+    MM_FORM_SOFTMAX_REST, /* over the classes but 0, whose p is 0 */
+    MM_FORM_APART         /* each class against the rest: probabilities: as sent; logits: sigmoid */
 } mm_form;
 
-#define MM_FORM_COUNT 5
+#define MM_FORM_COUNT 6
 
 /* Kinds that take logarithms: without flags, q is p and only the logarithms are clamped: log max(p, eps),
  * log max(1-p, eps); softmax and sigmoid need no clamp and get none (log-softmax, softplus).
@@ -112,6 +114,9 @@ typedef struct mm_stat {
 } mm_stat;
 
 #define MM_MAX_STATS 64 /* of one plan */
+
+#define MM_CONFUSION_ALWAYS 64 /* classes up to which the confusion table is kept unasked */
+#define MM_CONFUSION_MOST  256 /* classes up to which it is kept at all */
 
 int mm_stat_equal(const mm_stat *a, const mm_stat *b);
 /* Index of `stat` in `list`, or count when it is not there. */
