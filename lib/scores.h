@@ -9,6 +9,11 @@
 extern const mm_score_family mm_scores_overlap;
 extern const mm_score_family mm_scores_entropy;
 extern const mm_score_family mm_scores_confusion;
+extern const mm_score_family mm_scores_order;
+extern const mm_score_family mm_scores_rank;
+extern const mm_score_family mm_scores_window;
+extern const mm_score_family mm_scores_skeleton;
+extern const mm_score_family mm_scores_components;
 
 /* The row behind mm_score_at() and mm_score_find(). */
 const mm_score *mm_row_at(size_t index);
