@@ -19,7 +19,7 @@ static void *must(void *memory)
 
 static data data_empty(mm_task task, size_t images, size_t classes, size_t voxels)
 {
-    data d = {task, images, classes, voxels, NULL, NULL};
+    data d = {task, images, classes, voxels, NULL, NULL, MM_PROBS};
 
     d.p = must(calloc(images * classes * voxels, sizeof *d.p));
     d.g = must(calloc(images * classes * voxels, sizeof *d.g));
@@ -188,7 +188,7 @@ typedef struct logs {
 
 static logs logs_of(const mm_stat *stat, double p, double total)
 {
-    const int exact = stat->form >= MM_FORM_SIGMOID && stat->flags == 0;
+    const int exact = stat->form >= MM_FORM_SIGMOID && stat->form != MM_FORM_APART && stat->flags == 0;
     const double least = exact || stat->flags & MM_STAT_CLIP ? 0.0 : stat->eps;
     double q = stat->flags & MM_STAT_NORMALIZE ? p / total : p;
 
@@ -231,6 +231,8 @@ static double term(const mm_stat *stat, double p, double g, double total, size_t
         return bce_factor(stat, bce);
     case MM_SUM_LOG_POWER:
         return g == 0.0 ? 0.0 : g * pow(l.log_q, stat->gamma);
+    case MM_SUM_LOG_POWER_REST:
+        return g == 1.0 ? 0.0 : (1.0 - g) * pow(l.log_rest, stat->gamma);
     case MM_SUM_SMOOTH_FOCAL:
         return g == 0.0 ? 0.0 : g * pow(fmax(1.0 - p_t, 0.0), stat->gamma) * -log(p_t);
     default:
@@ -248,20 +250,79 @@ static size_t value_of_voxel(const data *d, const mm_stat *stat, size_t n, size_
     return label;
 }
 
-/* A voxel's terms, onto the record. */
-static void add_voxel(mm_record *record, const data *d, size_t n, size_t v)
+/* Is every hard mask the label's? */
+static int all_right(const data *d, size_t n, size_t v)
 {
-    for (size_t s = 0; s < record->stat_count; s++) {
-        const mm_stat *stat = &record->stats[s];
-        const size_t offset = mm_stats_offset(record->stats, s, d->classes);
-        double total = 0.0;
+    int right = 1;
 
-        for (size_t c = 0; c < d->classes; c++)
-            total += formed(d, stat->form, n, c, v);
-        for (size_t c = 0; c < d->classes; c++)
-            record->sums[offset + value_of_voxel(d, stat, n, v) * d->classes + c] +=
-                term(stat, formed(d, stat->form, n, c, v), g_at(d, n, c, v), total > 0.0 ? total : 1.0, d->classes);
+    for (size_t c = 0; c < d->classes; c++)
+        right = right && hard_p(d, n, c, v) == hard_g(d, n, c, v);
+    return right;
+}
+
+/* Edge i of torch.linspace(0, 1, bins + 1) in float32. */
+static float edge(size_t i, size_t bins)
+{
+    const float step = 1.0f / (float)bins;
+
+    return i < (bins + 1) / 2 ? step * (float)i : 1.0f - step * (float)(bins - i);
+}
+
+/* The bin of confidence q. */
+static size_t bin_of(const mm_stat *stat, double q)
+{
+    const size_t bins = (size_t)stat->more[0];
+    size_t bin = 0;
+
+    for (size_t i = 1; i <= bins; i++)
+        bin += stat->more[1] != 0.0 ? edge(i, bins) <= (float)q : q * (double)bins >= (double)i;
+    return bin == bins && stat->more[1] == 0.0 ? bins - 1 : bin;
+}
+
+/* A voxel of a histogram; values of class c lie `classes` apart. */
+static void add_to_bins(double *values, const mm_stat *stat, size_t classes, double q, double right)
+{
+    const size_t bins = (size_t)stat->more[0] + (stat->more[1] != 0.0), bin = bin_of(stat, q);
+
+    if (stat->kind == MM_HISTOGRAM_P) {
+        values[(bin + (right > 0.5 ? 0 : bins)) * classes] += 1.0;
+        return;
     }
+    values[bin * classes] += 1.0;
+    values[(bins + bin) * classes] += stat->more[1] != 0.0 ? (double)(float)q : q;
+    values[(2 * bins + bin) * classes] += right;
+}
+
+/* A voxel's terms, onto one column. */
+static void add_term(double *sums, const mm_stat *stat, const data *d, size_t n, size_t v)
+{
+    double total = 0.0, greatest = 0.0;
+
+    for (size_t c = 0; c < d->classes; c++) {
+        total += formed(d, stat->form, n, c, v);
+        greatest = fmax(greatest, formed(d, stat->form, n, c, v));
+    }
+    if (stat->kind == MM_SUM_ALL_RIGHT)
+        sums[0] += all_right(d, n, v);
+    if (stat->kind == MM_HISTOGRAM_TOP)
+        add_to_bins(sums, stat, d->classes, greatest, all_right(d, n, v));
+    for (size_t c = 0; c < d->classes; c++) {
+        const double p = formed(d, stat->form, n, c, v), g = g_at(d, n, c, v);
+
+        if (stat->kind == MM_HISTOGRAM_CLASS || stat->kind == MM_HISTOGRAM_P)
+            add_to_bins(sums + c, stat, d->classes, p, g);
+        else if (stat->kind != MM_HISTOGRAM_TOP && stat->kind != MM_SUM_ALL_RIGHT)
+            sums[value_of_voxel(d, stat, n, v) * d->classes + c] +=
+                term(stat, p, g, total > 0.0 ? total : 1.0, d->classes);
+    }
+}
+
+/* Counts the voxel's label and prediction. */
+static void count_pair(mm_record *record, const data *d, size_t n, size_t v)
+{
+    for (size_t i = 0; i < d->classes; i++)
+        for (size_t j = 0; j < d->classes; j++)
+            record->confusion[i * d->classes + j] += (uint64_t)(hard_g(d, n, i, v) && hard_p(d, n, j, v));
 }
 
 static void fill_record(mm_record *record, const data *d, size_t n)
@@ -275,7 +336,10 @@ static void fill_record(mm_record *record, const data *d, size_t n)
             record->pred_count[c] += (uint64_t)p;
             record->both_count[c] += (uint64_t)(p && g);
         }
-        add_voxel(record, d, n, v);
+        if (record->confusion != NULL)
+            count_pair(record, d, n, v);
+        for (size_t s = 0; s < record->stat_count; s++)
+            add_term(record->sums + mm_stats_offset(record->stats, s, d->classes), &record->stats[s], d, n, v);
     }
 }
 
@@ -288,7 +352,7 @@ static mm_status bind(const data *d, const char *expressions, mm_plan **plan, mm
                             .spatial = {d->voxels},
                             .voxels = d->voxels,
                             .task = d->task,
-                            .pred_kind = MM_PROBS,
+                            .pred_kind = d->pred_kind,
                             .label_kind = MM_ONEHOT};
     const mm_status status = mm_plan_new(plan, expressions, problem);
 
@@ -325,13 +389,13 @@ static mm_tensor tensor_of(const data *d, const double *values, size_t from, siz
 }
 
 /* The same images from the engine itself. */
-static mm_images *engine_images(const data *d, const mm_plan *plan, size_t from, size_t to)
+static mm_images *engine_images(const data *d, const mm_plan *plan, size_t from, size_t to, const mm_tensor *label)
 {
     const mm_input input = {.pred = tensor_of(d, d->p, from, to),
-                            .label = tensor_of(d, d->g, from, to),
+                            .label = *label,
                             .task = d->task,
-                            .pred_kind = MM_PROBS,
-                            .label_kind = MM_ONEHOT,
+                            .pred_kind = d->pred_kind,
+                            .label_kind = label->rank == 3 ? MM_ONEHOT : MM_INDEX,
                             .threshold = 0.5};
     char(*names)[32] = must(calloc(to - from, sizeof *names));
     const char **ids = must(calloc(to - from, sizeof *ids));
@@ -358,6 +422,21 @@ static mm_images *engine_images(const data *d, const mm_plan *plan, size_t from,
     return must(images);
 }
 
+mm_images *indexed_images_of(const data *d, const mm_plan *plan, size_t from, size_t to)
+{
+    int32_t *index = must(calloc((to - from) * d->voxels, sizeof *index));
+    const mm_tensor label = {.data = index, .dtype = MM_I32, .rank = 2, .dim = {to - from, d->voxels}};
+
+    for (size_t n = from; n < to; n++)
+        for (size_t c = 0; c < d->classes; c++)
+            for (size_t v = 0; v < d->voxels; v++)
+                if (hard_g(d, n, c, v))
+                    index[(n - from) * d->voxels + v] = (int32_t)c;
+    mm_images *images = engine_images(d, plan, from, to, &label);
+    free(index);
+    return images;
+}
+
 /* Do the plan's columns see images as a whole? */
 static int sees_wholes(const mm_stat *stats, size_t count)
 {
@@ -373,15 +452,18 @@ mm_images *images_of(const data *d, const mm_plan *plan, size_t from, size_t to)
     mm_stat stats[MM_MAX_STATS];
     const size_t count = mm_plan_stats(plan, stats);
 
-    if (to > from && sees_wholes(stats, count))
-        return engine_images(d, plan, from, to);
+    if (to > from && sees_wholes(stats, count)) {
+        const mm_tensor label = tensor_of(d, d->g, from, to);
+
+        return engine_images(d, plan, from, to, &label);
+    }
     if (mm_images_new(&images, d->task, d->classes) != MM_OK)
         must(NULL);
     for (size_t n = from; n < to; n++) {
         char id[32];
 
         snprintf(id, sizeof id, "0/%zu", n);
-        mm_record *record = must(mm_images_append(images, id, stats, count, 0));
+        mm_record *record = must(mm_images_append(images, id, stats, count, d->task == MM_MULTICLASS));
         fill_record(record, d, n);
     }
     return images;

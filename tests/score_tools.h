@@ -11,6 +11,7 @@ typedef struct data {
     mm_task task;
     size_t images, classes, voxels;
     double *p, *g;
+    mm_pred_kind pred_kind; /* what p is said to be: MM_LOGITS, else probabilities */
 } data;
 
 /* Random ones: exclusive classes (rows of p sum to 1, g one-hot) or independent masks.  Never fails: exits. */
@@ -40,6 +41,8 @@ mm_status refusal_of(const data *d, const char *expressions, mm_problem *problem
 /* Images `from` to `to` - 1 of the data with the plan's sums, named "0/n".  With kinds that see images as a whole the
  * engine gathers them (of one spatial axis), else they are added naively. */
 mm_images *images_of(const data *d, const mm_plan *plan, size_t from, size_t to);
+/* The same from the engine, the labels sent as indices of the (exclusive) classes. */
+mm_images *indexed_images_of(const data *d, const mm_plan *plan, size_t from, size_t to);
 /* All of it; `first` is NULL when something failed.  Release with scored_free(). */
 scored score(const data *d, const char *expressions, const double *weights);
 void scored_free(scored *s);
