@@ -12,6 +12,7 @@ static const mm_image_kind *const families[] = {
     mm_image_window,
     mm_image_skeleton,
     mm_image_components,
+    mm_image_erosion,
 };
 
 const mm_image_kind *mm_image_kind_find(unsigned kind)

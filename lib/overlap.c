@@ -49,6 +49,19 @@ mm_value mm_one_minus(mm_value score)
     return score.reason == MM_DEFINED ? mm_defined(1.0 - score.value) : score;
 }
 
+/* Also of a small x, where cosh x - 1 = x^2/2 (1 + x^2/12 (1 + x^2/30 (...))) keeps its digits. */
+double mm_log_cosh(double x)
+{
+    const double square = x * x;
+    double series = 1.0;
+
+    if (square > 1.0)
+        return fabs(x) + mm_log1p(mm_exp(-2.0 * fabs(x))) - mm_log(2.0);
+    for (double n = 20.0; n > 2.0; n -= 2.0)
+        series = 1.0 + series * square / (n * (n - 1.0));
+    return mm_log1p(square / 2.0 * series);
+}
+
 /* ------------------------------------------------------- weighted by volume */
 
 /* 0 when it would be infinite. */

@@ -27,6 +27,7 @@ mm_soft mm_soft_add(mm_soft a, double w, mm_soft b);
 mm_value mm_soft_score(const mm_soft *x, const mm_overlap *form);
 
 mm_value mm_one_minus(mm_value score);
+double mm_log_cosh(double x);
 
 /* Class weight from the label's sum: 1/G^2, 1/G, 1.  Choices of the parameter `weight`. */
 typedef enum mm_by_volume { MM_VOLUME_SQUARE, MM_VOLUME_SIMPLE, MM_VOLUME_UNIFORM } mm_by_volume;
