@@ -32,7 +32,8 @@ static mm_value voxel_mean(const mm_cells *cells, const mm_args *args, const mm_
 /* ------------------------------------------------------------- cross-entropy */
 
 enum { CE_LAMBDA_DICE = MM_MONAI_DICE_OWN, CE_LAMBDA_CE, CE_SMOOTHING };
-enum { CE_POS, CE_OTHER }; /* places after the columns of Dice; OTHER: NEG of one class, else -log p of every voxel */
+/* Places after the columns of Dice.  OTHER: NEG of one class, else -log p of every voxel. */
+enum { CE_POS, CE_OTHER, CE_INDEX, CE_COLUMNS };
 
 static size_t dice_columns(const mm_args *args, mm_stat *stats)
 {
@@ -46,7 +47,8 @@ static size_t dice_ce_stats(const mm_args *args, mm_stat stats[MM_ROW_STATS])
 
     stats[count + CE_POS] = (mm_stat){.kind = MM_SUM_POS, .form = form};
     stats[count + CE_OTHER] = (mm_stat){.kind = args->classes == 1 ? MM_SUM_NEG : MM_SUM_LOGP, .form = form};
-    return count + 2;
+    stats[count + CE_INDEX] = (mm_stat){.kind = MM_SUM_INDEX};
+    return count + CE_COLUMNS;
 }
 
 static const char *dice_ce_check(const mm_args *args)
@@ -61,32 +63,48 @@ static const char *dice_ce_check(const mm_args *args)
                : "weight takes one number for each class, also when include_background=false";
 }
 
-/* The weighted terms of all voxels, over the voxels; where the label holds indices, over their weights. */
+static double ce_weight(const mm_args *args, size_t c)
+{
+    const mm_arg *weight = &args->own[MM_MONAI_WEIGHT];
+
+    return mm_is_word(weight) ? 1.0 : mm_number_of_class(weight, c);
+}
+
+/* The terms of class c over all images. */
+static double ce_terms(const mm_cells *cells, const mm_args *args, size_t c)
+{
+    const size_t at = cells->need_count - CE_COLUMNS;
+    const double w = ce_weight(args, c), e = args->own[CE_SMOOTHING].number;
+    const mm_group x = mm_cell_pooled(cells, c);
+
+    if (args->classes == 1)
+        return w * x.sum[at + CE_POS] + x.sum[at + CE_OTHER];
+    return w * ((1.0 - e) * x.sum[at + CE_POS] + (e > 0.0 ? e / (double)args->classes * x.sum[at + CE_OTHER] : 0.0));
+}
+
+/* What the terms of image n are divided by: its voxels; where the labels were sent as indices, their weights. */
+static double ce_voxels(const mm_cells *cells, const mm_args *args, size_t n)
+{
+    const mm_group *x = mm_cells_of(cells, n);
+    double weights = 0.0;
+
+    if (args->classes == 1 || x[0].sum[cells->need_count - CE_COLUMNS + CE_INDEX] == 0.0)
+        return (double)x[0].scored;
+    for (size_t c = 0; c < args->classes; c++)
+        weights += ce_weight(args, c) * (double)x[c].label;
+    return weights;
+}
+
 static mm_value cross_entropy(const mm_cells *cells, const mm_args *args)
 {
-    const size_t pos = cells->need_count - 2 + CE_POS, other = cells->need_count - 2 + CE_OTHER;
-    const mm_arg *weight = &args->own[MM_MONAI_WEIGHT];
-    const double e = args->classes == 1 ? 0.0 : args->own[CE_SMOOTHING].number;
-    const int by_index = args->own[MM_MONAI_ONEHOT].number != 0.0 && args->classes > 1;
     double above = 0.0, below = 0.0;
 
-    for (size_t c = 0; c < args->classes; c++) {
-        const mm_group x = mm_cell_pooled(cells, c);
-        const double w = mm_is_word(weight) ? 1.0 : mm_number_of_class(weight, c);
-
-        above += w * (1.0 - e) * x.sum[pos];
-        if (args->classes == 1)
-            above += x.sum[other];
-        else if (e > 0.0)
-            above += w * e / (double)args->classes * x.sum[other];
-        if (by_index)
-            below += w * (double)x.label;
-        else
-            below = (double)x.scored;
-    }
-    if (args->own[MM_MONAI_REDUCTION].word == MM_MONAI_SUM)
-        return mm_defined(above);
-    return mm_ratio(above, below, MM_NO_VOXELS);
+    for (size_t c = 0; c < args->classes; c++)
+        above += ce_terms(cells, args, c);
+    for (size_t n = 0; n < cells->images->count; n++)
+        below += ce_voxels(cells, args, n);
+    return args->own[MM_MONAI_REDUCTION].word == MM_MONAI_SUM ? mm_defined(above)
+                                                              : mm_ratio(above, below, MM_NO_VOXELS);
 }
 
 static void dice_ce_loss(const mm_cells *cells, const mm_args *args, mm_value *list)
@@ -259,7 +277,7 @@ static const mm_param gdl_focal_params[] = {MM_MONAI_COMMON_PARAMS("mean|sum"),
 static const mm_score rows[] = {
     {.info = {MM_MONAI_LOSS("DiceCELoss", "Dice loss and cross-entropy.",
                             "lambda_dice DiceLoss + lambda_ce CE; CE = mean over voxels of -sum_c w_c t_c log softmax(pred)_c, "
-                            "t = (1-e) g + e/C; to_onehot_y: over the labels' weights; one class: binary cross-entropy of "
+                            "t = (1-e) g + e/C; labels sent as indices: over their weights; one class: binary cross-entropy of "
                             "sigmoid(pred), weight on label voxels", UNDEFINED), MM_PARAMS(dice_ce_params)},
      .stats = dice_ce_stats, .check = dice_ce_check, .peer = dice_ce_loss, .witness = 0.86364008411115789},
     {.info = {MM_MONAI_LOSS("FocalLoss", "Focal loss, averaged over images, classes and voxels.",

@@ -40,6 +40,8 @@
     X(kernels) \
     X(log) \
     X(loop) \
+    X(peer_monai) \
+    X(peer_monai_metrics) \
     X(peer_smp) \
     X(peer_torch) \
     X(peers) \
