@@ -125,6 +125,18 @@ static int add_class(order *list, const mm_field *field, const mm_stat *stat, si
     return fine;
 }
 
+/* Adds the voxels of all classes. */
+static int add_classes(order *list, const mm_field *field, const mm_stat *stat, sort_value value_of)
+{
+    const size_t classes = field->pass->shape.classes;
+    size_t lists;
+    int fine = mm_multiply(field->images, classes, &lists) && order_new(list, lists, field->voxels);
+
+    for (size_t c = 0; fine && c < classes; c++)
+        fine = add_class(list, field, stat, c, value_of);
+    return fine;
+}
+
 /* ------------------------------------------------------------------- Lovasz */
 
 /* The size of the error, or with gamma 1 the hinge max(1 - x (2g - 1), 0) of a logit x. */
@@ -179,14 +191,10 @@ static int lovasz(const mm_field *field, const mm_stat *stat, size_t class_index
 
 static int lovasz_joint(const mm_field *field, const mm_stat *stat, size_t class_index, double *values)
 {
-    const size_t classes = field->pass->shape.classes;
     order list = {.keys = NULL};
-    size_t lists;
-    int fine = mm_multiply(field->images, classes, &lists) && order_new(&list, lists, field->voxels);
+    const int fine = add_classes(&list, field, stat, error_of);
 
     (void)class_index;
-    for (size_t c = 0; fine && c < classes; c++)
-        fine = add_class(&list, field, stat, c, error_of);
     if (fine)
         set_lovasz(&list, values);
     order_free(&list);
@@ -288,21 +296,38 @@ static double average_precision_of(order *list)
 }
 
 /* Undefined without a voxel of the label; auroc also without another. */
+static void set_rank(order *list, int area, double *values)
+{
+    if (list->in + list->out == 0) {
+        values[0] = MM_NO_VOXELS;
+    } else if (list->in == 0 || (area && list->out == 0)) {
+        values[0] = MM_SINGLE_CLASS;
+    } else {
+        order_sort(list);
+        values[1] = area ? auroc_of(list) : average_precision_of(list);
+    }
+}
+
 static int rank(const mm_field *field, const mm_stat *stat, size_t class_index, double *values)
 {
-    const int area = stat->kind == MM_IMAGE_AUROC;
     order list;
     const int fine =
         order_new(&list, field->images, field->voxels) && add_class(&list, field, stat, class_index, prediction);
 
-    if (fine && list.in + list.out == 0) {
-        values[0] = MM_NO_VOXELS;
-    } else if (fine && (list.in == 0 || (area && list.out == 0))) {
-        values[0] = MM_SINGLE_CLASS;
-    } else if (fine) {
-        order_sort(&list);
-        values[1] = area ? auroc_of(&list) : average_precision_of(&list);
-    }
+    if (fine)
+        set_rank(&list, stat->kind == MM_IMAGE_AUROC, values);
+    order_free(&list);
+    return fine;
+}
+
+static int rank_joint(const mm_field *field, const mm_stat *stat, size_t class_index, double *values)
+{
+    order list = {.keys = NULL};
+    const int fine = add_classes(&list, field, stat, prediction);
+
+    (void)class_index;
+    if (fine)
+        set_rank(&list, stat->kind == MM_IMAGE_AUROC_JOINT, values);
     order_free(&list);
     return fine;
 }
@@ -321,6 +346,10 @@ const mm_image_kind mm_image_order[] = {
      .planes = 5, .compute = rank},
     {.kind = MM_IMAGE_AVERAGE_PRECISION, .words = "area under the precision-recall curve", .needs_probs = 1, .values = 1,
      .planes = 5, .compute = rank},
+    {.kind = MM_IMAGE_AUROC_JOINT, .words = "area under the receiver operating characteristic of all classes together",
+     .joint = 1, .needs_probs = 1, .values = 1, .planes = 3, .class_planes = 2, .compute = rank_joint},
+    {.kind = MM_IMAGE_AVERAGE_PRECISION_JOINT, .words = "area under the precision-recall curve of all classes together",
+     .joint = 1, .needs_probs = 1, .values = 1, .planes = 3, .class_planes = 2, .compute = rank_joint},
     {.kind = 0},
 };
 /* clang-format on */
