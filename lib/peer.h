@@ -15,6 +15,8 @@ extern const size_t mm_peer_count;
 
 extern const mm_score_family mm_peers_monai_overlap, mm_peers_monai_entropy, mm_peers_monai_unified,
     mm_peers_monai_metrics, mm_peers_monai_images;
+extern const mm_score_family mm_peers_torchmetrics_segmentation, mm_peers_torchmetrics_classification,
+    mm_peers_torchmetrics_confusion, mm_peers_torchmetrics_rank;
 extern const mm_score_family mm_peers_smp_losses;
 extern const mm_score_family mm_peers_smp_metrics;
 extern const mm_score_family mm_peers_torch;
