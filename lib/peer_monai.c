@@ -63,9 +63,7 @@ double mm_monai_weight(const mm_monai_mean *mean, size_t c, const mm_args *args)
 
 mm_value mm_monai_reduced(const mm_mean *all, int reduction)
 {
-    if (all->reason != MM_DEFINED)
-        return mm_undefined(all->reason);
-    return reduction == MM_MONAI_SUM ? mm_mean_sum(all) : mm_mean_value(all);
+    return reduction == MM_MONAI_SUM && all->reason == MM_DEFINED ? mm_mean_sum(all) : mm_mean_complete(all);
 }
 
 void mm_monai_losses(const mm_cells *cells, const mm_args *args, const mm_monai_mean *mean, mm_cell_value value,
@@ -100,11 +98,4 @@ unsigned mm_monai_shape(const mm_args *args, size_t images, size_t dim[3])
         dim[rank++] = images;
     dim[rank++] = args->classes - mean.first;
     return rank;
-}
-
-mm_value mm_monai_mix(double a, mm_value x, double b, mm_value y)
-{
-    if (x.reason != MM_DEFINED || y.reason != MM_DEFINED)
-        return x.reason != MM_DEFINED ? x : y;
-    return mm_defined(a * x.value + b * y.value);
 }

@@ -92,8 +92,6 @@ void mm_monai_losses(const mm_cells *cells, const mm_args *args, const mm_monai_
 /* The mean or the sum, undefined when one value is. */
 mm_value mm_monai_reduced(const mm_mean *all, int reduction);
 unsigned mm_monai_shape(const mm_args *args, size_t images, size_t dim[3]); /* of the common parameters */
-/* a x + b y */
-mm_value mm_monai_mix(double a, mm_value x, double b, mm_value y);
 
 /* ------------------------------------------------ parts of compound losses */
 

@@ -113,8 +113,7 @@ static void dice_ce_loss(const mm_cells *cells, const mm_args *args, mm_value *l
     mm_value dice;
 
     mm_monai_losses(cells, args, &mean, mm_monai_dice_cell, &dice);
-    *list = mm_monai_mix(args->own[CE_LAMBDA_DICE].number, dice, args->own[CE_LAMBDA_CE].number,
-                         cross_entropy(cells, args));
+    *list = mm_mix(args->own[CE_LAMBDA_DICE].number, dice, args->own[CE_LAMBDA_CE].number, cross_entropy(cells, args));
 }
 
 /* --------------------------------------------------------------- focal loss */
@@ -213,8 +212,8 @@ static void dice_focal_loss(const mm_cells *cells, const mm_args *args, mm_value
     mm_value dice;
 
     mm_monai_losses(cells, args, &mean, mm_monai_dice_cell, &dice);
-    *list = mm_monai_mix(args->own[DF_LAMBDA_DICE].number, dice, args->own[DF_LAMBDA_FOCAL].number,
-                         voxel_mean(cells, args, &mean, dice_focal_term));
+    *list = mm_mix(args->own[DF_LAMBDA_DICE].number, dice, args->own[DF_LAMBDA_FOCAL].number,
+                   voxel_mean(cells, args, &mean, dice_focal_term));
 }
 
 enum { GDF_WEIGHT = MM_MONAI_OWN, GDF_W_TYPE, GDF_LAMBDA_GDL, GDF_LAMBDA_FOCAL, GDF_GAMMA };
@@ -238,8 +237,8 @@ static void gdl_focal_loss(const mm_cells *cells, const mm_args *args, mm_value 
     mm_value dice;
 
     mm_monai_generalized_losses(cells, args, (mm_by_volume)args->own[GDF_W_TYPE].word, 0, &dice);
-    *list = mm_monai_mix(args->own[GDF_LAMBDA_GDL].number, dice, args->own[GDF_LAMBDA_FOCAL].number,
-                         voxel_mean(cells, args, &mean, gdl_focal_term));
+    *list = mm_mix(args->own[GDF_LAMBDA_GDL].number, dice, args->own[GDF_LAMBDA_FOCAL].number,
+                   voxel_mean(cells, args, &mean, gdl_focal_term));
 }
 
 /* -------------------------------------------------------------------- rows */

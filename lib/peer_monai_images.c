@@ -101,7 +101,7 @@ static void soft_dice_cldice(const mm_cells *cells, const mm_args *args, mm_valu
     const mm_value dice = mm_overlap_score(sums.i, sums.p - sums.i, sums.g - sums.i,
                                            &(mm_overlap){.k = 2.0, .a = 1.0, .b = 1.0, .n0 = s, .d0 = s});
 
-    *list = mm_monai_mix(1.0 - alpha, mm_one_minus(dice), alpha, center_loss(&sums, s));
+    *list = mm_mix(1.0 - alpha, mm_one_minus(dice), alpha, center_loss(&sums, s));
 }
 
 static const char *center_check(const mm_args *args)
@@ -154,8 +154,8 @@ static void nacl_loss(const mm_cells *cells, const mm_args *args, mm_value *list
         terms += mm_wide(&x, N_PENALTY, 2);
         voxels = (double)x.scored;
     }
-    *list = mm_monai_mix(1.0, mm_ratio(entropy, voxels, MM_NO_VOXELS), args->own[N_ALPHA].number,
-                         mm_ratio(penalty, terms, voxels > 0.0 ? MM_TOO_SMALL : MM_NO_VOXELS));
+    *list = mm_mix(1.0, mm_ratio(entropy, voxels, MM_NO_VOXELS), args->own[N_ALPHA].number,
+                   mm_ratio(penalty, terms, voxels > 0.0 ? MM_TOO_SMALL : MM_NO_VOXELS));
 }
 
 /* --------------------------------------------------------------------- SSIM */

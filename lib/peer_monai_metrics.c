@@ -277,7 +277,8 @@ enum { BETA = BACKGROUND + 1, BETA_REDUCTION };                        /* FBetaS
 #define RATE_NAMES(FIRST, X)                                                                                           \
     FIRST("hit_rate", SENSITIVITY)                                                                                     \
     X("sensitivity", SENSITIVITY)                                                                                      \
-    X("recall", SENSITIVITY) X("true_positive_rate", SENSITIVITY) X("tpr", SENSITIVITY) X("specificity", SPECIFICITY)  \
+    X("recall", SENSITIVITY)                                                                                           \
+    X("true_positive_rate", SENSITIVITY) X("tpr", SENSITIVITY) X("specificity", SPECIFICITY)                           \
         X("selectivity", SPECIFICITY) X("true_negative_rate", SPECIFICITY) X("tnr", SPECIFICITY) X(                    \
             "precision", PRECISION) X("positive_predictive_value",                                                     \
                                       PRECISION) X("ppv", PRECISION) X("negative_predictive_value", NPV) X("npv", NPV) \

@@ -154,8 +154,8 @@ static void unified_loss(const mm_cells *cells, const mm_args *args, mm_value *l
     const shape_of shape = unified_of(args);
     const double weight = args->own[U_WEIGHT].number;
 
-    *list = mm_monai_mix(weight, focal_value(cells, args, &shape, cells->need_count - FOCAL_COLUMNS), 1.0 - weight,
-                         tversky_value(cells, args, &shape));
+    *list = mm_mix(weight, focal_value(cells, args, &shape, cells->need_count - FOCAL_COLUMNS), 1.0 - weight,
+                   tversky_value(cells, args, &shape));
 }
 
 static const char *unified_note(const mm_cells *cells, const mm_args *args, const mm_value *list)

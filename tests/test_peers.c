@@ -229,7 +229,11 @@ static void test_witness(void)
         const mm_score *row = mm_row_at(i);
         const char *text = row->example != NULL ? row->example : row->info.name;
 
-        if (row->peer != NULL)
+        if (row->peer == NULL)
+            continue;
+        if (isnan(row->witness)) /* of images with two axes, which these are not */
+            CU_ASSERT_NOT_EQUAL(refusal_of(&two, text, &problem), MM_OK);
+        else
             check(fits(&one, text, &problem) ? &one : &two, text, row->witness);
     }
     data_free(&one);
