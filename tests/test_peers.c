@@ -231,10 +231,11 @@ static void test_witness(void)
 
         if (row->peer == NULL)
             continue;
-        if (isnan(row->witness)) /* of images with two axes, which these are not */
+        if (isnan(row->witness)) { /* of images with two axes, which these are not */
             CU_ASSERT_NOT_EQUAL(refusal_of(&two, text, &problem), MM_OK);
-        else
+        } else {
             check(fits(&one, text, &problem) ? &one : &two, text, row->witness);
+        }
     }
     data_free(&one);
     data_free(&two);
