@@ -35,6 +35,10 @@
     X(history_sqlite_write) \
     X(history_thread) \
     X(http_check) \
+    X(image_components) \
+    X(image_order) \
+    X(image_skeleton) \
+    X(image_window) \
     X(input) \
     X(json) \
     X(kernels) \
