@@ -45,22 +45,6 @@ mm_counts mm_counts_of_image(const mm_cells *cells, size_t image)
     return all;
 }
 
-mm_counts mm_counts_of_class(const mm_cells *cells, size_t c)
-{
-    const mm_group x = mm_cell_pooled(cells, c);
-
-    return mm_counts_of(&x);
-}
-
-mm_counts mm_counts_of_all(const mm_cells *cells)
-{
-    mm_counts all = {0};
-
-    for (size_t c = 0; c < cells->images->classes; c++)
-        all = mm_counts_add(all, mm_counts_of_class(cells, c));
-    return all;
-}
-
 /* (sqrt(tpr fpr) - fpr) / (tpr - fpr) */
 static double prevalence_threshold(double tpr, double fpr)
 {
@@ -163,18 +147,6 @@ mm_value mm_mix(double a, mm_value x, double b, mm_value y)
     return mm_defined(a * x.value + b * y.value);
 }
 
-void mm_list_cells(const mm_cells *cells, const mm_args *args, mm_cell_value value, mm_value *list)
-{
-    const size_t classes = cells->images->classes;
-
-    for (size_t n = 0; n < cells->images->count; n++)
-        for (size_t c = 0; c < classes; c++) {
-            const mm_group x = mm_cell(cells, n, c);
-
-            list[n * classes + c] = value(&x, args);
-        }
-}
-
 void mm_list_pooled(const mm_cells *cells, const mm_args *args, mm_cell_value value, mm_value *list)
 {
     for (size_t c = 0; c < cells->images->classes; c++) {
@@ -215,6 +187,11 @@ int mm_is_word(const mm_arg *arg)
 double mm_number_of_class(const mm_arg *arg, size_t c)
 {
     return arg->list == NULL ? arg->number : arg->list[arg->count == 1 ? 0 : c];
+}
+
+double mm_weight_of_class(const mm_arg *arg, size_t c)
+{
+    return mm_is_word(arg) ? 1.0 : mm_number_of_class(arg, c);
 }
 
 const char *mm_check_classes(const mm_arg *arg, const mm_args *args)

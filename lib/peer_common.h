@@ -18,10 +18,6 @@ mm_counts mm_counts_of(const mm_group *x);
 mm_counts mm_counts_add(mm_counts a, mm_counts b);
 /* All classes of an image added up. */
 mm_counts mm_counts_of_image(const mm_cells *cells, size_t image);
-/* All images of class c added up. */
-mm_counts mm_counts_of_class(const mm_cells *cells, size_t c);
-/* Everything. */
-mm_counts mm_counts_of_all(const mm_cells *cells);
 
 /* The same with a threshold that is not the request's: two columns, stats[0] and stats[1], and what they say.
  * strictly: p > threshold, else p >= threshold. */
@@ -75,8 +71,6 @@ mm_value mm_mix(double a, mm_value x, double b, mm_value y);
 /* What a peer makes of one (image, class), or of one class over all images. */
 typedef mm_value (*mm_cell_value)(const mm_group *x, const mm_args *args);
 
-/* list[n * classes + c]. */
-void mm_list_cells(const mm_cells *cells, const mm_args *args, mm_cell_value value, mm_value *list);
 /* list[c], of the sums over all images. */
 void mm_list_pooled(const mm_cells *cells, const mm_args *args, mm_cell_value value, mm_value *list);
 /* Shapes of lists, for mm_score.shape and for functions that choose one. */
@@ -90,6 +84,8 @@ unsigned mm_shape_classes(const mm_args *args, size_t images, size_t dim[3]);
 int mm_is_word(const mm_arg *arg);
 /* The number of class c: its own in a list, the only one of a list, or the one number. */
 double mm_number_of_class(const mm_arg *arg, size_t c);
+/* The same of a weight: 1 when a word was given. */
+double mm_weight_of_class(const mm_arg *arg, size_t c);
 /* NULL when a count that the peer takes agrees with the data, or was left out ("none"). */
 const char *mm_check_classes(const mm_arg *arg, const mm_args *args);
 /* NULL when a list is a word, a number, one number, or one per class. */

@@ -44,9 +44,7 @@ static const char *check_modes(const mm_args *args)
 
 static double class_weight(const mm_args *args, size_t c)
 {
-    const mm_arg *weights = &args->own[CLASS_WEIGHTS];
-
-    return weights->list == NULL ? 1.0 : weights->list[c];
+    return mm_weight_of_class(&args->own[CLASS_WEIGHTS], c);
 }
 
 /* ------------------------------------------------------------------ overlap */
@@ -328,10 +326,9 @@ static size_t soft_bce_stats(const mm_args *args, mm_stat stats[MM_ROW_STATS])
 /* sum of w (-pw t log p - (1-t) log(1-p)), t = g (1-e) + (1-g) e: with A = 1 - 2e, t = A g + e and 1-t = A (1-g) + e */
 static double soft_bce_of_class(const mm_group *x, const mm_args *args)
 {
-    const mm_arg *weights = &args->own[WEIGHT], *positive = &args->own[POS_WEIGHT];
     const double e = smooth_factor(args), a = 1.0 - 2.0 * e;
-    const double w = mm_is_word(weights) ? 1.0 : mm_number_of_class(weights, x->index);
-    const double pw = mm_is_word(positive) ? 1.0 : mm_number_of_class(positive, x->index);
+    const double w = mm_weight_of_class(&args->own[WEIGHT], x->index);
+    const double pw = mm_weight_of_class(&args->own[POS_WEIGHT], x->index);
     const double of_label = a * x->sum[POS] + (e == 0.0 ? 0.0 : e * x->sum[LOGP]);
     const double of_rest = a * x->sum[NEG] + (e == 0.0 ? 0.0 : e * x->sum[LOGQ]);
 
@@ -426,47 +423,47 @@ static const mm_param mcc_params[] = {
     [MCC_EPS] = {"eps", MM_NUMBER, "1e-5", 0, 1, NULL, "added to each of TP, TN, FP, FN"}};
 
 #define LOSS(NAME, SUMMARY, FORMULA, UNDEFINED, PARAMS) \
-    .info = {.name = "smp." NAME, .summary = SUMMARY, .formula = FORMULA, .source = MM_SMP_SOURCE, .undefined = UNDEFINED, \
-             .kind = MM_LOSS, .better = MM_LOWER, .params = PARAMS, .param_count = MM_COUNT(PARAMS)}
+    .name = "smp." NAME, .summary = (SUMMARY), .formula = (FORMULA), .source = MM_SMP_SOURCE, .undefined = (UNDEFINED), \
+    .kind = MM_LOSS, .better = MM_LOWER, .params = (PARAMS), .param_count = MM_COUNT(PARAMS)
 #define NEVER_BUT "the weights of all classes are 0"
 
 static const mm_score rows[] = {
-    {LOSS("DiceLoss", "One minus soft Dice of each class over the whole batch; classes without label voxels count as 0.",
+    {.info = {LOSS("DiceLoss", "One minus soft Dice of each class over the whole batch; classes without label voxels count as 0.",
           "mean_c of 1 - s or -log max(s, eps), s = (TP + smooth) / max(TP + (FP + FN)/2 + smooth, eps), TP = (P + G - sum |p-g|)/2; "
-          "0 where G = 0", NEVER_BUT, overlap_params),
+          "0 where G = 0", NEVER_BUT, overlap_params)},
      .stats = overlap_stats, .check = check_overlap, .peer = dice_loss,
      .example = "smp.DiceLoss(mode=binary,from_logits=false)", .witness = 0.25},
-    {LOSS("JaccardLoss", "One minus soft intersection over union of each class over the whole batch.",
+    {.info = {LOSS("JaccardLoss", "One minus soft intersection over union of each class over the whole batch.",
           "mean_c of 1 - s or -log max(s, eps), s = (TP + smooth) / max(TP + FP + FN + smooth, eps), TP as in smp.DiceLoss; "
-          "0 where G = 0", NEVER_BUT, overlap_params),
+          "0 where G = 0", NEVER_BUT, overlap_params)},
      .stats = overlap_stats, .check = check_overlap, .peer = jaccard_loss,
      .example = "smp.JaccardLoss(mode=binary,from_logits=false)", .witness = 0.4},
-    {LOSS("TverskyLoss", "One minus the soft Tversky index of each class over the whole batch; the mean raised to gamma.",
+    {.info = {LOSS("TverskyLoss", "One minus the soft Tversky index of each class over the whole batch; the mean raised to gamma.",
           "(mean_c of 1 - s or -log max(s, eps))^gamma, s = (TP + smooth) / max(TP + alpha FP + beta FN + smooth, eps); 0 where G = 0",
-          NEVER_BUT ", or a power of a negative mean", tversky_params),
+          NEVER_BUT ", or a power of a negative mean", tversky_params)},
      .stats = overlap_stats, .check = check_overlap, .peer = tversky_loss,
      .example = "smp.TverskyLoss(mode=binary,from_logits=false,gamma=2)", .witness = 0.0625},
-    {LOSS("FocalLoss", "Focal loss of each class against the rest, by a sigmoid also where classes are exclusive.",
-          "mean_c mean_nv of a_t (1 - p_t)^gamma BCE, p_t = exp(-BCE), a_t = alpha g + (1-alpha) (1-g)", "no voxel is scored", focal_params),
+    {.info = {LOSS("FocalLoss", "Focal loss of each class against the rest, by a sigmoid also where classes are exclusive.",
+          "mean_c mean_nv of a_t (1 - p_t)^gamma BCE, p_t = exp(-BCE), a_t = alpha g + (1-alpha) (1-g)", "no voxel is scored", focal_params)},
      .stats = focal_stats, .check = check_modes, .peer = focal_loss,
      .example = "smp.FocalLoss(mode=binary)", .witness = 0.16023248600634177},
-    {LOSS("LovaszLoss", "Lovasz-softmax over the classes with label voxels, or the Lovasz hinge of all masks in one list.",
+    {.info = {LOSS("LovaszLoss", "Lovasz-softmax over the classes with label voxels, or the Lovasz hinge of all masks in one list.",
           "multiclass: mean over present c of sum_k e_k (J_k - J_(k-1)), e = |g - softmax|; else e = max(1 - x (2g - 1), 0)",
-          "never; a merged evaluation has it only with per_image", lovasz_params),
+          "never; a merged evaluation has it only with per_image", lovasz_params)},
      .stats = lovasz_stats, .check = check_lovasz, .peer = lovasz_loss,
      .example = "smp.LovaszLoss(mode=binary,per_image=true)", .witness = 0.79166666666666663},
-    {LOSS("SoftCrossEntropyLoss", "Cross-entropy with label smoothing; ignored voxels count in the number of voxels.",
+    {.info = {LOSS("SoftCrossEntropyLoss", "Cross-entropy with label smoothing; ignored voxels count in the number of voxels.",
           "sum_v [(1-e) (-log p_y) + (e/C) sum_c -log p_c] / (scored + ignored voxels), p = softmax of pred", "there is no voxel",
-          soft_cross_entropy_params),
+          soft_cross_entropy_params)},
      .stats = soft_cross_entropy_stats, .check = check_exclusive, .peer = soft_cross_entropy, .note = soft_cross_entropy_note,
      .witness = 0.503204434039084},
-    {LOSS("SoftBCEWithLogitsLoss", "Binary cross-entropy with label smoothing; ignored voxels count in the number of voxels.",
+    {.info = {LOSS("SoftBCEWithLogitsLoss", "Binary cross-entropy with label smoothing; ignored voxels count in the number of voxels.",
           "sum of w (-pw t log p - (1-t) log(1-p)) / (C (scored + ignored voxels)), t = g (1-e) + (1-g) e, p = sigmoid of pred",
-          "there is no voxel", soft_bce_params),
+          "there is no voxel", soft_bce_params)},
      .stats = soft_bce_stats, .check = check_soft_bce, .peer = soft_bce, .witness = 0.6136407091095953},
-    {LOSS("MCCLoss", "One minus the Matthews correlation coefficient of one mask over the whole batch; pred is taken as probabilities.",
+    {.info = {LOSS("MCCLoss", "One minus the Matthews correlation coefficient of one mask over the whole batch; pred is taken as probabilities.",
           "1 - (TP TN - FP FN) / sqrt((TP+FP)(TP+FN)(TN+FP)(TN+FN)), each of TP, TN, FP, FN soft and + eps", "eps = 0 and a factor is 0",
-          mcc_params),
+          mcc_params)},
      .stats = mcc_stats, .check = check_one_class, .peer = mcc_loss, .witness = 0.5000049999500005},
 };
 /* clang-format on */

@@ -338,10 +338,10 @@ static const mm_param fbeta_params[] = {METRIC_PARAMS,
     [METRIC_BETA] = {"beta", MM_NUMBER, "1", 0, 1e6, NULL, "how much more recall counts than precision"}};
 
 #define METRIC(NAME, ALIASES, SUMMARY, FORMULA, BETTER, PARAMS) \
-    .info = {.name = "smp." NAME, .aliases = ALIASES, .summary = SUMMARY, .formula = FORMULA, .source = MM_SMP_SOURCE, \
-             .undefined = "the result is infinite; 0/0 with reduction=micro; all class_weights are 0", \
-             .kind = MM_METRIC, .better = BETTER, .params = PARAMS, .param_count = MM_COUNT(PARAMS)}, \
-    .stats = counts_stats, .check = check_metric, .shape = metric_shape
+    .name = "smp." NAME, .aliases = (ALIASES), .summary = (SUMMARY), .formula = (FORMULA), .source = MM_SMP_SOURCE, \
+    .undefined = "the result is infinite; 0/0 with reduction=micro; all class_weights are 0", \
+    .kind = MM_METRIC, .better = (BETTER), .params = (PARAMS), .param_count = MM_COUNT(PARAMS)
+#define REDUCED .stats = counts_stats, .check = check_metric, .shape = metric_shape
 #define WITH_MICRO(NAME) .example = "smp." NAME "(reduction=micro)"
 
 static const mm_score rows[] = {
@@ -350,36 +350,36 @@ static const mm_score rows[] = {
               .kind = MM_COUNT_KIND, .better = MM_NEITHER, .params = stats_params, .param_count = MM_COUNT(stats_params)},
      .stats = counts_stats, .check = check_stats, .peer = get_stats, .shape = get_stats_shape,
      .example = "smp.get_stats(mode=binary,threshold=0.5)"},
-    {METRIC("fbeta_score", NULL, "F-beta of hard masks.", "(1+B^2) TP / ((1+B^2) TP + B^2 FN + FP)", MM_HIGHER, fbeta_params),
-     .peer = fbeta_score, WITH_MICRO("fbeta_score"), .witness = 2.0 / 3.0},
-    {METRIC("f1_score", NULL, "Dice of hard masks.", "2 TP / (2 TP + FN + FP)", MM_HIGHER, metric_params),
-     .peer = f1_score, WITH_MICRO("f1_score"), .witness = 2.0 / 3.0},
-    {METRIC("iou_score", NULL, "Intersection over union of hard masks.", "TP / (TP + FP + FN)", MM_HIGHER, metric_params),
-     .peer = iou_score, WITH_MICRO("iou_score"), .witness = 0.5},
-    {METRIC("accuracy", NULL, "Share of voxels that are right, class against rest.", "(TP + TN) / (TP + FP + FN + TN)", MM_HIGHER, metric_params),
-     .peer = accuracy, WITH_MICRO("accuracy"), .witness = 0.75},
-    {METRIC("precision", "smp.positive_predictive_value", "Share of predicted voxels that are right.", "TP / (TP + FP)", MM_HIGHER, metric_params),
-     .peer = precision, WITH_MICRO("precision"), .witness = 1.0},
-    {METRIC("recall", "smp.sensitivity", "Share of label voxels that are predicted.", "TP / (TP + FN)", MM_HIGHER, metric_params),
-     .peer = recall, WITH_MICRO("recall"), .witness = 0.5},
-    {METRIC("specificity", NULL, "Share of the other voxels that are not predicted.", "TN / (TN + FP)", MM_HIGHER, metric_params),
-     .peer = specificity, WITH_MICRO("specificity"), .witness = 1.0},
-    {METRIC("balanced_accuracy", NULL, "Mean of recall and specificity.", "(TP / (TP + FN) + TN / (TN + FP)) / 2", MM_HIGHER, metric_params),
-     .peer = balanced_accuracy, WITH_MICRO("balanced_accuracy"), .witness = 0.75},
-    {METRIC("negative_predictive_value", NULL, "Share of voxels that are not predicted and should not be.", "TN / (TN + FN)", MM_HIGHER, metric_params),
-     .peer = negative_predictive_value, WITH_MICRO("negative_predictive_value"), .witness = 2.0 / 3.0},
-    {METRIC("false_negative_rate", NULL, "Share of label voxels that are missed.", "FN / (TP + FN)", MM_LOWER, metric_params),
-     .peer = false_negative_rate, WITH_MICRO("false_negative_rate"), .witness = 0.5},
-    {METRIC("false_positive_rate", NULL, "Share of the other voxels that are predicted.", "FP / (TN + FP)", MM_LOWER, metric_params),
-     .peer = false_positive_rate, WITH_MICRO("false_positive_rate"), .witness = 0.0},
-    {METRIC("false_discovery_rate", NULL, "Share of predicted voxels that are wrong.", "FP / (TP + FP)", MM_LOWER, metric_params),
-     .peer = false_discovery_rate, WITH_MICRO("false_discovery_rate"), .witness = 0.0},
-    {METRIC("false_omission_rate", NULL, "Share of voxels that are not predicted but should be.", "FN / (TN + FN)", MM_LOWER, metric_params),
-     .peer = false_omission_rate, WITH_MICRO("false_omission_rate"), .witness = 1.0 / 3.0},
-    {METRIC("positive_likelihood_ratio", NULL, "Recall over the false positive rate.", "TP / (TP + FN) / (FP / (TN + FP))", MM_HIGHER, metric_params),
-     .peer = positive_likelihood_ratio, .example = "smp.positive_likelihood_ratio(threshold=0.5,reduction=micro)", .witness = 2.0},
-    {METRIC("negative_likelihood_ratio", NULL, "The false negative rate over specificity.", "FN / (TP + FN) / (TN / (TN + FP))", MM_LOWER, metric_params),
-     .peer = negative_likelihood_ratio, WITH_MICRO("negative_likelihood_ratio"), .witness = 0.5},
+    {.info = {METRIC("fbeta_score", NULL, "F-beta of hard masks.", "(1+B^2) TP / ((1+B^2) TP + B^2 FN + FP)", MM_HIGHER, fbeta_params)},
+     REDUCED, .peer = fbeta_score, WITH_MICRO("fbeta_score"), .witness = 2.0 / 3.0},
+    {.info = {METRIC("f1_score", NULL, "Dice of hard masks.", "2 TP / (2 TP + FN + FP)", MM_HIGHER, metric_params)},
+     REDUCED, .peer = f1_score, WITH_MICRO("f1_score"), .witness = 2.0 / 3.0},
+    {.info = {METRIC("iou_score", NULL, "Intersection over union of hard masks.", "TP / (TP + FP + FN)", MM_HIGHER, metric_params)},
+     REDUCED, .peer = iou_score, WITH_MICRO("iou_score"), .witness = 0.5},
+    {.info = {METRIC("accuracy", NULL, "Share of voxels that are right, class against rest.", "(TP + TN) / (TP + FP + FN + TN)", MM_HIGHER, metric_params)},
+     REDUCED, .peer = accuracy, WITH_MICRO("accuracy"), .witness = 0.75},
+    {.info = {METRIC("precision", "smp.positive_predictive_value", "Share of predicted voxels that are right.", "TP / (TP + FP)", MM_HIGHER, metric_params)},
+     REDUCED, .peer = precision, WITH_MICRO("precision"), .witness = 1.0},
+    {.info = {METRIC("recall", "smp.sensitivity", "Share of label voxels that are predicted.", "TP / (TP + FN)", MM_HIGHER, metric_params)},
+     REDUCED, .peer = recall, WITH_MICRO("recall"), .witness = 0.5},
+    {.info = {METRIC("specificity", NULL, "Share of the other voxels that are not predicted.", "TN / (TN + FP)", MM_HIGHER, metric_params)},
+     REDUCED, .peer = specificity, WITH_MICRO("specificity"), .witness = 1.0},
+    {.info = {METRIC("balanced_accuracy", NULL, "Mean of recall and specificity.", "(TP / (TP + FN) + TN / (TN + FP)) / 2", MM_HIGHER, metric_params)},
+     REDUCED, .peer = balanced_accuracy, WITH_MICRO("balanced_accuracy"), .witness = 0.75},
+    {.info = {METRIC("negative_predictive_value", NULL, "Share of voxels that are not predicted and should not be.", "TN / (TN + FN)", MM_HIGHER, metric_params)},
+     REDUCED, .peer = negative_predictive_value, WITH_MICRO("negative_predictive_value"), .witness = 2.0 / 3.0},
+    {.info = {METRIC("false_negative_rate", NULL, "Share of label voxels that are missed.", "FN / (TP + FN)", MM_LOWER, metric_params)},
+     REDUCED, .peer = false_negative_rate, WITH_MICRO("false_negative_rate"), .witness = 0.5},
+    {.info = {METRIC("false_positive_rate", NULL, "Share of the other voxels that are predicted.", "FP / (TN + FP)", MM_LOWER, metric_params)},
+     REDUCED, .peer = false_positive_rate, WITH_MICRO("false_positive_rate"), .witness = 0.0},
+    {.info = {METRIC("false_discovery_rate", NULL, "Share of predicted voxels that are wrong.", "FP / (TP + FP)", MM_LOWER, metric_params)},
+     REDUCED, .peer = false_discovery_rate, WITH_MICRO("false_discovery_rate"), .witness = 0.0},
+    {.info = {METRIC("false_omission_rate", NULL, "Share of voxels that are not predicted but should be.", "FN / (TN + FN)", MM_LOWER, metric_params)},
+     REDUCED, .peer = false_omission_rate, WITH_MICRO("false_omission_rate"), .witness = 1.0 / 3.0},
+    {.info = {METRIC("positive_likelihood_ratio", NULL, "Recall over the false positive rate.", "TP / (TP + FN) / (FP / (TN + FP))", MM_HIGHER, metric_params)},
+     REDUCED, .peer = positive_likelihood_ratio, .example = "smp.positive_likelihood_ratio(threshold=0.5,reduction=micro)", .witness = 2.0},
+    {.info = {METRIC("negative_likelihood_ratio", NULL, "The false negative rate over specificity.", "FN / (TP + FN) / (TN / (TN + FP))", MM_LOWER, metric_params)},
+     REDUCED, .peer = negative_likelihood_ratio, WITH_MICRO("negative_likelihood_ratio"), .witness = 0.5},
 };
 /* clang-format on */
 

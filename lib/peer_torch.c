@@ -15,9 +15,7 @@ enum { POS_WEIGHT = FOURTH };                    /* binary_cross_entropy_with_lo
 
 static double weight_of(const mm_args *args, size_t c)
 {
-    const mm_arg *weight = &args->own[WEIGHT];
-
-    return mm_is_word(weight) ? 1.0 : mm_number_of_class(weight, c);
+    return mm_weight_of_class(&args->own[WEIGHT], c);
 }
 
 static mm_value reduced(const mm_args *args, double sum, double below)
@@ -132,9 +130,8 @@ static void binary(const mm_cells *cells, const mm_args *args, const mm_arg *pos
 
     for (size_t c = 0; c < args->classes; c++) {
         const mm_group x = mm_cell_pooled(cells, c);
-        const double pw = pos_weight == NULL || mm_is_word(pos_weight) ? 1.0 : mm_number_of_class(pos_weight, c);
 
-        sum += weight_of(args, c) * (pw * x.sum[BINARY_POS] + x.sum[BINARY_NEG]);
+        sum += weight_of(args, c) * (mm_weight_of_class(pos_weight, c) * x.sum[BINARY_POS] + x.sum[BINARY_NEG]);
         elements += (double)x.scored;
     }
     *list = reduced(args, sum, elements);
@@ -142,7 +139,9 @@ static void binary(const mm_cells *cells, const mm_args *args, const mm_arg *pos
 
 static void binary_cross_entropy(const mm_cells *cells, const mm_args *args, mm_value *list)
 {
-    binary(cells, args, NULL, list);
+    static const mm_arg none = {.word = 0};
+
+    binary(cells, args, &none, list);
 }
 
 static void binary_cross_entropy_with_logits(const mm_cells *cells, const mm_args *args, mm_value *list)
@@ -168,22 +167,22 @@ static const mm_param with_logits_params[] = {
     [POS_WEIGHT] = {"pos_weight", MM_NUMBERS, "none", 0, 1e6, "none", "weight of the label's term; one number, or one for each class"}};
 
 #define LOSS(NAME, SUMMARY, FORMULA, UNDEFINED, PARAMS) \
-    .info = {.name = "torch." NAME, .summary = SUMMARY, .formula = FORMULA, .source = "torch.nn.functional (PyTorch)", \
-             .undefined = UNDEFINED, .kind = MM_LOSS, .better = MM_LOWER, .params = PARAMS, .param_count = MM_COUNT(PARAMS)}
+    .name = "torch." NAME, .summary = (SUMMARY), .formula = (FORMULA), .source = "torch.nn.functional (PyTorch)", \
+    .undefined = (UNDEFINED), .kind = MM_LOSS, .better = MM_LOWER, .params = (PARAMS), .param_count = MM_COUNT(PARAMS)
 
 static const mm_score rows[] = {
-    {LOSS("cross_entropy", "Cross-entropy of the softmax of pred, averaged over all voxels of the batch.",
+    {.info = {LOSS("cross_entropy", "Cross-entropy of the softmax of pred, averaged over all voxels of the batch.",
           "sum_v [(1-e) w_y (-log p_y) + (e/C) sum_c w_c (-log p_c)] / sum_v w_y; with a label for each class over the number of voxels",
-          "no voxel is scored, or all weights are 0", cross_entropy_params),
+          "no voxel is scored, or all weights are 0", cross_entropy_params)},
      .stats = cross_entropy_stats, .check = check_exclusive, .peer = cross_entropy, .witness = 0.503204434039084},
-    {LOSS("nll_loss", "Minus the weighted mean of the label's log-probability; pred is log-probabilities.",
-          "sum_v -w_y x_y / sum_v w_y", "no voxel is scored, or all weights are 0", nll_params),
+    {.info = {LOSS("nll_loss", "Minus the weighted mean of the label's log-probability; pred is log-probabilities.",
+          "sum_v -w_y x_y / sum_v w_y", "no voxel is scored, or all weights are 0", nll_params)},
      .stats = nll_stats, .check = check_exclusive, .peer = nll_loss, .witness = -0.75},
-    {LOSS("binary_cross_entropy", "Mean binary cross-entropy of probabilities, logarithms clamped at -100.",
-          "mean of w (-g max(log p, -100) - (1-g) max(log(1-p), -100))", "no voxel is scored", binary_params),
+    {.info = {LOSS("binary_cross_entropy", "Mean binary cross-entropy of probabilities, logarithms clamped at -100.",
+          "mean of w (-g max(log p, -100) - (1-g) max(log(1-p), -100))", "no voxel is scored", binary_params)},
      .stats = binary_stats, .check = check_binary, .peer = binary_cross_entropy, .witness = 0.34657359027997264},
-    {LOSS("binary_cross_entropy_with_logits", "Mean binary cross-entropy of the sigmoid of pred.",
-          "mean of w (-pos_weight g log p - (1-g) log(1-p)), p = sigmoid of pred", "no voxel is scored", with_logits_params),
+    {.info = {LOSS("binary_cross_entropy_with_logits", "Mean binary cross-entropy of the sigmoid of pred.",
+          "mean of w (-pos_weight g log p - (1-g) log(1-p)), p = sigmoid of pred", "no voxel is scored", with_logits_params)},
      .stats = with_logits_stats, .check = check_with_logits, .peer = binary_cross_entropy_with_logits, .witness = 0.6136407091095953},
 };
 /* clang-format on */

@@ -44,6 +44,7 @@
     X(kernels) \
     X(log) \
     X(loop) \
+    X(peer_common) \
     X(peer_monai) \
     X(peer_monai_metrics) \
     X(peer_smp) \

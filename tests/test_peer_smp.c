@@ -375,9 +375,14 @@ static void test_mcc(void)
 
 /* Two images of two masks and four voxels.  Over 0.5: image 0 has TP 1 FP 1 FN 1 TN 1 and, in class 1, only TN; image 1
  * has TP 2 FP 1 FN 0 TN 1 and, in class 1, FP 1 TN 3. */
+/* clang-format off */
 static const double four[] = {
-    .9,        .9, .1, .1, .1, .1, .2, .5, /* p of image 0 */ .9, .9, .6, .3, .9, .1, .1, .1, 1, 0, 1, 0, 0, 0, 0, 0,
-    /* g */ 1, 1,  0,  0,  0,  0,  0,  0};
+    .9, .9, .1, .1,   .1, .1, .2, .5, /* p of image 0 */
+    .9, .9, .6, .3,   .9, .1, .1, .1,
+    1,  0,  1,  0,    0,  0,  0,  0,  /* g of image 0 */
+    1,  1,  0,  0,    0,  0,  0,  0,
+};
+/* clang-format on */
 
 /* p >= 0.5 counts the voxel at one half, the request's p > 0.5 does not. */
 static void test_get_stats(void)
