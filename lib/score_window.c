@@ -8,6 +8,7 @@
 
 #include "lib/image_kinds.h"
 #include "lib/overlap.h"
+#include "lib/similarity.h"
 #include "lib/window.h"
 
 /* --------------------------------------------------------------------- SSIM */
@@ -43,13 +44,10 @@ static const char *ssim_check(const mm_args *args)
     return window == floor(window) ? NULL : "window is a whole number";
 }
 
-/* mean of (2 mu_p mu_g + c1) (2 sigma_pg + c2) / ((mu_p^2 + mu_g^2 + c1) (sigma_p^2 + sigma_g^2 + c2)) */
 static mm_value ssim(const mm_group *x, const mm_args *args)
 {
-    const mm_reason reason = mm_whole_reason(x, 0);
-
     (void)args;
-    return reason == MM_DEFINED ? mm_defined(mm_wide(x, 0, 1)) : mm_undefined(reason);
+    return mm_similarity(x, 0);
 }
 
 static mm_value ssim_loss(const mm_group *x, const mm_args *args)
@@ -57,22 +55,10 @@ static mm_value ssim_loss(const mm_group *x, const mm_args *args)
     return mm_one_minus(ssim(x, args));
 }
 
-/* prod relu(mean cs)^w over the scales but the last, times relu(mean ssim)^w of the last */
 static mm_value ms_ssim(const mm_group *x, const mm_args *args)
 {
-    static const double weight[MM_SCALES] = {0.0448, 0.2856, 0.3001, 0.2363, 0.1333};
-    const mm_reason reason = mm_whole_reason(x, 0);
-    double product = 1.0;
-
     (void)args;
-    if (reason != MM_DEFINED)
-        return mm_undefined(reason);
-    for (size_t s = 0; s < MM_SCALES; s++) {
-        const double mean = mm_wide(x, 0, s + 1 < MM_SCALES ? 1 + s : 2 * MM_SCALES);
-
-        product *= mm_pow(mean > 0.0 ? mean : 0.0, weight[s]);
-    }
-    return mm_defined(product);
+    return mm_similarity_of_scales(x, 0);
 }
 
 static mm_value ms_ssim_loss(const mm_group *x, const mm_args *args)
