@@ -67,10 +67,13 @@ static void test_counts(void)
     size_t column[2] = {0, 1};
     mm_images *images;
 
-    CU_ASSERT_PTR_NOT_NULL_FATAL(plan);
+    if (plan == NULL) {
+        CU_FAIL_FATAL("plan");
+        return;
+    }
     CU_ASSERT_EQUAL(mm_over_stats(0.5, 0, stats), MM_OVER_STATS);
     CU_ASSERT_EQUAL(mm_over_stats(0.5, 1, stats + MM_OVER_STATS), MM_OVER_STATS);
-    plan->stat_count = 2 * MM_OVER_STATS;
+    plan->stat_count = sizeof stats / sizeof stats[0];
     memcpy(plan->stats, stats, sizeof stats);
     images = images_of(&d, plan, 0, 1);
     for (int strictly = 0; strictly < 2; strictly++) {

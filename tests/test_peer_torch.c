@@ -9,7 +9,9 @@
 
 #include "tests/score_tools.h"
 
-static const double weight[] = {0.5, 1.2, 1.9};
+#define CLASSES 3
+
+static const double weight[CLASSES] = {0.5, 1.2, 1.9};
 
 static void check(const data *d, const char *expression, double expected)
 {
@@ -42,7 +44,7 @@ static entropy entropy_of(const data *d, size_t from, size_t to)
 
     for (size_t n = from; n < to; n++)
         for (size_t v = 0; v < d->voxels; v++)
-            for (size_t c = 0; c < d->classes; c++) {
+            for (size_t c = 0; c < CLASSES; c++) {
                 sums.label += weight[c] * g_at(d, n, c, v) * nll(d, n, c, v);
                 sums.all += weight[c] * nll(d, n, c, v);
                 sums.weights += weight[c] * g_at(d, n, c, v);
@@ -53,7 +55,7 @@ static entropy entropy_of(const data *d, size_t from, size_t to)
 /* A label for each class: the mean is over the voxels, whatever the weights. */
 static void test_cross_entropy(void)
 {
-    data d = data_random(MM_MULTICLASS, 2, 3, 40, 51);
+    data d = data_random(MM_MULTICLASS, 2, CLASSES, 40, 51);
     const entropy sums = entropy_of(&d, 0, 2);
     double plain = 0.0;
 
@@ -73,7 +75,7 @@ static void test_cross_entropy(void)
  * kept with the sums, so parts of both kinds merge. */
 static void test_index(void)
 {
-    data d = data_random(MM_MULTICLASS, 2, 3, 40, 52);
+    data d = data_random(MM_MULTICLASS, 2, CLASSES, 40, 52);
     const entropy first = entropy_of(&d, 0, 1), second = entropy_of(&d, 1, 2);
     mm_plan *plan = bound_plan(&d, "torch.cross_entropy(weight=[0.5,1.2,1.9])");
     mm_images *into, *part;
@@ -98,7 +100,7 @@ static void test_index(void)
 
 static void test_nll(void)
 {
-    data d = data_random(MM_MULTICLASS, 2, 3, 40, 53);
+    data d = data_random(MM_MULTICLASS, 2, CLASSES, 40, 53);
     double plain = 0.0, weighted = 0.0;
 
     for (size_t n = 0; n < 2; n++)
