@@ -23,8 +23,8 @@
 #define MAX_IMAGES         8
 #define ABSOLUTE_TOLERANCE 2e-6
 
-/* Peers that are built, the one function of each that is not ("": none), and the largest error that double precision leaves: less
- * than the tolerance, which allows for peers that computed in float. */
+/* Peers that are built, the one function of each that is not ("": none), and the largest error that double precision
+ * leaves: less than the tolerance, which allows for peers that computed in float. */
 static const struct {
     const char *peer, *but;
     double worst;
