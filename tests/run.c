@@ -47,7 +47,9 @@
     X(peer_common) \
     X(peer_monai) \
     X(peer_monai_metrics) \
+    X(peer_segloss) \
     X(peer_smp) \
+    X(peer_survey) \
     X(peer_torch) \
     X(peers) \
     X(plans) \
@@ -60,6 +62,7 @@
     X(routes) \
     X(sample) \
     X(scores) \
+    X(similarity) \
     X(stats) \
     X(status) \
     X(sums) \

@@ -19,7 +19,7 @@ static void *must(void *memory)
 
 static data data_empty(mm_task task, size_t images, size_t classes, size_t voxels)
 {
-    data d = {task, images, classes, voxels, NULL, NULL, MM_PROBS};
+    data d = {.task = task, .images = images, .classes = classes, .voxels = voxels, .pred_kind = MM_PROBS};
 
     d.p = must(calloc(images * classes * voxels, sizeof *d.p));
     d.g = must(calloc(images * classes * voxels, sizeof *d.g));
@@ -348,8 +348,8 @@ static mm_status bind(const data *d, const char *expressions, mm_plan **plan, mm
 {
     const mm_shape shape = {.images = d->images,
                             .classes = d->classes,
-                            .spatial_rank = 1,
-                            .spatial = {d->voxels},
+                            .spatial_rank = d->spatial_rank == 0 ? 1 : d->spatial_rank,
+                            .spatial = {d->spatial_rank == 0 ? d->voxels : d->spatial[0], d->spatial[1], d->spatial[2]},
                             .voxels = d->voxels,
                             .task = d->task,
                             .pred_kind = d->pred_kind,
@@ -381,11 +381,23 @@ mm_status refusal_of(const data *d, const char *expressions, mm_problem *problem
     return status;
 }
 
-/* Images `from` to `to` - 1 as a float tensor with one spatial axis. */
+/* Puts the spatial axes behind the tensor's others. */
+static void add_axes(mm_tensor *tensor, const data *d)
+{
+    if (d->spatial_rank == 0)
+        tensor->dim[tensor->rank++] = d->voxels;
+    for (unsigned axis = 0; axis < d->spatial_rank; axis++)
+        tensor->dim[tensor->rank++] = d->spatial[axis];
+}
+
+/* Images `from` to `to` - 1 as a float tensor. */
 static mm_tensor tensor_of(const data *d, const double *values, size_t from, size_t to)
 {
-    return (mm_tensor){
-        .data = values + place(d, from, 0, 0), .dtype = MM_F64, .rank = 3, .dim = {to - from, d->classes, d->voxels}};
+    mm_tensor tensor = {
+        .data = values + place(d, from, 0, 0), .dtype = MM_F64, .rank = 2, .dim = {to - from, d->classes}};
+
+    add_axes(&tensor, d);
+    return tensor;
 }
 
 /* The same images from the engine itself. */
@@ -395,7 +407,7 @@ static mm_images *engine_images(const data *d, const mm_plan *plan, size_t from,
                             .label = *label,
                             .task = d->task,
                             .pred_kind = d->pred_kind,
-                            .label_kind = label->rank == 3 ? MM_ONEHOT : MM_INDEX,
+                            .label_kind = label->dtype == MM_F64 ? MM_ONEHOT : MM_INDEX,
                             .threshold = 0.5};
     char(*names)[32] = must(calloc(to - from, sizeof *names));
     const char **ids = must(calloc(to - from, sizeof *ids));
@@ -425,8 +437,9 @@ static mm_images *engine_images(const data *d, const mm_plan *plan, size_t from,
 mm_images *indexed_images_of(const data *d, const mm_plan *plan, size_t from, size_t to)
 {
     int32_t *index = must(calloc((to - from) * d->voxels, sizeof *index));
-    const mm_tensor label = {.data = index, .dtype = MM_I32, .rank = 2, .dim = {to - from, d->voxels}};
+    mm_tensor label = {.data = index, .dtype = MM_I32, .rank = 1, .dim = {to - from}};
 
+    add_axes(&label, d);
     for (size_t n = from; n < to; n++)
         for (size_t c = 0; c < d->classes; c++)
             for (size_t v = 0; v < d->voxels; v++)

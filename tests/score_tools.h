@@ -12,6 +12,8 @@ typedef struct data {
     size_t images, classes, voxels;
     double *p, *g;
     mm_pred_kind pred_kind; /* what p is said to be: MM_LOGITS, else probabilities */
+    unsigned spatial_rank;  /* 0: one axis of all voxels */
+    size_t spatial[3];      /* else these, whose product `voxels` is */
 } data;
 
 /* Random ones: exclusive classes (rows of p sum to 1, g one-hot) or independent masks.  Never fails: exits. */
@@ -39,7 +41,7 @@ mm_plan *bound_plan(const data *d, const char *expressions);
 /* Why it does not parse or bind; MM_OK when it does. */
 mm_status refusal_of(const data *d, const char *expressions, mm_problem *problem);
 /* Images `from` to `to` - 1 of the data with the plan's sums, named "0/n".  With kinds that see images as a whole the
- * engine gathers them (of one spatial axis), else they are added naively. */
+ * engine gathers them, else they are added naively. */
 mm_images *images_of(const data *d, const mm_plan *plan, size_t from, size_t to);
 /* The same from the engine, the labels sent as indices of the (exclusive) classes. */
 mm_images *indexed_images_of(const data *d, const mm_plan *plan, size_t from, size_t to);
