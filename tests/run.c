@@ -51,6 +51,8 @@
     X(peer_smp) \
     X(peer_survey) \
     X(peer_torch) \
+    X(peer_torchmetrics) \
+    X(peer_torchmetrics_rank) \
     X(peers) \
     X(plans) \
     X(query) \
