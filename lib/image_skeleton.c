@@ -222,7 +222,8 @@ static int cldice_hard(const mm_field *field, const mm_stat *stat, size_t class_
 
 /* clang-format off */
 const mm_image_kind mm_image_skeleton[] = {
-    {.kind = MM_IMAGE_CLDICE, .words = "soft skeletons of each class", .values = 4, .planes = PLANES, .compute = cldice},
+    {.kind = MM_IMAGE_CLDICE, .words = "soft skeletons of each class", .needs_probs = 1, .values = 4, .planes = PLANES,
+     .compute = cldice},
     {.kind = MM_IMAGE_CLDICE_HARD, .words = "skeletons of each class' masks", .values = 4, .planes = PLANES + 1,
      .compute = cldice_hard},
     {.kind = 0},

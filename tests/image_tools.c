@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/plan.h"
 #include "lib/record.h"
 
 static void *must(void *memory)
@@ -189,48 +188,66 @@ static mm_plan *plan_of(const mm_input *input, const mm_stat *stat)
     return plan;
 }
 
-static mm_status evaluate(const mm_input *input, const mm_stat *stat, unsigned threads, mm_images **images)
+static mm_status evaluate(const mm_input *input, const mm_plan *plan, unsigned threads, size_t from, mm_images **images)
 {
-    static const char *const ids[] = {"0/0", "0/1", "0/2", "0/3"};
-    mm_plan *plan = plan_of(input, stat);
+    static const char *const ids[] = {"0/0", "0/1", "0/2", "0/3", "0/4", "0/5"};
     work w = {.eval = NULL};
 
     CU_ASSERT_EQUAL_FATAL(mm_eval_new(&w.eval, input, plan, 0, NULL), MM_OK);
     for (unsigned i = 0; i < threads; i++)
         w.scratch[i] = must(aligned_alloc(64, MM_SCRATCH_BYTES));
     mm_parallel(run_task, &w, mm_eval_task_count(w.eval), threads);
-    const mm_status status = mm_eval_finish(w.eval, ids, images, NULL);
+    const mm_status status = mm_eval_finish(w.eval, ids + from, images, NULL);
     for (unsigned i = 0; i < threads; i++)
         free(w.scratch[i]);
     mm_eval_free(w.eval);
-    mm_plan_free(plan);
     return status;
 }
 
+/* Tensors of some images of a scene. */
+typedef struct upload {
+    double *pred, *label;
+    mm_input input;
+} upload;
+
 /* Images `from` to `from + count` - 1. */
+static upload upload_of(const scene *s, size_t from, size_t count, int last)
+{
+    upload up = {.pred = NULL};
+
+    up.input =
+        (mm_input){.pred = tensor_of(s, s->p, from, count, last, &up.pred),
+                   .label = tensor_of(s, s->g, from, count, last, &up.label),
+                   .mask = {.data = s->scored + from * s->voxels, .dtype = MM_U8, .rank = s->rank + 1, .dim = {count}},
+                   .task = s->task,
+                   .pred_kind = s->pred_kind,
+                   .label_kind = MM_ONEHOT,
+                   .channels_last = last,
+                   .threshold = 0.5};
+    for (unsigned axis = 0; axis < s->rank; axis++)
+        up.input.mask.dim[axis + 1] = s->spatial[axis];
+    return up;
+}
+
+static void upload_free(upload *up)
+{
+    free(up->pred);
+    free(up->label);
+}
+
 static mm_status run(const scene *s, const mm_stat *stat, size_t from, size_t count, int last, unsigned threads,
                      mm_images **images)
 {
-    double *pred, *label;
-    mm_input input = {
-        .pred = tensor_of(s, s->p, from, count, last, &pred),
-        .label = tensor_of(s, s->g, from, count, last, &label),
-        .mask = {.data = s->scored + from * s->voxels, .dtype = MM_U8, .rank = s->rank + 1, .dim = {count}},
-        .task = s->task,
-        .pred_kind = s->pred_kind,
-        .label_kind = MM_ONEHOT,
-        .channels_last = last,
-        .threshold = 0.5};
+    upload up = upload_of(s, from, count, last);
+    mm_plan *plan = plan_of(&up.input, stat);
+    const mm_status status = evaluate(&up.input, plan, threads, 0, images);
 
-    for (unsigned axis = 0; axis < s->rank; axis++)
-        input.mask.dim[axis + 1] = s->spatial[axis];
-    const mm_status status = evaluate(&input, stat, threads, images);
-    free(pred);
-    free(label);
+    mm_plan_free(plan);
+    upload_free(&up);
     return status;
 }
 
-/* The same, its column written to `out`. */
+/* The column of images `from` to `from + count` - 1, written to `out`. */
 static void gather(const scene *s, const mm_stat *stat, size_t from, size_t count, int last, unsigned threads,
                    double *out)
 {
@@ -277,6 +294,35 @@ double *scene_column(const scene *s, const mm_stat *stat)
 double scene_value(const scene *s, const mm_stat *stat, const double *column, size_t n, size_t w, size_t c)
 {
     return column[(n * mm_stat_width(stat, s->classes) + w) * s->classes + c];
+}
+
+scene_scores scene_score(const scene *s, const char *expressions, const double *weights, size_t from, size_t count)
+{
+    scene_scores out = {.plan = NULL};
+    upload up = upload_of(s, from, count, 0);
+    mm_shape shape;
+
+    out.status = mm_input_shape(&up.input, &shape, &out.problem);
+    if (out.status == MM_OK)
+        out.status = mm_plan_new(&out.plan, expressions, &out.problem);
+    if (out.status == MM_OK)
+        out.status = mm_plan_bind(out.plan, &shape, &out.problem);
+    if (out.status == MM_OK)
+        out.status = evaluate(&up.input, out.plan, 2, from, &out.images);
+    if (out.status == MM_OK)
+        out.status = mm_images_score(&out.results, out.images, out.plan, weights, &out.problem);
+    if (out.status == MM_OK)
+        out.first = mm_results_at(out.results, 0);
+    upload_free(&up);
+    return out;
+}
+
+void scene_drop(scene_scores *scores)
+{
+    mm_results_free(scores->results);
+    mm_images_free(scores->images);
+    mm_plan_free(scores->plan);
+    *scores = (scene_scores){.plan = NULL};
 }
 
 int scene_close(double a, double b)

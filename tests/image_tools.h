@@ -5,6 +5,7 @@
 #define MM_IMAGE_TOOLS_H
 
 #include "lib/image_kinds.h"
+#include "lib/plan.h"
 
 /* Predictions and labels, [images][classes][voxels] each; and where they are scored, [images][voxels]. */
 typedef struct scene {
@@ -44,6 +45,20 @@ double *scene_column(const scene *s, const mm_stat *stat);
 mm_status scene_status(const scene *s, const mm_stat *stat);
 /* Value w of image n and class c in it. */
 double scene_value(const scene *s, const mm_stat *stat, const double *column, size_t n, size_t w, size_t c);
+
+/* Expressions over images `from` to `from + count` - 1, named "0/`from`" ...; release with scene_drop().  `first` is
+ * NULL when they were refused, and `status` and `problem` say why. */
+typedef struct scene_scores {
+    mm_plan *plan;
+    mm_images *images;
+    mm_results *results;
+    const mm_result *first;
+    mm_status status;
+    mm_problem problem;
+} scene_scores;
+
+scene_scores scene_score(const scene *s, const char *expressions, const double *weights, size_t from, size_t count);
+void scene_drop(scene_scores *scores);
 
 int scene_close(double a, double b); /* 1e-11 relative or absolute */
 

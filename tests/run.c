@@ -63,6 +63,7 @@
     X(request) \
     X(routes) \
     X(sample) \
+    X(score_images) \
     X(scores) \
     X(similarity) \
     X(stats) \
