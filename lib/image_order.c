@@ -337,19 +337,19 @@ static int rank_joint(const mm_field *field, const mm_stat *stat, size_t class_i
 /* clang-format off */
 const mm_image_kind mm_image_order[] = {
     {.kind = MM_IMAGE_LOVASZ, .words = "Lovasz extension of each class' errors", .needs_probs = 1, .values = 1,
-     .planes = 5, .compute = lovasz},
+     .planes = 6, .compute = lovasz},
     {.kind = MM_IMAGE_LOVASZ_JOINT, .words = "Lovasz extension of all classes' errors together", .joint = 1,
-     .needs_probs = 1, .values = 1, .planes = 3, .class_planes = 2, .compute = lovasz_joint},
+     .needs_probs = 1, .values = 1, .planes = 4, .class_planes = 2, .compute = lovasz_joint},
     {.kind = MM_IMAGE_TOPK, .words = "greatest cross-entropies of the voxels", .joint = 1, .needs_probs = 1, .values = 1,
      .planes = 3, .class_planes = 2, .compute = topk},
     {.kind = MM_IMAGE_AUROC, .words = "area under the receiver operating characteristic", .needs_probs = 1, .values = 1,
-     .planes = 5, .compute = rank},
+     .planes = 6, .compute = rank},
     {.kind = MM_IMAGE_AVERAGE_PRECISION, .words = "area under the precision-recall curve", .needs_probs = 1, .values = 1,
-     .planes = 5, .compute = rank},
+     .planes = 6, .compute = rank},
     {.kind = MM_IMAGE_AUROC_JOINT, .words = "area under the receiver operating characteristic of all classes together",
-     .joint = 1, .needs_probs = 1, .values = 1, .planes = 3, .class_planes = 2, .compute = rank_joint},
+     .joint = 1, .needs_probs = 1, .values = 1, .planes = 4, .class_planes = 2, .compute = rank_joint},
     {.kind = MM_IMAGE_AVERAGE_PRECISION_JOINT, .words = "area under the precision-recall curve of all classes together",
-     .joint = 1, .needs_probs = 1, .values = 1, .planes = 3, .class_planes = 2, .compute = rank_joint},
+     .joint = 1, .needs_probs = 1, .values = 1, .planes = 4, .class_planes = 2, .compute = rank_joint},
     {.kind = 0},
 };
 /* clang-format on */

@@ -295,6 +295,29 @@ static void test_order_of_voxels(void)
     scene_free(&turned);
 }
 
+/* Soft labels count as the class of the greatest. */
+static void test_soft_labels(void)
+{
+    static const size_t shape[] = {120};
+    static const unsigned kinds[] = {MM_IMAGE_LOVASZ, MM_IMAGE_AUROC, MM_IMAGE_AVERAGE_PRECISION};
+    scene s = scene_random(MM_MULTICLASS, MM_PROBS, 2, 3, 1, shape, (scene_kind){8, 15, 30}, 2);
+
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        const mm_stat stat = {.kind = kinds[i]};
+        double *hard = scene_column(&s, &stat);
+
+        for (size_t j = 0; j < s.images * s.classes * s.voxels; j++)
+            s.g[j] = s.g[j] == 1.0 ? 0.4 : 0.3;
+        double *soft = scene_column(&s, &stat);
+        CU_ASSERT_EQUAL(memcmp(hard, soft, s.images * s.classes * mm_stat_width(&stat, s.classes) * sizeof *hard), 0);
+        for (size_t j = 0; j < s.images * s.classes * s.voxels; j++)
+            s.g[j] = s.g[j] == 0.4;
+        free(hard);
+        free(soft);
+    }
+    scene_free(&s);
+}
+
 /* Values that will be refused are still sorted, and the request ends with the refusal. */
 static void test_not_a_number(void)
 {
@@ -317,6 +340,7 @@ static CU_TestInfo tests[] = {
     {"against the definitions", test_against_definitions},
     {"extremes", test_extremes},
     {"any order of voxels", test_order_of_voxels},
+    {"soft labels", test_soft_labels},
     {"values that make no sense", test_not_a_number},
     CU_TEST_INFO_NULL,
 };
