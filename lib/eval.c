@@ -33,8 +33,8 @@ typedef struct layout {
     mm_columns columns;
     size_t chunks;
     int keep_confusion;
-    size_t partials, counters;  /* elements */
-    size_t records, work;       /* bytes, about */
+    size_t partials, counters; /* elements */
+    size_t records, work;      /* bytes, about */
 } layout;
 
 static void add_stat(mm_stat *stats, size_t *count, mm_stat stat)
@@ -162,8 +162,8 @@ static mm_status no_pairs(mm_problem *problem)
 {
     if (problem != NULL) {
         *problem = (mm_problem){.param = "scores"};
-        snprintf(problem->text, sizeof problem->text, "a score over pairs of classes needs exclusive classes, at most %d",
-                 MM_CONFUSION_ALWAYS);
+        snprintf(problem->text, sizeof problem->text,
+                 "a score over pairs of classes needs exclusive classes, at most %d", MM_CONFUSION_ALWAYS);
     }
     return MM_BAD_PARAM;
 }
@@ -234,8 +234,8 @@ static mm_status plan_layout(const mm_input *input, const mm_plan *plan, unsigne
         !mm_multiply(out->partials, out->columns.values, &out->partials) ||
         !mm_multiply(images, 2 + 3 * classes + cells, &out->counters) || !mm_multiply(images, record, &out->records) ||
         !mm_multiply(planes_at_work(out) * sizeof(double), out->shape.voxels, &out->work) ||
-        out->partials > SIZE_MAX / 32 ||
-        out->counters > SIZE_MAX / 32 || out->records > SIZE_MAX / 4 || out->work > SIZE_MAX / 4)
+        out->partials > SIZE_MAX / 32 || out->counters > SIZE_MAX / 32 || out->records > SIZE_MAX / 4 ||
+        out->work > SIZE_MAX / 4)
         return too_large(problem);
     return MM_OK;
 }
@@ -420,23 +420,32 @@ static uint64_t count_of(unsigned kind, uint64_t scored, uint64_t label, uint64_
     switch (kind) {
     case MM_SUM_P:
     case MM_SUM_PP:
-    case MM_SUM_OVER: return pred; /* no threshold outside 0 to 1 makes sense */
+    case MM_SUM_OVER:
+        return pred; /* no threshold outside 0 to 1 makes sense */
     case MM_SUM_PG:
     case MM_SUM_SQUARED_TP:
     case MM_SUM_ROUND_PG:
     case MM_SUM_ALL_RIGHT:
     case MM_SUM_OVER_G:
-    case MM_SUM_G_ROUND_P: return both;
-    case MM_SUM_AD: return label + pred - 2 * both;
+    case MM_SUM_G_ROUND_P:
+        return both;
+    case MM_SUM_AD:
+        return label + pred - 2 * both;
     case MM_SUM_SQUARED_FP:
-    case MM_SUM_ERROR_OUT: return pred - both;
+    case MM_SUM_ERROR_OUT:
+        return pred - both;
     case MM_SUM_SQUARED_FN:
-    case MM_SUM_ERROR_IN: return label - both;
-    case MM_SUM_INDEX: return scored;
-    case MM_SUM_ROUND_N: return scored - label;
+    case MM_SUM_ERROR_IN:
+        return label - both;
+    case MM_SUM_INDEX:
+        return scored;
+    case MM_SUM_ROUND_N:
+        return scored - label;
     case MM_SUM_ROUND_QN:
-    case MM_SUM_N_ROUND_Q: return scored + both - label - pred;
-    default: return label; /* G, GG, ROUND_G */
+    case MM_SUM_N_ROUND_Q:
+        return scored + both - label - pred;
+    default:
+        return label; /* G, GG, ROUND_G */
     }
 }
 

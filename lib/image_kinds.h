@@ -26,8 +26,8 @@ enum {
     MM_IMAGE_AVERAGE_PRECISION = 73,
     MM_IMAGE_AUROC_JOINT = 77, /* of all classes in one list */
     MM_IMAGE_AVERAGE_PRECISION_JOINT = 78,
-    MM_IMAGE_CORRELATION = 74, /* more = beta, c, window (odd), sigma; eps: sum e f BCE, sum f */
-    MM_IMAGE_CLDICE_HARD = 75, /* the same sums of hard masks, skeletons until nothing is left */
+    MM_IMAGE_CORRELATION = 74,  /* more = beta, c, window (odd), sigma; eps: sum e f BCE, sum f */
+    MM_IMAGE_CLDICE_HARD = 75,  /* the same sums of hard masks, skeletons until nothing is left */
     MM_IMAGE_EROSION_JOINT = 76 /* more = alpha, erosions: sum over all classes of sum_k b_k k^alpha, b = (p-g)^2, b_k =
                                    relu(mean of a voxel and its face neighbours in b - 1/2), rescaled to [0,1] */
 };
@@ -57,7 +57,8 @@ typedef struct mm_image_kind {
 } mm_image_kind;
 
 /* The families: rows that end with kind 0. */
-extern const mm_image_kind mm_image_order[], mm_image_window[], mm_image_skeleton[], mm_image_components[], mm_image_erosion[];
+extern const mm_image_kind mm_image_order[], mm_image_window[], mm_image_skeleton[], mm_image_components[],
+    mm_image_erosion[];
 
 /* NULL when there is none of that number. */
 const mm_image_kind *mm_image_kind_find(unsigned kind);
