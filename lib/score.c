@@ -81,6 +81,7 @@ const mm_param mm_common_entropy[6] = {OVER, CLASSES, STAT, ABSENT, BY_VOXEL, NO
 const mm_param mm_common_sum[5]     = {OVER, CLASSES, STAT, ABSENT, NORMALIZE};
 const mm_param mm_common_image[6]   = {IMAGE, CLASSES, STAT, ABSENT, BY_CLASS, NORMALIZE};
 const mm_param mm_common_image_joint[3] = {IMAGE, CLASSES, STAT};
+const mm_param mm_common_image_sum[5]   = {IMAGE, CLASSES, STAT, ABSENT, NORMALIZE};
 /* clang-format on */
 
 /* The value of the common parameter `name`; NULL when the row does not have it. */

@@ -125,8 +125,8 @@ typedef struct mm_terms {
 
 /* -------------------------------------------------------------------- rows */
 
-/* One score.  Exactly one of per_class, joint, entropy, list, peer and parts is set; or per_class and joint, and `apart`
- * says which one is meant. */
+/* One score.  Exactly one of per_class, joint, entropy, list, peer and parts is set; or per_class and joint, and
+ * `apart` says which one is meant. */
 typedef struct mm_score {
     mm_score_info info;
     /* The sums it needs, in the order of mm_group.sum; NULL: the counts are enough. */
@@ -137,7 +137,8 @@ typedef struct mm_score {
     mm_value (*joint)(const mm_group *x, size_t count, const mm_args *args); /* the chosen classes of an image */
     mm_terms (*entropy)(const mm_group *x, const mm_args *args);
     int (*apart)(const mm_args *args); /* per class? */
-    /* Fills list (as many values as shape says, MM_NOT_CHOSEN before) from the chosen classes of an image, or pooled. */
+    /* Fills list (as many values as shape says, MM_NOT_CHOSEN before) from the chosen classes of an image, or pooled.
+     */
     void (*list)(const mm_group *x, size_t count, const mm_args *args, mm_value *list);
     /* A named sum(): its terms as text, in which {name} stands for the value of an own parameter, {1-name} for 1 minus
      * it, and {common} for the common parameters, which the scores of all terms must have. */
@@ -174,6 +175,7 @@ extern const mm_param mm_common_sum[5];
 /* Of scores that see an image as a whole (image_kinds.h), which have no pooled sums: of each class, or joint. */
 extern const mm_param mm_common_image[6];
 extern const mm_param mm_common_image_joint[3];
+extern const mm_param mm_common_image_sum[5]; /* of named sums with such a term */
 
 /* The common parameters of `info`, resolved from values in the order of its `common` (lists stay borrowed).
  * A sentence when they do not go together, else NULL. */

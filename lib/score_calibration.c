@@ -4,6 +4,7 @@
  * Bins of equal width over [0,1], q = 1 in the last one.  Of each: its voxels, the sum of confidence, the sum of being
  * right.  Of exclusive classes the confidence is the greatest p (one value for all classes), or p of each class.
  */
+#include "lib/calibration.h"
 #include "lib/scores.h"
 
 #include <math.h>
@@ -37,55 +38,35 @@ static size_t stats(const mm_args *args, mm_stat out[MM_ROW_STATS])
     return 1;
 }
 
-/* Adds up the bins of x: voxels, sum of gap share, sum of gap^2 share, greatest gap. */
-typedef struct gaps {
-    double voxels, mean, square, greatest;
-} gaps;
-
-static gaps gaps_of(const mm_group *x, const mm_args *args)
+static mm_gaps gaps_of(const mm_group *x, const mm_args *args)
 {
     const size_t bins = (size_t)args->own[BINS].number;
-    gaps all = {0};
+    mm_gaps gaps = {.voxels = 0.0};
 
-    for (size_t b = 0; b < bins; b++) {
-        const double voxels = mm_wide(x, 0, b);
-
-        if (voxels == 0.0)
-            continue;
-        const double off = fabs(mm_wide(x, 0, 2 * bins + b) - mm_wide(x, 0, bins + b)), gap = off / voxels;
-
-        all.voxels += voxels;
-        all.mean += off;
-        all.square += off * gap;
-        all.greatest = fmax(all.greatest, gap);
-    }
-    return all;
+    for (size_t b = 0; b < bins; b++)
+        mm_gaps_add(&gaps, mm_wide(x, 0, b), mm_wide(x, 0, bins + b), mm_wide(x, 0, 2 * bins + b));
+    return gaps;
 }
 
-/* sum_b share gap */
 static mm_value expected_error(const mm_group *x, const mm_args *args)
 {
-    const gaps all = gaps_of(x, args);
+    const mm_gaps gaps = gaps_of(x, args);
 
-    return mm_ratio(all.mean, all.voxels, MM_NO_VOXELS);
+    return mm_gaps_mean(&gaps);
 }
 
-/* sqrt(sum_b share gap^2) */
 static mm_value rms_error(const mm_group *x, const mm_args *args)
 {
-    const gaps all = gaps_of(x, args);
-    mm_value mean = mm_ratio(all.square, all.voxels, MM_NO_VOXELS);
+    const mm_gaps gaps = gaps_of(x, args);
 
-    mean.value = sqrt(mean.value);
-    return mean;
+    return mm_gaps_root(&gaps);
 }
 
-/* the greatest gap of a bin that is not empty */
 static mm_value max_error(const mm_group *x, const mm_args *args)
 {
-    const gaps all = gaps_of(x, args);
+    const mm_gaps gaps = gaps_of(x, args);
 
-    return all.voxels > 0.0 ? mm_defined(all.greatest) : mm_undefined(MM_NO_VOXELS);
+    return mm_gaps_greatest(&gaps);
 }
 
 /* The histogram of the greatest p is kept at class 0. */

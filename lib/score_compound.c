@@ -6,6 +6,8 @@
  */
 #include "lib/scores.h"
 
+#include <math.h>
+
 /* clang-format off */
 #define FACTOR(NAME, STANDARD, OF) {NAME, MM_NUMBER, STANDARD, 0, 1e6, NULL, "factor of the " OF}
 #define SHARE(NAME, STANDARD, OF)  {NAME, MM_NUMBER, STANDARD, 0, 1, NULL, "share of the " OF}
@@ -30,12 +32,18 @@ static const mm_param combo_params[] = {
 static const mm_param exp_log_params[] = {
     FACTOR("wd", "0.8", "Dice part"), FACTOR("wc", "0.2", "entropy part"),
     {"gamma", MM_NUMBER, "0.3", 0, 100, NULL, "power of both logarithms"}};
+static const mm_param topk_params[] = {{"k", MM_NUMBER, "10", 1e-9, 100, NULL, "how many of the voxels count, in percent"}};
 static const mm_param log1p_params[] = {FACTOR("lambda", "0.5", "binary cross-entropy")};
 
 #define SUM(NAME, SUMMARY, FORMULA, SOURCE, PARAMS, COMMON) \
     .info = {.name = NAME, .summary = SUMMARY, .formula = FORMULA, .source = SOURCE, \
              .undefined = "one of its terms is", .kind = MM_LOSS, .better = MM_LOWER, \
              .params = PARAMS, .param_count = MM_COUNT(PARAMS), .common = COMMON, .common_count = MM_COUNT(COMMON)}
+
+#define SUM_OF_DEFAULTS(NAME, SUMMARY, FORMULA, SOURCE) \
+    .info = {.name = NAME, .summary = SUMMARY, .formula = FORMULA, .source = SOURCE, \
+             .undefined = "one of its terms is", .kind = MM_LOSS, .better = MM_LOWER, \
+             .common = mm_common_image_sum, .common_count = MM_COUNT(mm_common_image_sum)}
 
 static const mm_score rows[] = {
     {SUM("dice_ce_loss", "Dice loss and cross-entropy.", "lambda_dice dice_loss + lambda_ce cross_entropy",
@@ -75,6 +83,18 @@ static const mm_score rows[] = {
          log1p_params, mm_common_sum),
      .parts = "{lambda}*binary_cross_entropy({common}),log1p_dice_loss({common})",
      .witness = 0.39643034645419609},
+    {SUM("dice_topk_loss", "Dice loss and the cross-entropy of the voxels where it is largest.", "dice_loss + topk_cross_entropy",
+         "Ma et al. 2021 (SegLossOdyssey)", topk_params, mm_common_image_joint),
+     .parts = "dice_loss({common}),topk_cross_entropy(k={k},{common})",
+     .witness = 0.94314718055994531},
+    {SUM_OF_DEFAULTS("unet3p_loss", "Focal loss, structural similarity at five scales and Jaccard loss.",
+         "focal_loss + ms_ssim_loss (ssim_loss where an image is too small) + jaccard_loss", "Huang et al. 2020 (UNet 3+)"),
+     .parts = "focal_loss({common}),ms_ssim_loss(too_small=ssim,{common}),jaccard_loss({common})",
+     .witness = (double)NAN /* too small for one window */},
+    {SUM_OF_DEFAULTS("basnet_loss", "Binary cross-entropy, structural similarity and Jaccard loss.",
+         "binary_cross_entropy + ssim_loss + jaccard_loss", "Qin et al. 2019 (BASNet)"),
+     .parts = "binary_cross_entropy({common}),ssim_loss({common}),jaccard_loss({common})",
+     .witness = (double)NAN},
 };
 /* clang-format on */
 

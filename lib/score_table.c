@@ -5,6 +5,7 @@
  * The table of exclusive classes has a row per label and a column per prediction; of independent masks it is, for each
  * class, 2 x 2 (0: not of the class, 1: of it), and joint scores take the sum of these.
  */
+#include "lib/confusion.h"
 #include "lib/overlap.h"
 #include "lib/scores.h"
 
@@ -80,133 +81,66 @@ static mm_value generalized_dice(const mm_group *x, size_t count, const mm_args 
 /* --------------------------------------------------------------- agreement */
 
 /* The table of the chosen classes. */
-typedef struct table {
-    const mm_group *x;
-    size_t count; /* rows and columns */
-    size_t masks; /* 2 x 2, added over so many classes; 0: exclusive classes */
-    double row[MM_CONFUSION_MOST], column[MM_CONFUSION_MOST], total; /* sums */
-} table;
-
-static double mask_cell(const mm_group *x, size_t row, size_t column)
+static void read_table(mm_table *table, const mm_group *x, size_t count, const mm_args *args)
 {
-    const uint64_t in_label = column == 1 ? x->both : x->label - x->both;
-    const uint64_t of_prediction = column == 1 ? x->pred : x->scored - x->pred;
-
-    return (double)(row == 1 ? in_label : of_prediction - in_label);
-}
-
-static double cell(const table *t, size_t row, size_t column)
-{
-    double sum = 0.0;
-
-    if (t->masks == 0)
-        return (double)t->x[row].row[t->x[column].index];
-    for (size_t i = 0; i < t->masks; i++)
-        sum += mask_cell(&t->x[i], row, column);
-    return sum;
-}
-
-/* The class of row and column i. */
-static size_t class_of(const table *t, size_t i)
-{
-    return t->masks == 0 ? t->x[i].index : i;
-}
-
-static void read_table(table *t, const mm_group *x, size_t count, const mm_args *args)
-{
-    *t = (table){.x = x, .count = exclusive(args) ? count : 2, .masks = exclusive(args) ? 0 : count};
-    for (size_t i = 0; i < t->count; i++)
-        for (size_t j = 0; j < t->count; j++) {
-            t->row[i] += cell(t, i, j);
-            t->column[j] += cell(t, i, j);
-        }
-    for (size_t i = 0; i < t->count; i++)
-        t->total += t->row[i];
+    *table = (mm_table){.count = 0};
+    for (size_t i = 0; i < count; i++) {
+        if (exclusive(args))
+            mm_table_add_class(table, &x[i]);
+        else
+            mm_table_add_mask(table, &x[i]);
+    }
+    mm_table_close(table);
 }
 
 enum { WEIGHTS };
-enum { NONE, LINEAR }; /* choices of `weights`, then quadratic */
 
-/* What it costs to take class i for class j. */
-static double cost_of(size_t i, size_t j, int weights)
-{
-    const double steps = i > j ? (double)(i - j) : (double)(j - i);
-
-    return weights == NONE ? (double)(i != j) : weights == LINEAR ? steps : steps * steps;
-}
-
-/* 1 - sum w M / sum w E, E = row sum x column sum / total */
 static mm_value kappa(const mm_group *x, size_t count, const mm_args *args)
 {
-    double seen = 0.0, expected = 0.0;
-    mm_value disagreement;
-    table t;
+    mm_table table;
 
-    read_table(&t, x, count, args);
-    for (size_t i = 0; i < t.count; i++)
-        for (size_t j = 0; j < t.count; j++) {
-            const double cost = cost_of(class_of(&t, i), class_of(&t, j), args->own[WEIGHTS].word);
-
-            seen += cost * cell(&t, i, j);
-            expected += cost * t.row[i] * t.column[j];
-        }
-    disagreement = mm_ratio(seen * t.total, expected, MM_ZERO_DENOMINATOR);
-    return disagreement.reason == MM_DEFINED ? mm_defined(1.0 - disagreement.value) : disagreement;
+    read_table(&table, x, count, args);
+    return mm_table_kappa(&table, (mm_cost)args->own[WEIGHTS].word);
 }
 
-/* (c S - sum t_k p_k) / sqrt((S^2 - sum p_k^2) (S^2 - sum t_k^2)), written without differences of large numbers: above,
- * the sum of TP TN - FP FN over the classes; below, sums of p_k (S - p_k) and t_k (S - t_k). */
 static mm_value mcc_multiclass(const mm_group *x, size_t count, const mm_args *args)
 {
-    double above = 0.0, labels = 0.0, preds = 0.0;
-    table t;
+    mm_table table;
 
-    read_table(&t, x, count, args);
-    for (size_t k = 0; k < t.count; k++) {
-        const double right = cell(&t, k, k), fn = t.row[k] - right, fp = t.column[k] - right;
-
-        above += right * (t.total - right - fn - fp) - fp * fn;
-        labels += t.row[k] * (t.total - t.row[k]);
-        preds += t.column[k] * (t.total - t.column[k]);
-    }
-    return mm_ratio(above, sqrt(labels * preds), MM_ZERO_DENOMINATOR);
+    read_table(&table, x, count, args);
+    return mm_table_mcc(&table);
 }
 
 /* --------------------------------------------------------------- the table */
 
 enum { NORMALIZE };
-enum { BY_NOTHING, BY_LABEL, BY_PREDICTION }; /* choices of `normalize`, then all */
 
-/* One cell, over what `normalize` says; an empty row or column gives 0. */
-static mm_value normalized_cell(const table *t, size_t row, size_t column, int normalize)
+/* An image without voxels has counts of 0, and no shares. */
+static mm_value share(const mm_table *table, size_t row, size_t column, const mm_args *args)
 {
-    const double below = normalize == BY_NOTHING      ? 1.0
-                         : normalize == BY_LABEL      ? t->row[row]
-                         : normalize == BY_PREDICTION ? t->column[column]
-                                                      : t->total;
+    const mm_share_of by = (mm_share_of)args->own[NORMALIZE].word;
 
-    if (normalize != BY_NOTHING && t->x[0].scored == 0)
+    if (by != MM_SHARE_NONE && table->total == 0.0)
         return mm_undefined(MM_NO_VOXELS);
-    return mm_defined(below > 0.0 ? cell(t, row, column) / below : 0.0);
+    return mm_defined(mm_table_share(table, row, column, by));
 }
 
 /* Cells of the classes that were not chosen stay as they are. */
 static void confusion_matrix(const mm_group *x, size_t count, const mm_args *args, mm_value *list)
 {
-    const int normalize = args->own[NORMALIZE].word;
-    table t;
+    mm_table table;
 
     if (exclusive(args)) {
-        read_table(&t, x, count, args);
+        read_table(&table, x, count, args);
         for (size_t i = 0; i < count; i++)
             for (size_t j = 0; j < count; j++)
-                list[x[i].index * args->classes + x[j].index] = normalized_cell(&t, i, j, normalize);
+                list[x[i].index * args->classes + x[j].index] = share(&table, i, j, args);
         return;
     }
     for (size_t c = 0; c < count; c++) {
-        read_table(&t, &x[c], 1, args);
+        read_table(&table, &x[c], 1, args);
         for (size_t i = 0; i < 4; i++)
-            list[4 * x[c].index + i] = normalized_cell(&t, i / 2, i % 2, normalize);
+            list[4 * x[c].index + i] = share(&table, i / 2, i % 2, args);
     }
 }
 

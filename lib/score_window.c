@@ -37,6 +37,16 @@ static size_t ms_ssim_stats(const mm_args *args, mm_stat stats[MM_ROW_STATS])
     return 1;
 }
 
+enum { TOO_SMALL = KERNEL + 1 }; /* parameter of ms_ssim_loss */
+enum { SCALES, ONE_SCALE };      /* columns */
+
+static size_t ms_ssim_loss_stats(const mm_args *args, mm_stat stats[MM_ROW_STATS])
+{
+    stats[SCALES] = ssim_stat(MM_IMAGE_MS_SSIM, args);
+    stats[ONE_SCALE] = ssim_stat(MM_IMAGE_SSIM, args);
+    return args->own[TOO_SMALL].word == 0 ? 1 : 2;
+}
+
 static const char *ssim_check(const mm_args *args)
 {
     const double window = args->own[WINDOW].number;
@@ -61,9 +71,13 @@ static mm_value ms_ssim(const mm_group *x, const mm_args *args)
     return mm_similarity_of_scales(x, 0);
 }
 
+/* Of an image that is too small for five scales, 1 - ssim where that is asked for. */
 static mm_value ms_ssim_loss(const mm_group *x, const mm_args *args)
 {
-    return mm_one_minus(ms_ssim(x, args));
+    const mm_value score = mm_similarity_of_scales(x, SCALES);
+    const int small = score.reason == MM_TOO_SMALL && args->own[TOO_SMALL].word != 0;
+
+    return mm_one_minus(small ? mm_similarity(x, ONE_SCALE) : score);
 }
 
 /* --------------------------------------------------------------------- NACL */
@@ -151,13 +165,18 @@ static mm_value correlation_ssim_loss(const mm_group *x, const mm_args *args)
 /* -------------------------------------------------------------------- rows */
 
 /* clang-format off */
-static const mm_param ssim_params[] = {
-    [WINDOW] = {"window", MM_NUMBER, "11",   1,    MM_MAX_WINDOW, NULL, "voxels of a window along each axis"},
-    [SIGMA]  = {"sigma",  MM_NUMBER, "1.5",  1e-3, 1e6, NULL, "spread of the Gaussian window, in voxels"},
-    [K1]     = {"k1",     MM_NUMBER, "0.01", 1e-6, 1,   NULL, "steadies the means: c1 = (k1 range)^2"},
-    [K2]     = {"k2",     MM_NUMBER, "0.03", 1e-6, 1,   NULL, "steadies the variances: c2 = (k2 range)^2"},
-    [RANGE]  = {"range",  MM_NUMBER, "1",    1e-6, 1e6, NULL, "range of the values"},
-    [KERNEL] = {"kernel", MM_WORD,   "gaussian", 0, 0, "gaussian|uniform", "weights of the voxels of a window"}};
+#define SSIM_PARAMS \
+    [WINDOW] = {"window", MM_NUMBER, "11",   1,    MM_MAX_WINDOW, NULL, "voxels of a window along each axis"}, \
+    [SIGMA]  = {"sigma",  MM_NUMBER, "1.5",  1e-3, 1e6, NULL, "spread of the Gaussian window, in voxels"}, \
+    [K1]     = {"k1",     MM_NUMBER, "0.01", 1e-6, 1,   NULL, "steadies the means: c1 = (k1 range)^2"}, \
+    [K2]     = {"k2",     MM_NUMBER, "0.03", 1e-6, 1,   NULL, "steadies the variances: c2 = (k2 range)^2"}, \
+    [RANGE]  = {"range",  MM_NUMBER, "1",    1e-6, 1e6, NULL, "range of the values"}, \
+    [KERNEL] = {"kernel", MM_WORD,   "gaussian", 0, 0, "gaussian|uniform", "weights of the voxels of a window"}
+
+static const mm_param ssim_params[] = {SSIM_PARAMS};
+static const mm_param ms_ssim_loss_params[] = {SSIM_PARAMS,
+    [TOO_SMALL] = {"too_small", MM_WORD, "undefined", 0, 0, "undefined|ssim",
+                   "an image that is too small for five scales: not defined, or its ssim_loss"}};
 static const mm_param nacl_params[] = {
     [NACL_ALPHA]  = {"alpha",  MM_NUMBER, "0.1",  0, 1e6, NULL, "weight of the distance"},
     [NACL_SIZE]   = {"size",   MM_NUMBER, "3",    1, MM_MAX_WINDOW, NULL, "voxels of a window along each axis, odd"},
@@ -198,8 +217,9 @@ static const mm_score rows[] = {
          MM_METRIC, MM_HIGHER, ssim_params),
      .stats = ms_ssim_stats, .check = ssim_check, .per_class = ms_ssim, .witness = NAN}, /* too small */
     {ROW("ms_ssim_loss", "One minus the structural similarity at five scales.", "1 - " MS_SSIM, WANG_MS, SMALL_MS_IMAGE,
-         MM_LOSS, MM_LOWER, ssim_params),
-     .stats = ms_ssim_stats, .check = ssim_check, .per_class = ms_ssim_loss, .witness = NAN},
+         MM_LOSS, MM_LOWER, ms_ssim_loss_params),
+     .stats = ms_ssim_loss_stats, .check = ssim_check, .per_class = ms_ssim_loss,
+     .example = "ms_ssim_loss(window=4,kernel=uniform,too_small=ssim)", .witness = 1250.0 / 3759.0},
     {ROW("correlation_ssim_loss", "Cross-entropy of the voxels whose surroundings differ most, weighted by how much.",
          "sum e f BCE / sum f, e = |(g - mu_g + c) / (s_g + c) - (p - mu_p + c) / (s_p + c)| with the mean and deviation of "
          "the window around, f = 1[e > beta max e]; whole windows only", "Zhao et al. 2019 (SSL)",
