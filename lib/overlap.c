@@ -34,6 +34,14 @@ mm_soft mm_soft_of(const mm_group *x, mm_overlap_of how)
     return (mm_soft){.tp = tp, .fp = p - tp, .fn = g - tp, .g = x->sum[SUM_G]};
 }
 
+mm_soft mm_soft_of_counts(const mm_group *x)
+{
+    return (mm_soft){.tp = (double)x->both,
+                     .fp = (double)(x->pred - x->both),
+                     .fn = (double)(x->label - x->both),
+                     .g = (double)x->label};
+}
+
 mm_soft mm_soft_add(mm_soft a, double w, mm_soft b)
 {
     return (mm_soft){.tp = a.tp + w * b.tp, .fp = a.fp + w * b.fp, .fn = a.fn + w * b.fn, .g = a.g + w * b.g};

@@ -22,6 +22,8 @@ typedef struct mm_soft {
 size_t mm_soft_stats(mm_overlap_of how, unsigned form, mm_stat *stats);
 /* From the group's sum[0], sum[1] ... */
 mm_soft mm_soft_of(const mm_group *x, mm_overlap_of how);
+/* Of hard masks: from the group's counts. */
+mm_soft mm_soft_of_counts(const mm_group *x);
 /* a + w b, as generalized Dice and flat sums need it. */
 mm_soft mm_soft_add(mm_soft a, double w, mm_soft b);
 mm_value mm_soft_score(const mm_soft *x, const mm_overlap *form);

@@ -216,18 +216,11 @@ static const char *dice_note(const mm_cells *cells, const mm_args *args, const m
 
 enum { WEIGHT_TYPE = BACKGROUND + 1, SUM_OVER_CLASSES };
 
-static mm_soft hard_soft(const mm_group *x)
-{
-    const mm_counts counts = mm_counts_of(x);
-
-    return (mm_soft){.tp = counts.tp, .fp = counts.fp, .fn = counts.fn, .g = (double)x->label};
-}
-
 /* A zero denominator gives 1 when nothing is predicted, else 0. */
 static mm_value generalized_of(const mm_group *x, size_t count, mm_by_volume weight)
 {
     const mm_value score =
-        mm_generalized_score(x, count, weight, hard_soft, &(mm_overlap){.k = 2.0, .a = 1.0, .b = 1.0});
+        mm_generalized_score(x, count, weight, mm_soft_of_counts, &(mm_overlap){.k = 2.0, .a = 1.0, .b = 1.0});
     uint64_t pred = 0;
 
     for (size_t i = 0; i < count; i++)
@@ -273,29 +266,30 @@ static unsigned generalized_shape(const mm_args *args, size_t images, size_t dim
 enum { METRIC = BACKGROUND + 1, COMPUTE_SAMPLE, CONFUSION_REDUCTION }; /* ConfusionMatrixMetric */
 enum { BETA = BACKGROUND + 1, BETA_REDUCTION };                        /* FBetaScore */
 
+/* clang-format off */
 /* Names of rates and what they are. */
-#define RATE_NAMES(FIRST, X)                                                                                           \
-    FIRST("hit_rate", SENSITIVITY)                                                                                     \
-    X("sensitivity", SENSITIVITY)                                                                                      \
-    X("recall", SENSITIVITY)                                                                                           \
-    X("true_positive_rate", SENSITIVITY) X("tpr", SENSITIVITY) X("specificity", SPECIFICITY)                           \
-        X("selectivity", SPECIFICITY) X("true_negative_rate", SPECIFICITY) X("tnr", SPECIFICITY) X(                    \
-            "precision", PRECISION) X("positive_predictive_value",                                                     \
-                                      PRECISION) X("ppv", PRECISION) X("negative_predictive_value", NPV) X("npv", NPV) \
-            X("miss_rate", MISS) X("false_negative_rate", MISS) X("fnr", MISS) X("fall_out", FALL_OUT)                 \
-                X("false_positive_rate", FALL_OUT) X("fpr", FALL_OUT) X("false_discovery_rate", FALSE_DISCOVERY)       \
-                    X("fdr", FALSE_DISCOVERY) X("false_omission_rate", FALSE_OMISSION) X("for", FALSE_OMISSION)        \
-                        X("prevalence_threshold", PREVALENCE_THRESHOLD) X("pt", PREVALENCE_THRESHOLD)                  \
-                            X("threat_score", IOU) X("critical_success_index", IOU) X("ts", IOU) X("csi", IOU)         \
-                                X("accuracy", ACCURACY) X("acc", ACCURACY) X("balanced_accuracy", BALANCED_ACCURACY)   \
-                                    X("ba", BALANCED_ACCURACY) X("f1_score", FBETA) X("f1", FBETA)                     \
-                                        X("matthews_correlation_coefficient", MCC) X("mcc", MCC)                       \
-                                            X("fowlkes_mallows_index", FOWLKES_MALLOWS) X("fm", FOWLKES_MALLOWS)       \
-                                                X("informedness", INFORMEDNESS)                                        \
-                                                    X("bookmaker_informedness", INFORMEDNESS) X("bm", INFORMEDNESS)    \
-                                                        X("youden_index", INFORMEDNESS) X("youden", INFORMEDNESS)      \
-                                                            X("markedness", MARKEDNESS) X("deltap", MARKEDNESS)        \
-                                                                X("mk", MARKEDNESS)
+#define RATE_NAMES(FIRST, X) \
+    FIRST("hit_rate", SENSITIVITY) X("sensitivity", SENSITIVITY) X("recall", SENSITIVITY) \
+    X("true_positive_rate", SENSITIVITY) X("tpr", SENSITIVITY) \
+    X("specificity", SPECIFICITY) X("selectivity", SPECIFICITY) X("true_negative_rate", SPECIFICITY) \
+    X("tnr", SPECIFICITY) \
+    X("precision", PRECISION) X("positive_predictive_value", PRECISION) X("ppv", PRECISION) \
+    X("negative_predictive_value", NPV) X("npv", NPV) \
+    X("miss_rate", MISS) X("false_negative_rate", MISS) X("fnr", MISS) \
+    X("fall_out", FALL_OUT) X("false_positive_rate", FALL_OUT) X("fpr", FALL_OUT) \
+    X("false_discovery_rate", FALSE_DISCOVERY) X("fdr", FALSE_DISCOVERY) \
+    X("false_omission_rate", FALSE_OMISSION) X("for", FALSE_OMISSION) \
+    X("prevalence_threshold", PREVALENCE_THRESHOLD) X("pt", PREVALENCE_THRESHOLD) \
+    X("threat_score", IOU) X("critical_success_index", IOU) X("ts", IOU) X("csi", IOU) \
+    X("accuracy", ACCURACY) X("acc", ACCURACY) \
+    X("balanced_accuracy", BALANCED_ACCURACY) X("ba", BALANCED_ACCURACY) \
+    X("f1_score", FBETA) X("f1", FBETA) \
+    X("matthews_correlation_coefficient", MCC) X("mcc", MCC) \
+    X("fowlkes_mallows_index", FOWLKES_MALLOWS) X("fm", FOWLKES_MALLOWS) \
+    X("informedness", INFORMEDNESS) X("bookmaker_informedness", INFORMEDNESS) X("bm", INFORMEDNESS) \
+    X("youden_index", INFORMEDNESS) X("youden", INFORMEDNESS) \
+    X("markedness", MARKEDNESS) X("deltap", MARKEDNESS) X("mk", MARKEDNESS)
+/* clang-format on */
 
 #define FIRST_NAME(name, rate) name
 #define NEXT_NAME(name, rate)  "|" name

@@ -142,18 +142,11 @@ static unsigned per_class_shape(const mm_args *args, size_t images, size_t dim[3
 
 enum { WEIGHT_TYPE = PER_CLASS + 1 }; /* the choices of mm_by_volume */
 
-static mm_soft hard_soft(const mm_group *x)
-{
-    const mm_counts counts = mm_counts_of(x);
-
-    return (mm_soft){.tp = counts.tp, .fp = counts.fp, .fn = counts.fn, .g = (double)x->label};
-}
-
 /* 0/0 is 0 */
 static mm_value generalized_of(const mm_group *x, size_t count, mm_by_volume weight)
 {
     const mm_value score =
-        mm_generalized_score(x, count, weight, hard_soft, &(mm_overlap){.k = 2.0, .a = 1.0, .b = 1.0});
+        mm_generalized_score(x, count, weight, mm_soft_of_counts, &(mm_overlap){.k = 2.0, .a = 1.0, .b = 1.0});
 
     return score.reason == MM_DEFINED ? score : mm_defined(0.0);
 }
