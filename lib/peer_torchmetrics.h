@@ -37,8 +37,10 @@ enum { MM_TM_MICRO, MM_TM_MACRO, MM_TM_WEIGHTED, MM_TM_NONE }; /* choices of `av
 /* clang-format off */
 #define MM_TM_IGNORE_PARAM   MM_PARAM_IGNORE_INDEX("none")
 #define MM_TM_VALIDATE_PARAM {"validate_args", MM_BOOLEAN, "true", 0, 0, NULL, "accepted; arguments are always checked"}
-#define MM_TM_LABELS_PARAM   {"num_labels", MM_NUMBER, "none", 1, 4096, "none", "accepted when it is the number of classes of the data"}
-#define MM_TM_THRESHOLD_PARAM {"threshold", MM_NUMBER, "0.5", 0, 1, NULL, "a mask is p > threshold, whatever the request's threshold"}
+#define MM_TM_LABELS_PARAM   {"num_labels", MM_NUMBER, "none", 1, 4096, "none", \
+                              "accepted when it is the number of classes of the data"}
+#define MM_TM_THRESHOLD_PARAM {"threshold", MM_NUMBER, "0.5", 0, 1, NULL, \
+                               "a mask is p > threshold, whatever the request's threshold"}
 #define MM_TM_AVERAGE_PARAM {"average", MM_WORD, "macro", 0, 0, "micro|macro|weighted|none", \
     "counts of all classes added; mean over classes; mean weighted by label voxels; a value for each class"}
 #define MM_TM_BINARY_PARAMS \

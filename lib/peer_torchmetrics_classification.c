@@ -279,15 +279,19 @@ static void multilabel_fbeta_score(const mm_cells *cells, const mm_args *args, m
 /* -------------------------------------------------------------------- rows */
 
 /* clang-format off */
-#define MULTIDIM {"multidim_average", MM_WORD, "global", 0, 0, "global|samplewise", "all images together, or each by itself"}
+#define MULTIDIM {"multidim_average", MM_WORD, "global", 0, 0, "global|samplewise", \
+                  "all images together, or each by itself"}
 #define ZERO     {"zero_division", MM_NUMBER, "0", 0, 1, NULL, "what 0/0 is: 0 or 1"}
 #define BETA     {"beta", MM_NUMBER, NULL, 1e-6, 1e6, NULL, "how much more recall weighs than precision"}
 
 #define BINARY     MM_TM_BINARY_PARAMS, [MM_TM_BINARY_OWN] = MULTIDIM
-#define MULTICLASS MM_TM_MULTICLASS_PARAMS, [MM_TM_MULTICLASS_OWN] = MM_TM_AVERAGE_PARAM, [MM_TM_MULTICLASS_OWN + 1] = MULTIDIM
-#define MULTILABEL MM_TM_MULTILABEL_PARAMS, [MM_TM_MULTILABEL_OWN] = MM_TM_AVERAGE_PARAM, [MM_TM_MULTILABEL_OWN + 1] = MULTIDIM
+#define MULTICLASS MM_TM_MULTICLASS_PARAMS, [MM_TM_MULTICLASS_OWN] = MM_TM_AVERAGE_PARAM, \
+    [MM_TM_MULTICLASS_OWN + 1] = MULTIDIM
+#define MULTILABEL MM_TM_MULTILABEL_PARAMS, [MM_TM_MULTILABEL_OWN] = MM_TM_AVERAGE_PARAM, \
+    [MM_TM_MULTILABEL_OWN + 1] = MULTIDIM
 
-static const mm_param binary_params[] = {BINARY}, binary_zero_params[] = {BINARY, ZERO}, binary_beta_params[] = {BINARY, ZERO, BETA};
+static const mm_param binary_params[] = {BINARY}, binary_zero_params[] = {BINARY, ZERO},
+    binary_beta_params[] = {BINARY, ZERO, BETA};
 static const mm_param multiclass_params[] = {MULTICLASS}, multiclass_zero_params[] = {MULTICLASS, ZERO},
     multiclass_beta_params[] = {MULTICLASS, ZERO, BETA};
 static const mm_param multilabel_params[] = {MULTILABEL}, multilabel_zero_params[] = {MULTILABEL, ZERO},
@@ -307,36 +311,51 @@ static const mm_param multilabel_params[] = {MULTILABEL}, multilabel_zero_params
 static const mm_score rows[] = {
     {RATE("binary_accuracy", "Share of voxels that are right, " ONE ".", "(TP + TN) / V", MM_HIGHER, binary_params),
      OF_BINARY, .peer = binary_accuracy, .witness = 0.75},
-    {RATE("multiclass_accuracy", "Share of the label's voxels that are right, " EACH ".", "TP / (TP + FN)", MM_HIGHER, multiclass_params),
+    {RATE("multiclass_accuracy", "Share of the label's voxels that are right, " EACH ".", "TP / (TP + FN)", MM_HIGHER,
+          multiclass_params),
      OF_MULTICLASS, .check = mm_tm_check_num, .peer = multiclass_accuracy, .witness = 0.75},
-    {RATE("multilabel_accuracy", "Share of voxels that are right, " MASKS ".", "(TP + TN) / V", MM_HIGHER, multilabel_params),
+    {RATE("multilabel_accuracy", "Share of voxels that are right, " MASKS ".", "(TP + TN) / V", MM_HIGHER,
+          multilabel_params),
      OF_MULTILABEL, .check = mm_tm_check_num, .peer = multilabel_accuracy, .witness = 0.75},
-    {RATE("multiclass_hamming_distance", "Share of the label's voxels that are wrong, " EACH ".", "1 - TP / (TP + FN)", MM_LOWER, multiclass_params),
+    {RATE("multiclass_hamming_distance", "Share of the label's voxels that are wrong, " EACH ".", "1 - TP / (TP + FN)",
+          MM_LOWER, multiclass_params),
      OF_MULTICLASS, .check = mm_tm_check_num, .peer = multiclass_hamming_distance, .witness = 0.25},
-    {RATE("binary_specificity", "Share of the other voxels that are not predicted, " ONE ".", "TN / (TN + FP)", MM_HIGHER, binary_params),
+    {RATE("binary_specificity", "Share of the other voxels that are not predicted, " ONE ".", "TN / (TN + FP)",
+          MM_HIGHER, binary_params),
      OF_BINARY, .peer = binary_specificity, .witness = 1},
-    {RATE("multiclass_specificity", "Share of the other voxels that are not predicted, " EACH ".", "TN / (TN + FP)", MM_HIGHER, multiclass_params),
+    {RATE("multiclass_specificity", "Share of the other voxels that are not predicted, " EACH ".", "TN / (TN + FP)",
+          MM_HIGHER, multiclass_params),
      OF_MULTICLASS, .check = mm_tm_check_num, .peer = multiclass_specificity, .witness = 0.75},
-    {RATE("multilabel_specificity", "Share of the other voxels that are not predicted, " MASKS ".", "TN / (TN + FP)", MM_HIGHER, multilabel_params),
+    {RATE("multilabel_specificity", "Share of the other voxels that are not predicted, " MASKS ".", "TN / (TN + FP)",
+          MM_HIGHER, multilabel_params),
      OF_MULTILABEL, .check = mm_tm_check_num, .peer = multilabel_specificity, .witness = 1},
 
-    {RATE("binary_precision", "Share of predicted voxels that are right, " ONE ".", "TP / (TP + FP)", MM_HIGHER, binary_zero_params),
+    {RATE("binary_precision", "Share of predicted voxels that are right, " ONE ".", "TP / (TP + FP)", MM_HIGHER,
+          binary_zero_params),
      OF_BINARY, .check = check_binary_zero, .peer = binary_precision, .witness = 1},
-    {RATE("multiclass_precision", "Share of predicted voxels that are right, " EACH ".", "TP / (TP + FP)", MM_HIGHER, multiclass_zero_params),
+    {RATE("multiclass_precision", "Share of predicted voxels that are right, " EACH ".", "TP / (TP + FP)", MM_HIGHER,
+          multiclass_zero_params),
      OF_MULTICLASS, .check = check_multiclass_zero, .peer = multiclass_precision, .witness = 5.0 / 6.0},
-    {RATE("multilabel_precision", "Share of predicted voxels that are right, " MASKS ".", "TP / (TP + FP)", MM_HIGHER, multilabel_zero_params),
+    {RATE("multilabel_precision", "Share of predicted voxels that are right, " MASKS ".", "TP / (TP + FP)", MM_HIGHER,
+          multilabel_zero_params),
      OF_MULTILABEL, .check = check_multilabel_zero, .peer = multilabel_precision, .witness = 1},
-    {RATE("binary_recall", "Share of label voxels that are predicted, " ONE ".", "TP / (TP + FN)", MM_HIGHER, binary_zero_params),
+    {RATE("binary_recall", "Share of label voxels that are predicted, " ONE ".", "TP / (TP + FN)", MM_HIGHER,
+          binary_zero_params),
      OF_BINARY, .check = check_binary_zero, .peer = binary_recall, .witness = 0.5},
-    {RATE("multiclass_recall", "Share of label voxels that are predicted, " EACH ".", "TP / (TP + FN)", MM_HIGHER, multiclass_zero_params),
+    {RATE("multiclass_recall", "Share of label voxels that are predicted, " EACH ".", "TP / (TP + FN)", MM_HIGHER,
+          multiclass_zero_params),
      OF_MULTICLASS, .check = check_multiclass_zero, .peer = multiclass_recall, .witness = 0.75},
-    {RATE("multilabel_recall", "Share of label voxels that are predicted, " MASKS ".", "TP / (TP + FN)", MM_HIGHER, multilabel_zero_params),
+    {RATE("multilabel_recall", "Share of label voxels that are predicted, " MASKS ".", "TP / (TP + FN)", MM_HIGHER,
+          multilabel_zero_params),
      OF_MULTILABEL, .check = check_multilabel_zero, .peer = multilabel_recall, .witness = 0.5},
-    {RATE("binary_negative_predictive_value", "Share of voxels not predicted that should not be, " ONE ".", "TN / (TN + FN)", MM_HIGHER, binary_zero_params),
+    {RATE("binary_negative_predictive_value", "Share of voxels not predicted that should not be, " ONE ".",
+          "TN / (TN + FN)", MM_HIGHER, binary_zero_params),
      OF_BINARY, .check = check_binary_zero, .peer = binary_negative_predictive_value, .witness = 2.0 / 3.0},
-    {RATE("multiclass_negative_predictive_value", "Share of voxels not predicted that should not be, " EACH ".", "TN / (TN + FN)", MM_HIGHER, multiclass_zero_params),
+    {RATE("multiclass_negative_predictive_value", "Share of voxels not predicted that should not be, " EACH ".",
+          "TN / (TN + FN)", MM_HIGHER, multiclass_zero_params),
      OF_MULTICLASS, .check = check_multiclass_zero, .peer = multiclass_negative_predictive_value, .witness = 5.0 / 6.0},
-    {RATE("multilabel_negative_predictive_value", "Share of voxels not predicted that should not be, " MASKS ".", "TN / (TN + FN)", MM_HIGHER, multilabel_zero_params),
+    {RATE("multilabel_negative_predictive_value", "Share of voxels not predicted that should not be, " MASKS ".",
+          "TN / (TN + FN)", MM_HIGHER, multilabel_zero_params),
      OF_MULTILABEL, .check = check_multilabel_zero, .peer = multilabel_negative_predictive_value, .witness = 2.0 / 3.0},
 
     {RATE("binary_f1_score", "Dice, " ONE ".", "2 TP / (2 TP + FN + FP)", MM_HIGHER, binary_zero_params),

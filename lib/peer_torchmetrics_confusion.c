@@ -295,17 +295,20 @@ static void multiclass_matthews_corrcoef(const mm_cells *cells, const mm_args *a
 /* -------------------------------------------------------------------- rows */
 
 /* clang-format off */
-#define MULTIDIM  {"multidim_average", MM_WORD, "global", 0, 0, "global|samplewise", "all images together, or each by itself"}
+#define MULTIDIM  {"multidim_average", MM_WORD, "global", 0, 0, "global|samplewise", \
+                   "all images together, or each by itself"}
 #define ZERO      {"zero_division", MM_NUMBER, "0", 0, 1, NULL, "what 0/0 is"}
 #define NORMALIZE {"normalize", MM_WORD, "none", 0, 0, "none|true|pred|all", \
-                   "counts, or shares of each label, of each prediction, or of all voxels; empty rows and columns are 0"}
+                   "counts, or shares of each label, of each prediction, or of all voxels; 0 where there are none"}
 
 static const mm_param stat_params[] = {MM_TM_MULTICLASS_PARAMS,
     [STAT_AVERAGE] = MM_TM_AVERAGE_PARAM, [STAT_MULTIDIM] = MULTIDIM};
 static const mm_param match_params[] = {MM_TM_MULTICLASS_PARAMS, [MATCH_MULTIDIM] = MULTIDIM};
 static const mm_param binary_jaccard_params[] = {MM_TM_BINARY_PARAMS, [MM_TM_BINARY_OWN] = ZERO};
-static const mm_param multiclass_jaccard_params[] = {MM_TM_MULTICLASS_PARAMS, [MM_TM_MULTICLASS_OWN] = MM_TM_AVERAGE_PARAM, ZERO};
-static const mm_param multilabel_jaccard_params[] = {MM_TM_MULTILABEL_PARAMS, [MM_TM_MULTILABEL_OWN] = MM_TM_AVERAGE_PARAM, ZERO};
+static const mm_param multiclass_jaccard_params[] = {MM_TM_MULTICLASS_PARAMS,
+                                                     [MM_TM_MULTICLASS_OWN] = MM_TM_AVERAGE_PARAM, ZERO};
+static const mm_param multilabel_jaccard_params[] = {MM_TM_MULTILABEL_PARAMS,
+                                                     [MM_TM_MULTILABEL_OWN] = MM_TM_AVERAGE_PARAM, ZERO};
 static const mm_param binary_matrix_params[] = {MM_TM_BINARY_PARAMS, [MM_TM_BINARY_OWN] = NORMALIZE};
 static const mm_param multiclass_matrix_params[] = {MM_TM_MULTICLASS_PARAMS, [MM_TM_MULTICLASS_OWN] = NORMALIZE};
 static const mm_param multilabel_matrix_params[] = {MM_TM_MULTILABEL_PARAMS, [MM_TM_MULTILABEL_OWN] = NORMALIZE};
@@ -315,44 +318,53 @@ static const mm_param kappa_params[] = {MM_TM_MULTICLASS_PARAMS,
 static const mm_param correlation_params[] = {MM_TM_MULTICLASS_PARAMS};
 
 #define JACCARD   "TP / (TP + FP + FN)"
-#define NO_WEIGHT "average=macro or weighted: no class counts"
+#define NO_WEIGHT "average=macro or weighted: there is no class to average, or no label voxel"
 #define CELLS     "rows: label, columns: prediction"
 
 static const mm_score rows[] = {
-    {.info = {MM_TM_INFO("multiclass_stat_scores", "Voxels counted as tp, fp, tn, fn, and the label's.", "[TP, FP, TN, FN, TP + FN]",
-                         "average=weighted: no voxel is scored", MM_COUNT_KIND, MM_NEITHER), MM_TM_PARAMS(stat_params)},
-     .check = mm_tm_check_num, .peer = multiclass_stat_scores, .shape = stat_scores_shape, .exclusive = 1, .witness = 0},
-    {.info = {MM_TM_INFO("multiclass_exact_match", "Share of the images that are right in every voxel.", "images with FN = 0 / images",
-                         "never", MM_METRIC, MM_HIGHER), MM_TM_PARAMS(match_params)},
-     .check = mm_tm_check_num, .peer = multiclass_exact_match, .shape = exact_match_shape, .exclusive = 1, .witness = 0},
-    {.info = {MM_TM_INFO("binary_jaccard_index", "Intersection over union, all voxels of independent masks together.", JACCARD,
-                         "never: 0/0 has a value", MM_METRIC, MM_HIGHER), MM_TM_PARAMS(binary_jaccard_params)},
+    {.info = {MM_TM_INFO("multiclass_stat_scores", "Voxels counted as tp, fp, tn, fn, and the label's.",
+                         "[TP, FP, TN, FN, TP + FN]", "average=weighted: no voxel is scored", MM_COUNT_KIND, MM_NEITHER),
+              MM_TM_PARAMS(stat_params)},
+     .check = mm_tm_check_num, .peer = multiclass_stat_scores, .shape = stat_scores_shape, .exclusive = 1,
+     .witness = 0},
+    {.info = {MM_TM_INFO("multiclass_exact_match", "Share of the images that are right in every voxel.",
+                         "images with FN = 0 / images", "never", MM_METRIC, MM_HIGHER), MM_TM_PARAMS(match_params)},
+     .check = mm_tm_check_num, .peer = multiclass_exact_match, .shape = exact_match_shape, .exclusive = 1,
+     .witness = 0},
+    {.info = {MM_TM_INFO("binary_jaccard_index", "Intersection over union, all voxels of independent masks together.",
+                         JACCARD, "never: 0/0 has a value", MM_METRIC, MM_HIGHER), MM_TM_PARAMS(binary_jaccard_params)},
      .stats = mm_tm_binary_stats, .peer = binary_jaccard_index, .witness = 0.5},
     {.info = {MM_TM_INFO("multiclass_jaccard_index", "Intersection over union, exclusive classes.", JACCARD, NO_WEIGHT,
                          MM_METRIC, MM_HIGHER), MM_TM_PARAMS(multiclass_jaccard_params)},
-     .check = mm_tm_check_num, .peer = multiclass_jaccard_index, .shape = multiclass_jaccard_shape, .exclusive = 1, .witness = 7.0 / 12.0},
-    {.info = {MM_TM_INFO("multilabel_jaccard_index", "Intersection over union, each of independent masks.", JACCARD, NO_WEIGHT,
-                         MM_METRIC, MM_HIGHER), MM_TM_PARAMS(multilabel_jaccard_params)},
+     .check = mm_tm_check_num, .peer = multiclass_jaccard_index, .shape = multiclass_jaccard_shape, .exclusive = 1,
+     .witness = 7.0 / 12.0},
+    {.info = {MM_TM_INFO("multilabel_jaccard_index", "Intersection over union, each of independent masks.", JACCARD,
+                         NO_WEIGHT, MM_METRIC, MM_HIGHER), MM_TM_PARAMS(multilabel_jaccard_params)},
      .stats = mm_tm_multilabel_stats, .check = mm_tm_check_num, .peer = multilabel_jaccard_index,
      .shape = multilabel_jaccard_shape, .witness = 0.5},
-    {.info = {MM_TM_INFO("binary_confusion_matrix", "Voxels by label and prediction, all voxels of independent masks together.",
-                         "[[TN, FP], [FN, TP]]", "never", MM_COUNT_KIND, MM_NEITHER), MM_TM_PARAMS(binary_matrix_params)},
+    {.info = {MM_TM_INFO("binary_confusion_matrix",
+                         "Voxels by label and prediction, all voxels of independent masks together.",
+                         "[[TN, FP], [FN, TP]]", "never", MM_COUNT_KIND, MM_NEITHER),
+              MM_TM_PARAMS(binary_matrix_params)},
      .stats = mm_tm_binary_stats, .peer = binary_confusion_matrix, .shape = binary_matrix_shape, .witness = 0},
-    {.info = {MM_TM_INFO("multiclass_confusion_matrix", "Voxels by label and prediction, exclusive classes.", "C x C; " CELLS,
-                         "never", MM_COUNT_KIND, MM_NEITHER), MM_TM_PARAMS(multiclass_matrix_params)},
+    {.info = {MM_TM_INFO("multiclass_confusion_matrix", "Voxels by label and prediction, exclusive classes.",
+                         "C x C; " CELLS, "never", MM_COUNT_KIND, MM_NEITHER), MM_TM_PARAMS(multiclass_matrix_params)},
      .check = mm_tm_check_num, .peer = multiclass_confusion_matrix, .shape = multiclass_matrix_shape, .table = 1,
      .exclusive = 1, .witness = 0},
     {.info = {MM_TM_INFO("multilabel_confusion_matrix", "Voxels by label and prediction, each of independent masks.",
-                         "C x 2 x 2; " CELLS, "never", MM_COUNT_KIND, MM_NEITHER), MM_TM_PARAMS(multilabel_matrix_params)},
+                         "C x 2 x 2; " CELLS, "never", MM_COUNT_KIND, MM_NEITHER),
+              MM_TM_PARAMS(multilabel_matrix_params)},
      .stats = mm_tm_multilabel_stats, .check = mm_tm_check_num, .peer = multilabel_confusion_matrix,
      .shape = multilabel_matrix_shape, .witness = 0},
     {.info = {MM_TM_INFO("multiclass_cohen_kappa", "Agreement of label and prediction beyond chance.",
                          "1 - sum w M / sum w E, E = row sum x column sum / total; w = 1[i != j], |i-j| or (i-j)^2",
-                         "label and prediction are all of one class", MM_METRIC, MM_HIGHER), MM_TM_PARAMS(kappa_params)},
+                         "label and prediction are all of one class", MM_METRIC, MM_HIGHER),
+              MM_TM_PARAMS(kappa_params)},
      .check = mm_tm_check_num, .peer = multiclass_cohen_kappa, .table = 1, .exclusive = 1, .witness = 0.5},
     {.info = {MM_TM_INFO("multiclass_matthews_corrcoef", "Correlation of label and prediction over all classes.",
-                         "(c S - sum_k t_k p_k) / sqrt((S^2 - sum_k p_k^2) (S^2 - sum_k t_k^2)); a zero denominator gives 0, "
-                         "but with two classes each of (TP+FP), (TP+FN), (TN+FP), (TN+FN) is 2^-23 greater there",
+                         "(c S - sum_k t_k p_k) / sqrt((S^2 - sum_k p_k^2) (S^2 - sum_k t_k^2)); "
+                         "a zero denominator gives 0, but with two classes each of (TP+FP), (TP+FN), (TN+FP), (TN+FN) "
+                         "is 2^-23 greater there",
                          "never", MM_METRIC, MM_HIGHER), MM_TM_PARAMS(correlation_params)},
      .check = mm_tm_check_num, .peer = multiclass_matthews_corrcoef, .table = 1, .exclusive = 1,
      .witness = 0.57735026918962576 /* 2 / sqrt 12 */},

@@ -226,45 +226,59 @@ static const char *precision_note(const mm_cells *cells, const mm_args *args, co
     [MM_TM_IGNORE_INDEX] = MM_TM_IGNORE_PARAM, \
     [MM_TM_VALIDATE]     = MM_TM_VALIDATE_PARAM
 #define CALIBRATION_PARAMS FIRST_PARAMS, \
-    [N_BINS] = {"n_bins", MM_NUMBER, "15", 1, MM_MAX_BINS, NULL, "bins of equal width over [0,1]; p = 1 has one of its own"}, \
-    [NORM]   = {"norm", MM_WORD, "l1", 0, 0, "l1|l2|max", "mean of the gaps, root of their mean square, or the greatest"}
+    [N_BINS] = {"n_bins", MM_NUMBER, "15", 1, MM_MAX_BINS, NULL, \
+                "bins of equal width over [0,1]; p = 1 has one of its own"}, \
+    [NORM]   = {"norm", MM_WORD, "l1", 0, 0, "l1|l2|max", \
+                "mean of the gaps, root of their mean square, or the greatest"}
 #define RANK_PARAMS FIRST_PARAMS, \
     [THRESHOLDS] = {"thresholds", MM_WORD, "none", 0, 0, "none", "every value of p is a threshold"}
 
 static const mm_param binary_calibration_params[] = {CALIBRATION_PARAMS};
-static const mm_param multiclass_calibration_params[] = {CALIBRATION_PARAMS, [CALIBRATION_CLASSES] = MM_PARAM_NUM_CLASSES};
+static const mm_param multiclass_calibration_params[] = {CALIBRATION_PARAMS,
+                                                         [CALIBRATION_CLASSES] = MM_PARAM_NUM_CLASSES};
 static const mm_param binary_rank_params[] = {RANK_PARAMS};
 static const mm_param multiclass_rank_params[] = {RANK_PARAMS,
     [RANK_CLASSES] = MM_PARAM_NUM_CLASSES,
-    [AVERAGE]      = {"average", MM_WORD, "macro", 0, 0, "macro|weighted|none", "mean over classes; weighted by label voxels; a value for each class"}};
+    [AVERAGE]      = {"average", MM_WORD, "macro", 0, 0, "macro|weighted|none",
+                      "mean over classes; weighted by label voxels; a value for each class"}};
 
 #define CALIBRATION(NAME, SUMMARY, PARAMS) \
-    .info = {MM_TM_INFO(NAME, SUMMARY, "gap_b = |right_b - confidence_b|; l1: sum_b n_b/N gap_b; l2: sqrt(sum_b n_b/N gap_b^2); max: max_b gap_b", \
+    .info = {MM_TM_INFO(NAME, SUMMARY, \
+                        "gap_b = |right_b - confidence_b|; l1: sum_b n_b/N gap_b; l2: sqrt(sum_b n_b/N gap_b^2); " \
+                        "max: max_b gap_b", \
                         "no voxel is scored", MM_METRIC, MM_LOWER), MM_TM_PARAMS(PARAMS)}
 #define AUROC      "trapezoids of TPR over FPR, all thresholds; 0 where only one of label and rest is there"
 #define PRECISION  "sum_k (recall_k - recall_(k-1)) precision_k, all thresholds"
 
 static const mm_score rows[] = {
-    {CALIBRATION("binary_calibration_error", "Gap between p and share of the label, all voxels of independent masks together.",
+    {CALIBRATION("binary_calibration_error",
+                 "Gap between p and share of the label, all voxels of independent masks together.",
                  binary_calibration_params),
      .stats = binary_calibration_stats, .check = check_bins, .peer = binary_calibration_error, .witness = 0.0},
-    {CALIBRATION("multiclass_calibration_error", "Gap between the greatest p and share of right voxels, exclusive classes.",
+    {CALIBRATION("multiclass_calibration_error",
+                 "Gap between the greatest p and share of right voxels, exclusive classes.",
                  multiclass_calibration_params),
      .stats = multiclass_calibration_stats, .check = check_multiclass_bins, .peer = multiclass_calibration_error,
      .exclusive = 1, .witness = 0.0},
-    {.info = {MM_TM_INFO("binary_auroc", "Chance that a label voxel has a greater p than another, all voxels of independent masks together.",
+    {.info = {MM_TM_INFO("binary_auroc",
+                         "Chance that a label voxel has a greater p than another, all voxels of independent masks "
+                         "together.",
                          AUROC, "no voxel is scored", MM_METRIC, MM_HIGHER), MM_TM_PARAMS(binary_rank_params)},
      .stats = binary_auroc_stats, .peer = binary_rank, .note = binary_note, .witness = 0.875},
-    {.info = {MM_TM_INFO("multiclass_auroc", "Chance that a label voxel has a greater p than another, each class against the rest.",
+    {.info = {MM_TM_INFO("multiclass_auroc",
+                         "Chance that a label voxel has a greater p than another, each class against the rest.",
                          AUROC, "no voxel is scored", MM_METRIC, MM_HIGHER), MM_TM_PARAMS(multiclass_rank_params)},
      .stats = multiclass_auroc_stats, .check = check_classes, .peer = multiclass_auroc, .shape = rank_shape,
      .note = auroc_note, .exclusive = 1, .witness = 0.875},
-    {.info = {MM_TM_INFO("binary_average_precision", "Mean precision over recall, all voxels of independent masks together.",
-                         PRECISION "; 0 without label", "no voxel is scored", MM_METRIC, MM_HIGHER), MM_TM_PARAMS(binary_rank_params)},
+    {.info = {MM_TM_INFO("binary_average_precision",
+                         "Mean precision over recall, all voxels of independent masks together.",
+                         PRECISION "; 0 without label", "no voxel is scored", MM_METRIC, MM_HIGHER),
+              MM_TM_PARAMS(binary_rank_params)},
      .stats = binary_precision_stats, .peer = binary_rank, .note = binary_note, .witness = 5.0 / 6.0},
     {.info = {MM_TM_INFO("multiclass_average_precision", "Mean precision over recall, each class against the rest.",
                          PRECISION "; 0 for the other classes where the whole label is class 0",
-                         "a class is not in the label; no voxel is scored", MM_METRIC, MM_HIGHER), MM_TM_PARAMS(multiclass_rank_params)},
+                         "a class is not in the label; no voxel is scored", MM_METRIC, MM_HIGHER),
+              MM_TM_PARAMS(multiclass_rank_params)},
      .stats = multiclass_precision_stats, .check = check_classes, .peer = multiclass_average_precision,
      .shape = rank_shape, .note = precision_note, .exclusive = 1, .witness = 5.0 / 6.0},
 };

@@ -185,12 +185,15 @@ static const char *generalized_note(const mm_cells *cells, const mm_args *args, 
 /* clang-format off */
 #define SEGMENTATION_PARAMS \
     [NUM]        = MM_PARAM_NUM_CLASSES, \
-    [BACKGROUND] = {"include_background", MM_BOOLEAN, "true", 0, 0, NULL, "score class 0, too; with one class it is always scored"}, \
-    [FORMAT]     = {"input_format", MM_WORD, "none", 0, 0, "none|one-hot|index|mixed", "accepted when the label is like that; none: as the data"}
+    [BACKGROUND] = {"include_background", MM_BOOLEAN, "true", 0, 0, NULL, \
+                    "score class 0, too; with one class it is always scored"}, \
+    [FORMAT]     = {"input_format", MM_WORD, "none", 0, 0, "none|one-hot|index|mixed", \
+                    "accepted when the label is like that; none: as the data"}
 
 static const mm_param dice_params[] = {SEGMENTATION_PARAMS,
     [AVERAGE]     = MM_TM_AVERAGE_PARAM,
-    [AGGREGATION] = {"aggregation_level", MM_WORD, "samplewise", 0, 0, "samplewise|global", "each image, or the counts of all images added"}};
+    [AGGREGATION] = {"aggregation_level", MM_WORD, "samplewise", 0, 0, "samplewise|global",
+                     "each image, or the counts of all images added"}};
 static const mm_param iou_params[] = {SEGMENTATION_PARAMS,
     [PER_CLASS]   = {"per_class", MM_BOOLEAN, "false", 0, 0, NULL, "images x classes; absent classes are -1"}};
 static const mm_param generalized_params[] = {SEGMENTATION_PARAMS,
@@ -200,7 +203,8 @@ static const mm_param generalized_params[] = {SEGMENTATION_PARAMS,
 
 static const mm_score rows[] = {
     {.info = {MM_TM_INFO("dice_score", "Dice of hard masks: of each image, or of all images together.",
-                         "2 TP / (2 TP + FP + FN)", "the classes are in neither label nor prediction", MM_METRIC, MM_HIGHER),
+                         "2 TP / (2 TP + FP + FN)", "the classes are in neither label nor prediction",
+                         MM_METRIC, MM_HIGHER),
               MM_TM_PARAMS(dice_params)},
      .check = check, .peer = dice_score, .shape = dice_shape, .witness = 0},
     {.info = {MM_TM_INFO("mean_iou", "IoU of hard masks: of each image, mean over its classes.", "TP / (TP + FP + FN)",
