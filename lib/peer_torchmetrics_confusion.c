@@ -319,11 +319,12 @@ static const mm_param correlation_params[] = {MM_TM_MULTICLASS_PARAMS};
 
 #define JACCARD   "TP / (TP + FP + FN)"
 #define NO_WEIGHT "average=macro or weighted: there is no class to average, or no label voxel"
-#define CELLS     "rows: label, columns: prediction"
+#define CELLS     "row: label, column: prediction"
 
 static const mm_score rows[] = {
     {.info = {MM_TM_INFO("multiclass_stat_scores", "Voxels counted as tp, fp, tn, fn, and the label's.",
-                         "[TP, FP, TN, FN, TP + FN]", "average=weighted: no voxel is scored", MM_COUNT_KIND, MM_NEITHER),
+                         "[TP, FP, TN, FN, TP + FN]", "average=weighted: no voxel is scored", MM_COUNT_KIND,
+                         MM_NEITHER),
               MM_TM_PARAMS(stat_params)},
      .check = mm_tm_check_num, .peer = multiclass_stat_scores, .shape = stat_scores_shape, .exclusive = 1,
      .witness = 0},

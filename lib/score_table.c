@@ -61,19 +61,12 @@ static mm_value exact_match(const mm_group *x, size_t count, const mm_args *args
 
 enum { WEIGHT };
 
-static mm_soft hard_of(const mm_group *x)
-{
-    return (mm_soft){.tp = (double)x->both,
-                     .fp = (double)(x->pred - x->both),
-                     .fn = (double)(x->label - x->both),
-                     .g = (double)x->label};
-}
-
 /* 2 sum_c w TP / sum_c w (2 TP + FP + FN) */
 static mm_value generalized_dice(const mm_group *x, size_t count, const mm_args *args)
 {
     const mm_overlap form = {.k = 2.0, .a = 1.0, .b = 1.0};
-    const mm_value score = mm_generalized_score(x, count, (mm_by_volume)args->own[WEIGHT].word, hard_of, &form);
+    const mm_value score =
+        mm_generalized_score(x, count, (mm_by_volume)args->own[WEIGHT].word, mm_soft_of_counts, &form);
 
     return score.reason == MM_DEFINED ? score : mm_undefined(MM_ABSENT_IN_BOTH);
 }
