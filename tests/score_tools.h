@@ -24,7 +24,7 @@ void data_free(data *d);
 
 double p_at(const data *d, size_t n, size_t c, size_t v);
 double g_at(const data *d, size_t n, size_t c, size_t v);
-/* The hard masks: first greatest of exclusive classes, or above one half. */
+/* The hard masks: first greatest of exclusive classes, or above one half (logits: above 0). */
 int hard_p(const data *d, size_t n, size_t c, size_t v);
 int hard_g(const data *d, size_t n, size_t c, size_t v);
 
@@ -53,5 +53,9 @@ void scored_free(scored *s);
 double value_of(const data *d, const char *expression, const double *weights);
 mm_reason reason_of(const data *d, const char *expression);
 int close_to(double a, double b); /* 1e-12 relative or absolute */
+
+/* Fails the test, and says what it was, when the value or that of class c is another. */
+void check_value(const data *d, const char *expression, const double *weights, double expected);
+void check_class(const data *d, const char *expression, size_t c, mm_reason reason, double value);
 
 #endif

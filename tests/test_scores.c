@@ -269,16 +269,6 @@ static const char *expression_of(char *text, size_t size, const char *name, cons
     return text;
 }
 
-static void check_value(const data *d, const char *expression, const double *weights, double expected)
-{
-    const double value = value_of(d, expression, weights);
-
-    if (!close_to(value, expected)) {
-        printf("\n    %s: %.17g instead of %.17g\n", expression, value, expected);
-        CU_FAIL("value");
-    }
-}
-
 /* Mean over classes (with weights) of the means over images; of the pooled sums; of the classes added first. */
 static void check_overlap(const data *d, const char *name, const char *arguments, soft_formula formula)
 {
@@ -686,17 +676,6 @@ static data absent_data(void)
     };
 
     return data_given(MM_MULTICLASS, 1, 4, 4, values);
-}
-
-static void check_class(const data *d, const char *expression, size_t c, mm_reason reason, double value)
-{
-    scored s = score(d, expression, NULL);
-
-    CU_ASSERT_PTR_NOT_NULL_FATAL(s.first);
-    CU_ASSERT_EQUAL(s.first->per_class[c].reason, reason);
-    if (reason == MM_DEFINED)
-        CU_ASSERT(close_to(s.first->per_class[c].value, value));
-    scored_free(&s);
 }
 
 static void test_absent(void)
