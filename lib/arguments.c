@@ -155,12 +155,12 @@ static int in_range(const mm_param *param, double number)
 
 static int takes_number(mm_type type)
 {
-    return type == MM_NUMBER || type == MM_NUMBER_OR_LIST;
+    return type == MM_NUMBER || type == MM_NUMBER_OR_LIST || type == MM_NUMBERS;
 }
 
 static int takes_list(mm_type type)
 {
-    return type == MM_LIST || type == MM_NUMBER_OR_LIST || type == MM_WORD_OR_LIST;
+    return type == MM_LIST || type == MM_NUMBER_OR_LIST || type == MM_WORD_OR_LIST || type == MM_NUMBERS;
 }
 
 /* "a number from 0 to 1, a list of such numbers, or one of none" */
@@ -172,8 +172,10 @@ static void describe(const mm_param *param, char *text, size_t size)
 
     text[0] = '\0';
     if (!words_only && (param->type != MM_LIST || choices == NULL)) {
-        const char *what = takes_number(param->type) ? "a number" : "a list of numbers";
-        const char *more = param->type == MM_NUMBER_OR_LIST ? " or a list of such" : "";
+        const char *what = takes_number(param->type)  ? "a number"
+                           : param->type == MM_MATRIX ? "a square list of lists of numbers"
+                                                      : "a list of numbers";
+        const char *more = takes_number(param->type) && takes_list(param->type) ? " or a list of such" : "";
 
         used = (size_t)snprintf(text, size, "%s from %g to %g%s", what, param->min, param->max, more);
     }
@@ -199,36 +201,64 @@ static int read_member(mm_cursor *cursor, const mm_param *param, double *member)
     return mm_token_number(&token, member) && in_range(param, *member);
 }
 
-/* '[' member { ',' member } ']' */
-static mm_status read_list(mm_cursor *cursor, const mm_param *param, mm_arg *arg)
+/* A list that grows; bounded by the length of the text. */
+typedef struct numbers {
+    double *list;
+    size_t count, room;
+} numbers;
+
+/* '[' member { ',' member } ']', onto what is there. */
+static mm_status read_members(mm_cursor *cursor, const mm_param *param, numbers *to)
 {
-    size_t room = 0, count = 0;
-    double *list = NULL;
-    mm_status status = MM_BAD_PARAM;
+    if (!mm_accept(cursor, '['))
+        return MM_BAD_PARAM;
+    do {
+        if (to->count == to->room) {
+            const size_t room = to->room == 0 ? 8 : to->room * 2;
+            double *grown = realloc(to->list, room * sizeof *grown);
+
+            if (grown == NULL)
+                return MM_NO_MEMORY;
+            to->list = grown;
+            to->room = room;
+        }
+        if (!read_member(cursor, param, &to->list[to->count]))
+            return MM_BAD_PARAM;
+        to->count++;
+    } while (mm_accept(cursor, ','));
+    return mm_accept(cursor, ']') ? MM_OK : MM_BAD_PARAM;
+}
+
+/* '[' row { ',' row } ']': as many rows as each has numbers. */
+static mm_status read_rows(mm_cursor *cursor, const mm_param *param, numbers *to)
+{
+    size_t rows = 0, width = 0;
 
     mm_accept(cursor, '[');
     do {
-        if (count == room) {
-            room = room == 0 ? 8 : room * 2; /* bounded by the length of the text */
-            double *grown = realloc(list, room * sizeof *list);
+        const size_t before = to->count;
+        const mm_status status = read_members(cursor, param, to);
 
-            if (grown == NULL) {
-                status = MM_NO_MEMORY;
-                goto done;
-            }
-            list = grown;
-        }
-        if (!read_member(cursor, param, &list[count]))
-            goto done;
-        count++;
+        if (status != MM_OK)
+            return status;
+        width = rows == 0 ? to->count : width;
+        if (to->count - before != width)
+            return MM_BAD_PARAM;
+        rows++;
     } while (mm_accept(cursor, ','));
-    if (!mm_accept(cursor, ']'))
-        goto done;
-    *arg = (mm_arg){.word = -1, .list = list, .count = count};
-    list = NULL;
-    status = MM_OK;
-done:
-    free(list);
+    return mm_accept(cursor, ']') && rows == width ? MM_OK : MM_BAD_PARAM;
+}
+
+static mm_status read_list(mm_cursor *cursor, const mm_param *param, mm_arg *arg)
+{
+    numbers all = {NULL, 0, 0};
+    const mm_status status =
+        param->type == MM_MATRIX ? read_rows(cursor, param, &all) : read_members(cursor, param, &all);
+
+    if (status == MM_OK)
+        *arg = (mm_arg){.word = -1, .list = all.list, .count = all.count};
+    else
+        free(all.list);
     return status;
 }
 
@@ -257,7 +287,7 @@ mm_status mm_read_value(mm_cursor *cursor, const mm_param *param, mm_arg *arg, c
 
     if (mm_peek(cursor) != '[')
         status = read_single(cursor, param, arg);
-    else if (takes_list(param->type))
+    else if (takes_list(param->type) || param->type == MM_MATRIX)
         status = read_list(cursor, param, arg);
     if (status == MM_BAD_PARAM)
         describe(param, expected, size);

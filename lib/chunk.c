@@ -4,7 +4,7 @@
  * A chunk is read in one of four ways (mm_way).  All give the same bits where more than one could serve; the fast ones
  * are there for speed alone.
  */
-#include "lib/chunk.h"
+#include "lib/image_kinds.h"
 
 #include <float.h>
 #include <string.h>
@@ -50,6 +50,16 @@ static void set_all(float *plane, size_t n, float value)
 
 static void drop_masked(const place *here)
 {
+    size_t unmasked = here->n;
+
+    if (here->pass->has_mask) {
+        const unsigned char *mask = at(here, &here->pass->mask, 0);
+
+        unmasked = 0;
+        for (size_t i = 0; i < here->n; i++)
+            unmasked += mask[i] != 0;
+    }
+    here->s->task_unmasked += unmasked;
     if (here->pass->has_mask)
         here->pass->k->keep_masked(here->s->label, at(here, &here->pass->mask, 0), here->n);
 }
@@ -241,7 +251,7 @@ void mm_chunk_begin(const mm_pass *pass, mm_scratch *s)
     const size_t cells = pass->confusion_classes == 0 ? 3 * pass->shape.classes : table_count(pass) * table_size(pass);
 
     memset(s->table, 0, cells * sizeof *s->table);
-    s->task_scored = 0;
+    s->task_scored = s->task_unmasked = 0;
 }
 
 void mm_chunk_end(mm_pass *pass, size_t image, mm_scratch *s)
@@ -249,6 +259,7 @@ void mm_chunk_end(mm_pass *pass, size_t image, mm_scratch *s)
     const size_t classes = pass->shape.classes;
 
     atomic_fetch_add_explicit(&pass->scored[image], s->task_scored, memory_order_relaxed);
+    atomic_fetch_add_explicit(&pass->unmasked[image], s->task_unmasked, memory_order_relaxed);
     if (pass->confusion_classes != 0) {
         end_pairs(pass, image, s);
         return;
@@ -260,28 +271,28 @@ void mm_chunk_end(mm_pass *pass, size_t image, mm_scratch *s)
 
 /* --------------------------------------------------------------------- maps */
 
-/* A label map as a prediction; a value that is no class is an error where the voxel is scored. */
+/* A label map as a prediction, into the plane map; a value that is no class is an error where the voxel is scored. */
 static void load_pred_map(const place *here)
 {
     mm_pass *pass = here->pass;
     mm_scratch *s = here->s;
     const mm_axes *axes = &pass->pred;
-    const int bad = pass->k->load_index(s->pred, at(here, axes, 0), axes->dtype, axes->voxel_stride, here->n,
+    const int bad = pass->k->load_index(s->map, at(here, axes, 0), axes->dtype, axes->voxel_stride, here->n,
                                         (unsigned)pass->shape.classes, 0, 0);
 
-    if (!bad)
-        return;
-    mm_chunk_find_bad_pred(pass, here->image, here->chunk, s->label);
+    if (bad)
+        mm_chunk_find_bad_pred(pass, here->image, here->chunk, s->label);
     for (size_t i = 0; i < s->length; i++) /* counting needs a class, also where nothing is scored */
-        s->pred[i] = s->pred[i] < 0.0f ? 0.0f : s->pred[i];
+        s->map[i] = s->map[i] < 0.0f ? 0.0f : s->map[i];
 }
 
 static void run_maps(const place *here)
 {
-    load_index_labels(here);
+    mm_scratch *s = here->s;
+
+    load_labels(here);
     load_pred_map(here);
-    for (size_t i = here->n; i < here->s->length; i++)
-        here->s->pred[i] = 0.0f;
+    memcpy(s->pred, s->map, s->length * sizeof *s->pred);
     count_pairs(here);
 }
 
@@ -347,20 +358,19 @@ static void add_rows(const place *here, const float *rows, size_t stride)
 /* Sums of the label alone, where it has a class axis; of an index map the counts say them. */
 static void label_only_columns(const place *here)
 {
-    const mm_pass *pass = here->pass;
-    const size_t classes = pass->shape.classes;
-    const int columns[] = {pass->columns.g, pass->columns.gg};
+    const mm_columns *columns = &here->pass->columns;
+    const int places[] = {columns->g, columns->gg};
 
     for (size_t i = 0; i < 2; i++)
-        if (columns[i] >= 0)
-            pass->k->class_sums(here->s->scored, here->s->wide_label, classes, here->s->rows,
-                                here->sums + (size_t)columns[i] * classes, here->s->length);
+        if (places[i] >= 0)
+            here->pass->k->class_sums(here->s->scored, here->s->wide_label, here->pass->shape.classes, here->s->rows,
+                                      here->sums + columns->offset[places[i]], here->s->length);
 }
 
 static void put(const place *here, int column, size_t c, double value)
 {
     if (column >= 0)
-        here->sums[(size_t)column * here->pass->shape.classes + c] = value;
+        here->sums[here->pass->columns.offset[column] + c] = value;
 }
 
 static void run_rows(const place *here);
@@ -395,55 +405,52 @@ static void run_fast(const place *here)
         put(here, columns->pg, c, sums[2]);
     }
     label_only_columns(here);
-    if (columns->at_label_count == 0)
+    if (!mm_columns_have_label(columns, MM_FORM_SENT))
         return;
     k->widen(s->p, s->at_label, s->length);
     k->complement(s->q, s->p, s->length);
-    mm_columns_label(pass, s, here->sums);
+    s->exact = 0;
+    mm_columns_label(pass, s, MM_FORM_SENT, here->sums);
 }
 
-/* --------------------------------------------------------------------- rows */
+/* ------------------------------------------------------------------ general */
 
 /* What pred holds for class c, as sent (bytes scaled, maps as masks), 0 where not scored. */
 static void load_pred_plane(const place *here, size_t c, double *out)
 {
     const mm_pass *pass = here->pass;
     const mm_axes *axes = &pass->pred;
+    mm_scratch *s = here->s;
 
     if (pass->shape.pred_kind == MM_LABELS && pass->shape.classes > 1) {
-        pass->k->equals(out, here->s->pred, (float)c, here->s->length);
+        pass->k->equals(out, s->map, (float)c, s->length);
     } else {
         pass->k->load_f64(out, at(here, axes, c), axes->dtype, axes->voxel_stride, here->n);
         if (pass->shape.pred_kind == MM_PROBS_U8)
-            pass->k->scale_bytes(out, here->s->length);
+            pass->k->scale_bytes(out, s->length);
     }
-    if (here->s->scored_count < here->s->length)
-        pass->k->select(out, here->s->scored, here->s->length);
+    if (s->scored_count < s->length)
+        pass->k->select(out, s->scored, s->length);
 }
 
 static void check_pred_plane(const place *here, const double *plane)
 {
     const mm_kernels *k = here->pass->k;
+    const size_t n = here->s->length;
     int good;
 
     switch (here->pass->shape.pred_kind) {
-    case MM_LOGITS:
-        good = k->finite(plane, here->s->length);
-        break;
+    case MM_LOGITS: good = k->finite(plane, n); break;
     case MM_MASKS:
-    case MM_LABELS:
-        good = k->is_binary(plane, here->s->length);
-        break;
-    default:
-        good = k->in_range(plane, here->s->length);
-        break;
+    case MM_LABELS: good = k->is_binary(plane, n); break;
+    default: good = k->in_range(plane, n); break;
     }
     if (!good)
         mm_chunk_find_bad_pred(here->pass, here->image, here->chunk, here->s->label);
 }
 
-/* First walk over the classes: checks, greatest value and its class, sum. */
-static void walk_maximum(const place *here)
+/* Greatest value over the classes from `first` on, its class, and the sum: planes max, best, total. */
+static void walk_maximum(const place *here, size_t first, int check)
 {
     const mm_kernels *k = here->pass->k;
     mm_scratch *s = here->s;
@@ -452,9 +459,11 @@ static void walk_maximum(const place *here)
     memset(s->total, 0, s->length * sizeof *s->total);
     for (size_t i = 0; i < s->length; i++)
         s->max[i] = -DBL_MAX;
-    for (size_t c = 0; c < here->pass->shape.classes; c++) {
+    s->walked = first == 0;
+    for (size_t c = first; c < here->pass->shape.classes; c++) {
         load_pred_plane(here, c, s->x);
-        check_pred_plane(here, s->x);
+        if (check)
+            check_pred_plane(here, s->x);
         k->track_max(s->x, (double)c, s->max, s->best, s->length);
         k->add(s->total, s->x, s->length);
     }
@@ -474,33 +483,82 @@ static double *exponentials(const place *here, size_t c, int again)
     return out;
 }
 
-/* Second walk, for logits: the softmax denominator. */
-static void walk_softmax(const place *here)
+static size_t first_class(unsigned form)
+{
+    return form == MM_FORM_SOFTMAX_REST ? 1 : 0;
+}
+
+static int is_softmax(unsigned form)
+{
+    return form == MM_FORM_SOFTMAX || form == MM_FORM_SOFTMAX_REST;
+}
+
+/* The softmax denominator, 1 + rest, from the planes max and best. */
+static void walk_softmax(const place *here, unsigned form)
 {
     mm_scratch *s = here->s;
 
     memset(s->rest, 0, s->length * sizeof *s->rest);
-    for (size_t c = 0; c < here->pass->shape.classes; c++)
+    for (size_t c = first_class(form); c < here->pass->shape.classes; c++)
         here->pass->k->logit_rest(exponentials(here, c, 0), (double)c, s->best, s->rest, s->length);
 }
 
-/* p, q (and exact_p, exact_q) of class c. */
-static void load_class(const place *here, size_t c)
+static void load_softmax(const place *here, size_t c)
 {
     const mm_kernels *k = here->pass->k;
     mm_scratch *s = here->s;
 
-    if (here->pass->shape.pred_kind != MM_LOGITS) {
+    k->softmax(s->p, s->q, exponentials(here, c, 1), (double)c, s->best, s->rest, s->length);
+    load_pred_plane(here, c, s->x);
+    k->log_softmax(s->exact_p, s->x, s->max, s->rest, s->length);
+    if (here->pass->columns.negative)
+        k->neglog(s->exact_q, s->q, DBL_MIN, s->length);
+}
+
+/* p, q (and exact_p, exact_q) of class c in that form; p is 0 where not scored. */
+static void load_class(const place *here, unsigned form, size_t c)
+{
+    const mm_kernels *k = here->pass->k;
+    mm_scratch *s = here->s;
+
+    if (form == MM_FORM_SENT) {
         load_pred_plane(here, c, s->p);
         k->complement(s->q, s->p, s->length);
         return;
     }
-    k->softmax(s->p, s->q, exponentials(here, c, 1), (double)c, s->best, s->rest, s->length);
-    load_pred_plane(here, c, s->x);
-    k->log_softmax(s->exact_p, s->x, s->max, s->rest, s->length);
-    k->neglog(s->exact_q, s->q, DBL_MIN, s->length);
+    if (form == MM_FORM_SIGMOID) {
+        load_pred_plane(here, c, s->x);
+        k->sigmoid(s->p, s->q, s->exact_p, s->exact_q, s->x, s->length);
+    } else {
+        load_softmax(here, c);
+    }
     if (s->scored_count < s->length)
         k->select(s->p, s->scored, s->length);
+}
+
+/* The sum of p over the classes, where a column asks for it. */
+static void walk_total(const place *here, unsigned form)
+{
+    mm_scratch *s = here->s;
+
+    memset(s->total, 0, s->length * sizeof *s->total);
+    for (size_t c = first_class(form); c < here->pass->shape.classes; c++) {
+        load_class(here, form, c);
+        here->pass->k->add(s->total, s->p, s->length);
+    }
+}
+
+/* Everything that load_class() needs. */
+static void begin_form(const place *here, unsigned form)
+{
+    here->s->exact = form != MM_FORM_SENT;
+    if (is_softmax(form)) {
+        if (form == MM_FORM_SOFTMAX_REST || !here->s->walked)
+            walk_maximum(here, first_class(form), 0);
+        walk_softmax(here, form);
+    }
+    if (here->pass->columns.normalize)
+        walk_total(here, form);
 }
 
 static void pick_label_planes(const place *here, size_t c)
@@ -508,27 +566,68 @@ static void pick_label_planes(const place *here, size_t c)
     const mm_kernels *k = here->pass->k;
     mm_scratch *s = here->s;
 
-    if (!s->labels_hard || here->pass->columns.at_label_count == 0)
-        return;
     k->pick(s->at_p, s->p, s->label, (float)c, s->length);
     k->pick(s->at_q, s->q, s->label, (float)c, s->length);
-    if (here->pass->shape.pred_kind == MM_LOGITS)
+    if (s->exact)
         k->pick(s->at_exact, s->exact_p, s->label, (float)c, s->length);
 }
 
-static void run_label_columns(const place *here)
+static void label_columns(const place *here, unsigned form)
 {
     mm_scratch *s = here->s;
 
-    if (!s->labels_hard || here->pass->columns.at_label_count == 0)
-        return;
     memcpy(s->p, s->at_p, s->length * sizeof *s->p);
     memcpy(s->q, s->at_q, s->length * sizeof *s->q);
     memcpy(s->exact_p, s->at_exact, s->length * sizeof *s->exact_p);
-    mm_columns_label(here->pass, s, here->sums);
+    mm_columns_label(here->pass, s, form, here->sums);
 }
 
-/* Labels are loaded; any kind of prediction of exclusive classes. */
+/* Columns of all classes together: the greatest p, and where all is right. */
+static void joint_columns(const place *here, unsigned form)
+{
+    mm_scratch *s = here->s;
+    const int exclusive = here->pass->shape.task == MM_MULTICLASS;
+
+    memcpy(s->p, s->greatest, s->length * sizeof *s->p);
+    for (size_t i = 0; exclusive && i < s->length; i++)
+        s->ones[i] = s->scored[i] != 0.0 && s->label[i] == s->pred[i] ? 1.0 : 0.0;
+    mm_columns_joint(here->pass, s, form, here->sums);
+}
+
+/* All columns of one form. */
+static void run_form(const place *here, unsigned form)
+{
+    mm_scratch *s = here->s;
+    const int at_label = s->labels_hard && mm_columns_have_label(&here->pass->columns, form);
+
+    begin_form(here, form);
+    memset(s->at_p, 0, s->length * sizeof *s->at_p);
+    memset(s->at_q, 0, s->length * sizeof *s->at_q);
+    memset(s->at_exact, 0, s->length * sizeof *s->at_exact);
+    memset(s->greatest, 0, s->length * sizeof *s->greatest);
+    for (size_t c = first_class(form); c < here->pass->shape.classes; c++) {
+        load_class(here, form, c);
+        load_g(here, c);
+        if (at_label)
+            pick_label_planes(here, c);
+        for (size_t i = 0; here->pass->columns.joint && i < s->length; i++)
+            s->greatest[i] = s->p[i] > s->greatest[i] ? s->p[i] : s->greatest[i];
+        mm_columns_class(here->pass, s, form, c, here->sums);
+    }
+    if (at_label)
+        label_columns(here, form);
+    if (here->pass->columns.joint)
+        joint_columns(here, form);
+}
+
+static void run_forms(const place *here)
+{
+    for (unsigned form = 0; form < MM_FORM_COUNT; form++)
+        if (here->pass->columns.form_used[form])
+            run_form(here, form);
+}
+
+/* Labels are loaded; exclusive classes, any kind of prediction. */
 static void run_rows(const place *here)
 {
     const mm_kernels *k = here->pass->k;
@@ -536,75 +635,51 @@ static void run_rows(const place *here)
 
     if (here->pass->shape.pred_kind == MM_LABELS)
         load_pred_map(here);
-    walk_maximum(here);
+    walk_maximum(here, 0, 1);
     k->narrow(s->pred, s->best, s->length);
     k->narrow(s->row_total, s->total, s->length);
     note_off_one(here, k->off_one(s->row_total, s->label, MM_SUM_TOLERANCE, s->length));
     count_pairs(here);
-    if (here->pass->columns.count == 0)
-        return;
-    if (here->pass->shape.pred_kind == MM_LOGITS)
-        walk_softmax(here);
-    memset(s->at_p, 0, s->length * sizeof *s->at_p);
-    memset(s->at_q, 0, s->length * sizeof *s->at_q);
-    memset(s->at_exact, 0, s->length * sizeof *s->at_exact);
-    for (size_t c = 0; c < here->pass->shape.classes; c++) {
-        load_class(here, c);
-        load_g(here, c);
-        mm_columns_class(here->pass, s, c, here->sums);
-        pick_label_planes(here, c);
-    }
-    run_label_columns(here);
+    run_forms(here);
 }
 
-/* -------------------------------------------------------------------- masks */
-
-/* p and 1 - p of class c, and their logarithms where pred is logits. */
-static void load_mask_class(const place *here, size_t c)
+/* Hard masks of each class: counts, checks, and where all of them are right (plane ones). */
+static void count_masks(const place *here)
 {
-    const mm_kernels *k = here->pass->k;
+    mm_pass *pass = here->pass;
     mm_scratch *s = here->s;
+    const int hard = pass->shape.pred_kind == MM_MASKS || pass->shape.pred_kind == MM_LABELS;
+    const double threshold = hard ? 0.5 : pass->threshold;
 
-    load_pred_plane(here, c, s->x);
-    check_pred_plane(here, s->x);
-    if (here->pass->shape.pred_kind == MM_LOGITS) {
-        k->sigmoid(s->p, s->q, s->exact_p, s->exact_q, s->x, s->length);
-        if (s->scored_count < s->length)
-            k->select(s->p, s->scored, s->length);
-    } else {
-        memcpy(s->p, s->x, s->length * sizeof *s->p);
-        k->complement(s->q, s->p, s->length);
+    memcpy(s->right, s->scored, s->length * sizeof *s->right);
+    for (size_t c = 0; c < pass->shape.classes; c++) {
+        uint64_t counts[3];
+
+        load_pred_plane(here, c, s->x);
+        check_pred_plane(here, s->x);
+        load_class(here, pass->natural, c);
+        load_g(here, c);
+        pass->k->count_masks(s->p, threshold, s->g, s->scored, counts, s->length);
+        for (unsigned which = 0; which < 3; which++)
+            s->table[which * pass->shape.classes + c] += (uint32_t)counts[which];
+        for (size_t i = 0; pass->columns.all_right && i < s->length; i++)
+            if ((s->p[i] > threshold) != (s->g[i] > 0.5))
+                s->right[i] = 0.0;
     }
 }
 
 static void run_masks(const place *here)
 {
-    mm_pass *pass = here->pass;
-    const mm_kernels *k = pass->k;
     mm_scratch *s = here->s;
-    const double threshold =
-        pass->shape.pred_kind == MM_MASKS || pass->shape.pred_kind == MM_LABELS ? 0.5 : pass->threshold;
 
     load_labels(here);
     s->labels_hard = 0; /* every class has its own mask */
     s->task_scored += s->scored_count;
-    if (pass->shape.pred_kind == MM_LABELS && pass->shape.classes > 1)
+    if (here->pass->shape.pred_kind == MM_LABELS && here->pass->shape.classes > 1)
         load_pred_map(here);
-    memset(s->total, 0, s->length * sizeof *s->total);
-    for (size_t c = 0; pass->columns.normalize && c < pass->shape.classes; c++) {
-        load_mask_class(here, c);
-        k->add(s->total, s->p, s->length);
-    }
-    for (size_t c = 0; c < pass->shape.classes; c++) {
-        uint64_t counts[3];
-
-        load_mask_class(here, c);
-        load_g(here, c);
-        k->count_masks(s->p, threshold, s->g, s->scored, counts, s->length);
-        for (unsigned which = 0; which < 3; which++)
-            s->table[which * pass->shape.classes + c] += (uint32_t)counts[which];
-        mm_columns_class(pass, s, c, here->sums);
-    }
+    count_masks(here);
+    memcpy(s->ones, s->right, s->length * sizeof *s->ones);
+    run_forms(here);
 }
 
 void mm_chunk_run(mm_pass *pass, size_t image, size_t chunk, mm_scratch *scratch)
@@ -615,23 +690,139 @@ void mm_chunk_run(mm_pass *pass, size_t image, size_t chunk, mm_scratch *scratch
         .image = image,
         .chunk = chunk,
         .n = mm_chunk_length(pass, chunk),
-        .sums = pass->partials + (image * pass->chunks + chunk) * pass->columns.count * pass->shape.classes,
+        .sums = pass->partials + (image * pass->chunks + chunk) * pass->columns.values,
     };
 
     scratch->length = mm_plane_length(here.n);
+    scratch->walked = 0;
     switch (pass->way) {
-    case MM_WAY_MAPS:
-        run_maps(&here);
-        break;
-    case MM_WAY_FAST:
-        run_fast(&here);
-        break;
+    case MM_WAY_MAPS: run_maps(&here); break;
+    case MM_WAY_FAST: run_fast(&here); break;
     case MM_WAY_ROWS:
         load_labels(&here);
         run_rows(&here);
         break;
-    case MM_WAY_MASKS:
-        run_masks(&here);
-        break;
+    case MM_WAY_MASKS: run_masks(&here); break;
+    }
+}
+
+/* -------------------------------------------------------------- whole images */
+
+/* Loads labels and whatever else a chunk of a field needs. */
+static void begin_chunk(const place *here)
+{
+    mm_scratch *s = here->s;
+
+    load_labels(here);
+    s->scored_count = here->pass->k->scored_of(s->scored, s->label, s->length); /* the fast way leaves the plane alone */
+    if (here->pass->way == MM_WAY_MASKS)
+        here->s->labels_hard = 0;
+    if (here->pass->shape.pred_kind == MM_LABELS && here->pass->shape.classes > 1)
+        load_pred_map(here);
+}
+
+static place place_in(const mm_field *field, size_t n, size_t chunk)
+{
+    const place here = {.pass = field->pass,
+                        .s = field->scratch,
+                        .image = field->image + n,
+                        .chunk = chunk,
+                        .n = mm_chunk_length(field->pass, chunk)};
+
+    field->scratch->length = mm_plane_length(here.n);
+    field->scratch->walked = 0;
+    return here;
+}
+
+void mm_field_planes(const mm_field *field, size_t n, size_t class_index, double *p, double *g, double *scored)
+{
+    mm_scratch *s = field->scratch;
+
+    for (size_t chunk = 0; chunk < field->pass->chunks; chunk++) {
+        const place here = place_in(field, n, chunk);
+        const size_t first = mm_chunk_first(chunk), bytes = here.n * sizeof(double);
+
+        begin_chunk(&here);
+        if (p != NULL && class_index >= first_class(field->form)) {
+            begin_form(&here, field->form);
+            load_class(&here, field->form, class_index);
+            memcpy(p + first, s->p, bytes);
+        } else if (p != NULL) {
+            memset(p + first, 0, bytes);
+        }
+        if (g != NULL) {
+            load_g(&here, class_index);
+            memcpy(g + first, s->g, bytes);
+        }
+        if (scored != NULL)
+            memcpy(scored + first, s->scored, bytes);
+    }
+}
+
+void mm_field_cross_entropy(const mm_field *field, size_t n, double eps, double *ce, double *scored)
+{
+    const mm_kernels *k = field->pass->k;
+    mm_scratch *s = field->scratch;
+
+    for (size_t chunk = 0; chunk < field->pass->chunks; chunk++) {
+        const place here = place_in(field, n, chunk);
+        const size_t first = mm_chunk_first(chunk), bytes = here.n * sizeof(double);
+
+        begin_chunk(&here);
+        begin_form(&here, field->form);
+        memset(s->at_exact, 0, s->length * sizeof *s->at_exact);
+        for (size_t c = first_class(field->form); c < field->pass->shape.classes; c++) {
+            load_class(&here, field->form, c);
+            load_g(&here, c);
+            if (!s->exact)
+                k->neglog(s->exact_p, s->p, eps, s->length);
+            k->multiply(s->exact_p, s->exact_p, s->g, s->length);
+            k->add(s->at_exact, s->exact_p, s->length);
+        }
+        memcpy(ce + first, s->at_exact, bytes);
+        if (scored != NULL)
+            memcpy(scored + first, s->scored, bytes);
+    }
+}
+
+void mm_field_binary_entropy(const mm_field *field, size_t n, size_t class_index, double eps, double *entropy,
+                             double *scored)
+{
+    const mm_kernels *k = field->pass->k;
+    mm_scratch *s = field->scratch;
+
+    for (size_t chunk = 0; chunk < field->pass->chunks; chunk++) {
+        const place here = place_in(field, n, chunk);
+        const size_t first = mm_chunk_first(chunk);
+
+        begin_chunk(&here);
+        begin_form(&here, field->form);
+        load_class(&here, field->form, class_index);
+        load_g(&here, class_index);
+        if (!s->exact)
+            k->neglog(s->exact_p, s->p, eps, s->length);
+        if (!s->exact || is_softmax(field->form))
+            k->neglog(s->exact_q, s->q, s->exact ? DBL_MIN : eps, s->length);
+        for (size_t i = 0; i < here.n; i++)
+            entropy[first + i] = s->scored[i] == 0.0 ? 0.0 : s->g[i] * s->exact_p[i] + (1.0 - s->g[i]) * s->exact_q[i];
+        memcpy(scored + first, s->scored, here.n * sizeof(double));
+    }
+}
+
+void mm_field_classes(const mm_field *field, size_t n, float *label, float *pred)
+{
+    mm_scratch *s = field->scratch;
+
+    for (size_t chunk = 0; chunk < field->pass->chunks; chunk++) {
+        const place here = place_in(field, n, chunk);
+        const size_t first = mm_chunk_first(chunk), bytes = here.n * sizeof(float);
+
+        begin_chunk(&here);
+        walk_maximum(&here, 0, 0);
+        field->pass->k->narrow(s->pred, s->best, s->length);
+        for (size_t i = 0; i < s->length; i++)
+            s->pred[i] = s->label[i] < 0.0f ? -1.0f : s->pred[i];
+        memcpy(label + first, s->label, bytes);
+        memcpy(pred + first, s->pred, bytes);
     }
 }

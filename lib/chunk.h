@@ -9,8 +9,6 @@
 #include "lib/kernels.h"
 
 #define MM_MAX_CLASSES      4096 /* class indices are exact in float, and the scratch has room */
-#define MM_CONFUSION_ALWAYS 64   /* classes up to which the confusion table is kept unasked */
-#define MM_CONFUSION_MOST   256  /* classes up to which it is kept at all */
 
 /* Where the elements of a tensor lie; strides in elements. */
 typedef struct mm_axes {
@@ -20,17 +18,19 @@ typedef struct mm_axes {
     size_t image_stride, class_stride, voxel_stride;
 } mm_axes;
 
-/* Which sums a plan needs, sorted by how they are gathered: positions in `stats`. */
+/* The sums that the pass gathers. */
 typedef struct mm_columns {
     mm_stat stats[MM_MAX_STATS];
-    size_t count;
-    int p, pp, pg, g, gg;          /* position, or -1 */
-    size_t at_label[MM_MAX_STATS]; /* MM_SUM_POS: a term of the label's class alone, where labels are hard */
-    size_t at_label_count;
-    size_t per_class[MM_MAX_STATS]; /* MM_SUM_AD, NEG, LOGP, LOGQ: a term of every class */
-    size_t per_class_count;
-    int normalize; /* some column has MM_STAT_NORMALIZE */
-    int negative;  /* some column takes -log(1-q) */
+    unsigned form[MM_MAX_STATS];  /* resolved: never MM_FORM_NATURAL */
+    size_t offset[MM_MAX_STATS];  /* of a column among the values of a chunk */
+    size_t count, values;         /* columns, and values of a chunk */
+    int form_used[MM_FORM_COUNT]; /* has some column that form? */
+    int p, pp, pg, g, gg;         /* place of the plain sums of what was sent, or -1 */
+    int fast;                     /* nothing but what run_fast() gathers */
+    int normalize;                /* some column needs the sum of p over the classes */
+    int negative;                 /* some column takes -log(1-q) */
+    int joint;                    /* some column is of all classes together */
+    int all_right;                /* some column counts voxels that are right in every class */
 } mm_columns;
 
 /* How pred and label are read. */
@@ -45,6 +45,7 @@ typedef enum mm_way {
 typedef struct mm_pass {
     const mm_kernels *k;
     mm_way way;
+    unsigned natural; /* mm_form: what MM_FORM_NATURAL means for this input */
     mm_shape shape;
     mm_axes pred, label, mask;
     int has_mask, has_ignore;
@@ -52,10 +53,10 @@ typedef struct mm_pass {
     double threshold;
     mm_columns columns;
     size_t chunks;            /* of one image */
-    double *partials;         /* [image][chunk][column][class] */
+    double *partials;         /* [image][chunk][value][class] */
     size_t confusion_classes; /* classes when pairs are counted, 0 when only the margins are */
 
-    _Atomic uint64_t *scored;             /* [image] */
+    _Atomic uint64_t *scored, *unmasked;  /* [image] */
     _Atomic uint64_t *counts;             /* [image][label, pred, both][class] */
     _Atomic uint64_t *confusion;          /* [image][class][class], or NULL */
     _Atomic uint64_t bad_pred, bad_label; /* flat index of the first offender; UINT64_MAX: none */
@@ -84,6 +85,8 @@ typedef struct mm_scratch {
     double x[MM_CHUNK]; /* logits, or whatever is in the making */
     double max[MM_CHUNK], best[MM_CHUNK], rest[MM_CHUNK], total[MM_CHUNK], ones[MM_CHUNK];
     double at_p[MM_CHUNK], at_q[MM_CHUNK], at_exact[MM_CHUNK]; /* p, q, exact_p of the label's class */
+    double greatest[MM_CHUNK];                                 /* p over the classes */
+    double right[MM_CHUNK];                                    /* 1 where every mask is right */
 
     float label[MM_CHUNK];       /* class of the label, -1: not scored */
     double wide_label[MM_CHUNK]; /* the same */
@@ -91,13 +94,20 @@ typedef struct mm_scratch {
     float at_label[MM_CHUNK], row_total[MM_CHUNK];
     unsigned pair[MM_CHUNK];
 
+    float map[MM_CHUNK];   /* pred, where it is a label map */
+    double bin[MM_CHUNK];   /* of histograms, -1: none */
+    double lanes[(MM_MAX_BINS + 1) * MM_LANES]; /* of sums by bin or by label */
+
     size_t length;       /* of the planes: mm_plane_length() of the voxels of this chunk */
     size_t scored_count; /* voxels scored in this chunk */
     int labels_hard;     /* `label` says all of the labels of this chunk */
+    int walked;          /* max and best are of what was sent, over all classes */
+    int exact;           /* exact_p and exact_q are there: p is a softmax or sigmoid */
     int prepared;        /* neglog_p and the like are those of the next two, for the planes p and q */
     unsigned prepared_flags;
     double prepared_eps;
 
+    uint64_t task_unmasked;
     uint64_t task_scored;
     uint32_t table[MM_TABLE_CELLS];
 } mm_scratch;
@@ -106,13 +116,19 @@ _Static_assert(sizeof(mm_scratch) <= MM_SCRATCH_BYTES, "a worker's planes fit in
 _Static_assert(4 * (MM_CONFUSION_ALWAYS * MM_CONFUSION_ALWAYS + 1) <= MM_TABLE_CELLS, "four small tables fit");
 _Static_assert(3 * MM_MAX_CLASSES <= MM_TABLE_CELLS, "the margins fit");
 
-/* columns.c: adds up the columns of one chunk.  `sums` is the chunk's [column][class]. */
-void mm_columns_sort(mm_columns *columns, const mm_stat *stats, size_t count);
-/* All columns of class c from the planes p, q, g (and exact_p, exact_q for logits); those of the label's class only
+/* columns.c: adds up the columns of one chunk.  `sums` are the chunk's values. */
+void mm_columns_sort(mm_columns *columns, const mm_stat *stats, const unsigned *forms, size_t count, size_t classes);
+/* All columns of a form and class c from the planes p, q, g (and exact_p, exact_q); those of the label's class only
  * where labels are soft. */
-void mm_columns_class(const mm_pass *pass, mm_scratch *scratch, size_t class_index, double *sums);
+void mm_columns_class(const mm_pass *pass, mm_scratch *scratch, unsigned form, size_t class_index, double *sums);
 /* Columns of the label's class, of all classes at once, from the planes p, q (and exact_p) of the label's class. */
-void mm_columns_label(const mm_pass *pass, mm_scratch *scratch, double *sums);
+void mm_columns_label(const mm_pass *pass, mm_scratch *scratch, unsigned form, double *sums);
+int mm_columns_have_label(const mm_columns *columns, unsigned form);
+/* Columns of all classes together, from the planes p (the greatest) and ones (1 where all is right). */
+void mm_columns_joint(const mm_pass *pass, mm_scratch *scratch, unsigned form, double *sums);
+
+/* The form of a column for this input: never MM_FORM_NATURAL. */
+unsigned mm_pass_form(const mm_pass *pass, unsigned form);
 
 /* Empties the counters of a task; then its chunks; then adds the counters to the image's. */
 void mm_chunk_begin(const mm_pass *pass, mm_scratch *scratch);

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/chunk.h"
 #include "lib/plan.h"
 #include "lib/record.h"
 #include "lib/tensor.h"
+#include "lib/wholes.h"
 
 #define TASK_BYTES  ((size_t)1 << 20) /* of pred: a fraction of a millisecond */
 #define TASK_CHUNKS 64                /* at most: counters of a task hold 32 bits */
@@ -19,10 +19,23 @@ struct mm_eval {
     size_t stat_count;
     size_t task_chunks, tasks_of_image;
     int keep_confusion;
-    _Atomic uint64_t *counters; /* one block: scored, counts, confusion */
+    _Atomic uint64_t *counters; /* one block: scored, unmasked, counts, confusion */
+    mm_wholes images, batch;    /* columns of whole images, and of all of them as one */
 };
 
 /* ---------------------------------------------------------------- what to do */
+
+/* What a request comes to before anything is allocated. */
+typedef struct layout {
+    mm_shape shape;
+    mm_stat stats[MM_MAX_STATS]; /* of the records, and of the batch */
+    size_t stat_count;
+    mm_columns columns;
+    size_t chunks;
+    int keep_confusion;
+    size_t partials, counters; /* elements */
+    size_t records, work;      /* bytes, about */
+} layout;
 
 static void add_stat(mm_stat *stats, size_t *count, mm_stat stat)
 {
@@ -63,9 +76,31 @@ static mm_way choose_way(const mm_shape *shape, mm_dtype pred, const mm_columns 
     if (shape->task == MM_MULTILABEL)
         return MM_WAY_MASKS;
     if ((shape->pred_kind == MM_PROBS || shape->pred_kind == MM_MASKS) && float_holds(pred) &&
-        shape->classes <= MM_FLOAT_ROWS && !columns->normalize && columns->per_class_count == 0)
+        shape->classes <= MM_FLOAT_ROWS && columns->fast)
         return MM_WAY_FAST;
     return MM_WAY_ROWS;
+}
+
+/* What the natural form of this input is. */
+static unsigned natural_form(const mm_shape *shape)
+{
+    if (shape->pred_kind != MM_LOGITS)
+        return MM_FORM_SENT;
+    return shape->task == MM_MULTICLASS ? MM_FORM_SOFTMAX : MM_FORM_SIGMOID;
+}
+
+static unsigned resolve_form(unsigned form, unsigned natural, size_t classes)
+{
+    if (form == MM_FORM_NATURAL)
+        return natural;
+    if (form == MM_FORM_APART)
+        return natural == MM_FORM_SENT ? MM_FORM_SENT : MM_FORM_SIGMOID;
+    return (form == MM_FORM_SOFTMAX || form == MM_FORM_SOFTMAX_REST) && classes == 1 ? MM_FORM_SENT : form;
+}
+
+unsigned mm_pass_form(const mm_pass *pass, unsigned form)
+{
+    return resolve_form(form, pass->natural, pass->shape.classes);
 }
 
 /* Columns that the counts say exactly need no pass over the voxels. */
@@ -78,15 +113,31 @@ static int said_by_counts(const mm_shape *shape, const mm_stat *stat)
     return stat->kind == MM_SUM_G || stat->kind == MM_SUM_GG;
 }
 
-static void choose_columns(const mm_shape *shape, const mm_stat *stats, size_t count, mm_columns *columns)
+/* The column that the pass sums for one of the records: forms that come to the same of this input are one. */
+static mm_stat summed_as(const mm_stat *stat, const mm_shape *shape)
+{
+    mm_stat own = *stat;
+
+    own.form = resolve_form(stat->form, natural_form(shape), shape->classes);
+    return own;
+}
+
+/* Sorts the columns: those of whole images, and those that the pass sums; the counts say the rest. */
+static void choose_columns(layout *l)
 {
     mm_stat summed[MM_MAX_STATS];
+    unsigned forms[MM_MAX_STATS];
     size_t kept = 0;
 
-    for (size_t i = 0; i < count; i++)
-        if (!said_by_counts(shape, &stats[i]))
-            summed[kept++] = stats[i];
-    mm_columns_sort(columns, summed, kept);
+    for (size_t i = 0; i < l->stat_count; i++) {
+        const mm_stat *stat = &l->stats[i];
+
+        if (stat->kind < MM_IMAGE_KINDS && !said_by_counts(&l->shape, stat))
+            add_stat(summed, &kept, summed_as(stat, &l->shape));
+    }
+    for (size_t i = 0; i < kept; i++)
+        forms[i] = summed[i].form;
+    mm_columns_sort(&l->columns, summed, forms, kept, l->shape.classes);
 }
 
 static mm_axes axes_of(const mm_tensor *tensor, size_t classes, size_t voxels, int channels_last)
@@ -99,18 +150,6 @@ static mm_axes axes_of(const mm_tensor *tensor, size_t classes, size_t voxels, i
     return axes;
 }
 
-/* What a request comes to before anything is allocated. */
-typedef struct layout {
-    mm_shape shape;
-    mm_stat stats[MM_MAX_STATS];
-    size_t stat_count;
-    mm_columns columns;
-    size_t chunks;
-    int keep_confusion;
-    size_t partials, counters; /* elements */
-    size_t records;            /* bytes, about */
-} layout;
-
 static mm_status too_large(mm_problem *problem)
 {
     if (problem != NULL)
@@ -119,22 +158,54 @@ static mm_status too_large(mm_problem *problem)
     return MM_NO_MEMORY;
 }
 
-static mm_status plan_confusion(layout *plan, unsigned keep, mm_problem *problem)
+static mm_status no_pairs(mm_problem *problem)
+{
+    if (problem != NULL) {
+        *problem = (mm_problem){.param = "scores"};
+        snprintf(problem->text, sizeof problem->text,
+                 "a score over pairs of classes needs exclusive classes, at most %d", MM_CONFUSION_ALWAYS);
+    }
+    return MM_BAD_PARAM;
+}
+
+static mm_status plan_confusion(layout *plan, unsigned keep, int needed, mm_problem *problem)
 {
     const size_t classes = plan->shape.classes;
+    const int asked = (keep & MM_KEEP_CONFUSION) != 0;
 
     if (plan->shape.task == MM_MULTILABEL)
         return MM_OK;
-    if ((keep & MM_KEEP_CONFUSION) && classes > MM_CONFUSION_MOST) {
+    if ((asked || needed) && classes > MM_CONFUSION_MOST) {
         if (problem != NULL) {
-            *problem = (mm_problem){.param = "include"};
+            *problem = (mm_problem){.text = ""};
+            snprintf(problem->param, sizeof problem->param, "%s", asked ? "include" : "scores");
             snprintf(problem->text, sizeof problem->text, "the confusion table is kept for at most %d classes",
                      MM_CONFUSION_MOST);
         }
         return MM_BAD_PARAM;
     }
-    plan->keep_confusion = classes <= MM_CONFUSION_ALWAYS || (keep & MM_KEEP_CONFUSION) != 0;
+    plan->keep_confusion = classes <= MM_CONFUSION_ALWAYS || asked || needed;
     return MM_OK;
+}
+
+/* Doubles per voxel of one image that the columns of whole images work with at most, on all threads together. */
+static size_t planes_at_work(const layout *l)
+{
+    const unsigned threads = mm_threads_available();
+    size_t most = 0, count = 0;
+
+    for (size_t i = 0; i < l->stat_count; i++) {
+        const mm_image_kind *kind = l->stats[i].kind < MM_IMAGE_KINDS ? NULL : mm_image_kind_find(l->stats[i].kind);
+
+        if (kind == NULL)
+            continue;
+        const int batch = (l->stats[i].flags & MM_STAT_BATCH) != 0;
+        const size_t planes = (kind->planes + kind->class_planes * l->shape.classes) * (batch ? l->shape.images : 1);
+
+        most = planes > most ? planes : most;
+        count += (kind->joint ? 1 : l->shape.classes) * (batch ? 1 : l->shape.images);
+    }
+    return most * (count < threads ? count : threads);
 }
 
 static mm_status plan_layout(const mm_input *input, const mm_plan *plan, unsigned keep, layout *out,
@@ -143,21 +214,28 @@ static mm_status plan_layout(const mm_input *input, const mm_plan *plan, unsigne
     mm_status status = mm_input_shape(input, &out->shape, problem);
 
     if (status == MM_OK)
-        status = plan_confusion(out, keep, problem);
+        status = plan_confusion(out, keep, mm_plan_needs_table(plan), problem);
     if (status != MM_OK)
         return status;
     const size_t classes = out->shape.classes, images = out->shape.images;
 
     out->stat_count = choose_stats(plan, &out->shape, keep, out->stats);
-    choose_columns(&out->shape, out->stats, out->stat_count, &out->columns);
+    for (size_t i = 0; i < out->stat_count; i++)
+        if (out->stats[i].kind == MM_SUM_BY_LABEL &&
+            (classes > MM_CONFUSION_ALWAYS || out->shape.task == MM_MULTILABEL))
+            return no_pairs(problem);
+    choose_columns(out);
     out->chunks = (out->shape.voxels + MM_CHUNK - 1) / MM_CHUNK;
     const size_t cells = out->keep_confusion ? classes * classes : 0;
-    const size_t record = (3 * classes + cells + out->stat_count * classes) * 8 + 512;
+    const size_t values = mm_stats_offset(out->stats, out->stat_count, classes);
+    const size_t record = (3 * classes + cells + values) * 8 + 512;
 
     if (!mm_multiply(images, out->chunks, &out->partials) ||
-        !mm_multiply(out->partials, out->columns.count * classes, &out->partials) ||
-        !mm_multiply(images, 1 + 3 * classes + cells, &out->counters) || !mm_multiply(images, record, &out->records) ||
-        out->partials > SIZE_MAX / 32 || out->counters > SIZE_MAX / 32 || out->records > SIZE_MAX / 4)
+        !mm_multiply(out->partials, out->columns.values, &out->partials) ||
+        !mm_multiply(images, 2 + 3 * classes + cells, &out->counters) || !mm_multiply(images, record, &out->records) ||
+        !mm_multiply(planes_at_work(out) * sizeof(double), out->shape.voxels, &out->work) ||
+        out->partials > SIZE_MAX / 32 || out->counters > SIZE_MAX / 32 || out->records > SIZE_MAX / 4 ||
+        out->work > SIZE_MAX / 4)
         return too_large(problem);
     return MM_OK;
 }
@@ -168,7 +246,7 @@ mm_status mm_eval_size(const mm_input *input, const mm_plan *plan, unsigned keep
     mm_status status = plan_layout(input, plan, keep, &l, problem);
 
     if (status == MM_OK)
-        *bytes = sizeof(mm_eval) + (l.partials + l.counters) * 8 + l.records;
+        *bytes = sizeof(mm_eval) + (l.partials + l.counters) * 8 + 2 * l.records + l.work;
     return status;
 }
 
@@ -197,6 +275,7 @@ static void set_pass(mm_eval *eval, const mm_input *input, const layout *l)
 
     pass->k = mm_kernels_chosen();
     pass->shape = l->shape;
+    pass->natural = natural_form(&l->shape);
     pass->way = choose_way(&l->shape, input->pred.dtype, &l->columns);
     pass->pred = axes_of(&input->pred, l->shape.pred_has_classes ? classes : 1, voxels, input->channels_last);
     pass->label = axes_of(&input->label, l->shape.label_kind == MM_ONEHOT ? classes : 1, voxels, input->channels_last);
@@ -210,7 +289,8 @@ static void set_pass(mm_eval *eval, const mm_input *input, const layout *l)
     pass->chunks = l->chunks;
     pass->confusion_classes = l->keep_confusion ? classes : 0;
     pass->scored = eval->counters;
-    pass->counts = eval->counters + images;
+    pass->unmasked = eval->counters + images;
+    pass->counts = eval->counters + 2 * images;
     pass->confusion = l->keep_confusion ? pass->counts + 3 * images * classes : NULL;
     atomic_init(&pass->bad_pred, UINT64_MAX);
     atomic_init(&pass->bad_label, UINT64_MAX);
@@ -229,12 +309,15 @@ mm_status mm_eval_new(mm_eval **out, const mm_input *input, const mm_plan *plan,
         return too_large(problem);
     eval->pass.partials = calloc(l.partials + 1, sizeof(double));
     eval->counters = calloc(l.counters, sizeof *eval->counters);
-    if (eval->pass.partials == NULL || eval->counters == NULL) {
+    if (eval->pass.partials == NULL || eval->counters == NULL ||
+        mm_wholes_init(&eval->images, &l.shape, l.stats, l.stat_count, 0) != MM_OK ||
+        mm_wholes_init(&eval->batch, &l.shape, l.stats, l.stat_count, 1) != MM_OK) {
         mm_eval_free(eval);
         return too_large(problem);
     }
-    memcpy(eval->stats, l.stats, sizeof eval->stats);
-    eval->stat_count = l.stat_count;
+    for (size_t i = 0; i < l.stat_count; i++)
+        if (!(l.stats[i].flags & MM_STAT_BATCH))
+            eval->stats[eval->stat_count++] = l.stats[i];
     eval->keep_confusion = l.keep_confusion;
     set_pass(eval, input, &l);
     set_tasks(eval);
@@ -242,12 +325,18 @@ mm_status mm_eval_new(mm_eval **out, const mm_input *input, const mm_plan *plan,
     return MM_OK;
 }
 
-size_t mm_eval_task_count(const mm_eval *eval)
+static size_t voxel_tasks(const mm_eval *eval)
 {
     return eval->pass.shape.images * eval->tasks_of_image;
 }
 
-void mm_eval_task(mm_eval *eval, size_t task, void *scratch)
+/* The longest first: whole batches, whole images, then blocks of voxels. */
+size_t mm_eval_task_count(const mm_eval *eval)
+{
+    return mm_wholes_task_count(&eval->batch) + mm_wholes_task_count(&eval->images) + voxel_tasks(eval);
+}
+
+static void run_block(mm_eval *eval, size_t task, mm_scratch *scratch)
 {
     const size_t image = task / eval->tasks_of_image;
     const size_t first = task % eval->tasks_of_image * eval->task_chunks;
@@ -259,6 +348,18 @@ void mm_eval_task(mm_eval *eval, size_t task, void *scratch)
     for (size_t chunk = first; chunk < end; chunk++)
         mm_chunk_run(&eval->pass, image, chunk, scratch);
     mm_chunk_end(&eval->pass, image, scratch);
+}
+
+void mm_eval_task(mm_eval *eval, size_t task, void *scratch)
+{
+    const size_t batch = mm_wholes_task_count(&eval->batch), images = mm_wholes_task_count(&eval->images);
+
+    if (task < batch)
+        mm_wholes_task(&eval->batch, &eval->pass, task, scratch);
+    else if (task < batch + images)
+        mm_wholes_task(&eval->images, &eval->pass, task - batch, scratch);
+    else
+        run_block(eval, task - batch - images, scratch);
 }
 
 /* ------------------------------------------------------------------- finish */
@@ -302,39 +403,81 @@ static mm_status check_values(const mm_eval *eval, mm_problem *problem)
     return MM_OK;
 }
 
-/* Adds the chunks of one image in order of index, one column after the other. */
-static void add_chunks(const mm_pass *pass, size_t image, size_t column, double *sums)
+/* Adds the chunks of one image in order of index: `values` of them from the offset on. */
+static void add_chunks(const mm_pass *pass, size_t image, size_t offset, size_t values, double *sums)
 {
-    const size_t classes = pass->shape.classes, step = pass->columns.count * classes;
-    const double *from = pass->partials + image * pass->chunks * step + column * classes;
+    const size_t step = pass->columns.values;
+    const double *from = pass->partials + image * pass->chunks * step + offset;
 
     for (size_t chunk = 0; chunk < pass->chunks; chunk++)
-        for (size_t c = 0; c < classes; c++)
-            sums[c] += from[chunk * step + c];
+        for (size_t i = 0; i < values; i++)
+            sums[i] += from[chunk * step + i];
 }
 
-/* A column that the counts say: p and g are 0 or 1. */
+/* A sum that the counts of one class say: p and g are 0 or 1. */
+static uint64_t count_of(unsigned kind, uint64_t scored, uint64_t label, uint64_t pred, uint64_t both)
+{
+    switch (kind) {
+    case MM_SUM_P:
+    case MM_SUM_PP:
+    case MM_SUM_OVER:
+        return pred; /* no threshold outside 0 to 1 makes sense */
+    case MM_SUM_PG:
+    case MM_SUM_SQUARED_TP:
+    case MM_SUM_ROUND_PG:
+    case MM_SUM_ALL_RIGHT:
+    case MM_SUM_OVER_G:
+    case MM_SUM_G_ROUND_P:
+        return both;
+    case MM_SUM_AD:
+        return label + pred - 2 * both;
+    case MM_SUM_SQUARED_FP:
+    case MM_SUM_ERROR_OUT:
+        return pred - both;
+    case MM_SUM_SQUARED_FN:
+    case MM_SUM_ERROR_IN:
+        return label - both;
+    case MM_SUM_INDEX:
+        return scored;
+    case MM_SUM_ROUND_N:
+        return scored - label;
+    case MM_SUM_ROUND_QN:
+    case MM_SUM_N_ROUND_Q:
+        return scored + both - label - pred;
+    default:
+        return label; /* G, GG, ROUND_G */
+    }
+}
+
 static void from_counts(const mm_record *record, const mm_stat *stat, size_t classes, double *sums)
 {
-    for (size_t c = 0; c < classes; c++) {
-        const uint64_t label = record->label_count[c], pred = record->pred_count[c], both = record->both_count[c];
+    for (size_t j = 0; stat->kind == MM_SUM_BY_LABEL && j < classes * classes; j++)
+        sums[j] = (double)record->confusion[j];
+    for (size_t c = 0; stat->kind != MM_SUM_BY_LABEL && c < classes; c++) {
+        const size_t to = stat->kind == MM_SUM_ALL_RIGHT ? 0 : c;
 
-        switch ((mm_stat_kind)stat->kind) {
-        case MM_SUM_P:
-        case MM_SUM_PP:
-            sums[c] = (double)pred;
-            break;
-        case MM_SUM_PG:
-            sums[c] = (double)both;
-            break;
-        case MM_SUM_AD:
-            sums[c] = (double)(label + pred - 2 * both);
-            break;
-        default:
-            sums[c] = (double)label;
-            break; /* G, GG */
-        }
+        sums[to] += (double)count_of(stat->kind, record->scored, record->label_count[c], record->pred_count[c],
+                                     record->both_count[c]);
     }
+}
+
+/* Where the column is found: summed by the pass, computed of the whole image, or said by the counts. */
+static void fill_column(const mm_eval *eval, size_t image, const mm_record *record, const mm_stat *stat, double *sums)
+{
+    const mm_pass *pass = &eval->pass;
+    const mm_wholes *wholes = &eval->images;
+    const size_t classes = pass->shape.classes, values = mm_stat_width(stat, classes) * classes;
+    const mm_stat summed = summed_as(stat, &pass->shape);
+    const size_t column = mm_stat_find(pass->columns.stats, pass->columns.count, &summed);
+    const size_t whole = mm_stat_find(wholes->stats, wholes->count, stat);
+
+    if (column < pass->columns.count)
+        add_chunks(pass, image, pass->columns.offset[column], values, sums);
+    else if (whole < wholes->count)
+        memcpy(sums, wholes->results + image * wholes->values + mm_stats_offset(wholes->stats, whole, classes),
+               values * sizeof *sums);
+    else
+        from_counts(record, stat, classes, sums);
 }
 
 static void fill_record(const mm_eval *eval, size_t image, mm_record *record)
@@ -344,18 +487,13 @@ static void fill_record(const mm_eval *eval, size_t image, mm_record *record)
 
     record->voxels = pass->shape.voxels;
     record->scored = atomic_load(&pass->scored[image]);
+    record->unmasked = atomic_load(&pass->unmasked[image]);
     for (size_t i = 0; i < 3 * classes; i++)
         record->label_count[i] = atomic_load(&pass->counts[image * 3 * classes + i]);
     for (size_t i = 0; record->confusion != NULL && i < classes * classes; i++)
         record->confusion[i] = atomic_load(&pass->confusion[image * classes * classes + i]);
-    for (size_t i = 0; i < eval->stat_count; i++) {
-        const size_t column = mm_stat_find(pass->columns.stats, pass->columns.count, &eval->stats[i]);
-
-        if (column < pass->columns.count)
-            add_chunks(pass, image, column, record->sums + i * classes);
-        else
-            from_counts(record, &eval->stats[i], classes, record->sums + i * classes);
-    }
+    for (size_t i = 0; i < eval->stat_count; i++)
+        fill_column(eval, image, record, &eval->stats[i], record->sums + mm_stats_offset(eval->stats, i, classes));
 }
 
 mm_status mm_eval_finish(mm_eval *eval, const char *const *image_ids, mm_images **out, mm_problem *problem)
@@ -363,6 +501,8 @@ mm_status mm_eval_finish(mm_eval *eval, const char *const *image_ids, mm_images 
     mm_images *images = NULL;
     mm_status status = check_values(eval, problem);
 
+    if (status == MM_OK && (atomic_load(&eval->images.no_memory) || atomic_load(&eval->batch.no_memory)))
+        status = too_large(problem);
     if (status == MM_OK && mm_images_new(&images, eval->pass.shape.task, eval->pass.shape.classes) != MM_OK)
         status = too_large(problem);
     for (size_t i = 0; status == MM_OK && i < eval->pass.shape.images; i++) {
@@ -373,6 +513,8 @@ mm_status mm_eval_finish(mm_eval *eval, const char *const *image_ids, mm_images 
         else
             fill_record(eval, i, record);
     }
+    if (status == MM_OK && eval->batch.count > 0)
+        status = mm_images_set_batch(images, eval->batch.stats, eval->batch.count, eval->batch.results);
     if (status != MM_OK) {
         mm_images_free(images);
         return status;
@@ -393,5 +535,7 @@ void mm_eval_free(mm_eval *eval)
         return;
     free(eval->pass.partials);
     free(eval->counters);
+    mm_wholes_clear(&eval->images);
+    mm_wholes_clear(&eval->batch);
     free(eval);
 }

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "lib/arguments.h"
-#include "lib/plan.h"
+#include "lib/parts.h"
 #include "lib/scores.h"
 
 #define DEFAULT_SCORES "dice,iou,precision,recall,dice_loss,tversky_loss,cross_entropy,focal_loss"
@@ -43,6 +43,15 @@ static mm_status add_node(parser *p, const mm_score *row, double factor, size_t 
     if (plan->node_count == MM_MAX_EXPRESSIONS)
         return mm_plan_fault(p->problem, MM_BAD_EXPRESSION,
                              "byte %zu: more than %d expressions, terms of sum() counted", at + 1, MM_MAX_EXPRESSIONS);
+    if (plan->node_count == plan->node_room) {
+        const size_t room = plan->node_room == 0 ? 8 : 2 * plan->node_room;
+        mm_node *grown = realloc(plan->nodes, room * sizeof *grown);
+
+        if (grown == NULL)
+            return MM_NO_MEMORY;
+        plan->nodes = grown;
+        plan->node_room = room;
+    }
     plan->nodes[plan->node_count] =
         (mm_node){.row = row, .factor = factor, .depth = p->depth, .end = plan->node_count + 1};
     plan->node_count++;
@@ -184,8 +193,8 @@ static mm_status unknown_score(parser *p, const mm_token *token)
                          name, offer(name, nearest == mm_score_nearest(name) ? 0 : MM_ANY_EDITS), nearest);
 }
 
-/* A score with its arguments. */
-static mm_status read_score(parser *p, const mm_token *name, double factor)
+/* A score with its arguments; those of a named sum are not written out yet. */
+static mm_status read_row(parser *p, const mm_token *name, double factor)
 {
     char text[64];
     const mm_score *row = name->length < sizeof text ? mm_row_find(mm_token_text(name, text, sizeof text)) : NULL;
@@ -203,6 +212,38 @@ static mm_status read_score(parser *p, const mm_token *name, double factor)
         return mm_plan_fault(p->problem, MM_BAD_EXPRESSION, "byte %zu: %s gives a list; sum() adds numbers",
                              name->at + 1, row->info.name);
     return status;
+}
+
+/* Adds the terms of a named sum, the last node. */
+static mm_status add_parts(parser *p)
+{
+    const size_t sum = p->plan->node_count - 1;
+    char *text = NULL;
+    mm_status status = mm_parts_write(&text, &p->plan->nodes[sum]);
+    parser inner = {.cursor = {text, 0}, .plan = p->plan, .depth = p->depth + 1, .problem = p->problem};
+
+    if (status != MM_OK)
+        return status;
+    do {
+        mm_token token = mm_next_token(&inner.cursor);
+        double factor = 1.0;
+
+        if (mm_accept(&inner.cursor, '*')) {
+            mm_token_number(&token, &factor);
+            token = mm_next_token(&inner.cursor);
+        }
+        status = read_row(&inner, &token, factor);
+    } while (status == MM_OK && mm_accept(&inner.cursor, ','));
+    p->plan->nodes[sum].end = p->plan->node_count;
+    free(text);
+    return status;
+}
+
+static mm_status read_score(parser *p, const mm_token *name, double factor)
+{
+    const mm_status status = read_row(p, name, factor);
+
+    return status == MM_OK && p->plan->nodes[p->plan->node_count - 1].row->parts != NULL ? add_parts(p) : status;
 }
 
 static mm_status open_sum(parser *p, const mm_token *name, double factor)
@@ -325,7 +366,7 @@ static mm_better direction(const mm_plan *plan, size_t node)
     double sign[MM_MAX_SUM_DEPTH + 1] = {1.0}; /* of the factors around, by depth */
     int lower = 0, higher = 0, neither = 0;
 
-    for (size_t i = node; i < plan->nodes[node].end; i++) {
+    for (size_t i = node; i < plan->nodes[node].end; i += plan->nodes[i].row == NULL ? 1 : plan->nodes[i].end - i) {
         const mm_node *x = &plan->nodes[i];
         const double s = (x->depth > 0 ? sign[x->depth - 1] : 1.0) * ((x->factor > 0.0) - (x->factor < 0.0));
 
@@ -378,12 +419,12 @@ static mm_status read_list(parser *p)
     return mm_peek(&p->cursor) == '\0' ? MM_OK : expected(p, "','");
 }
 
-/* No text has more expressions than this: each starts it, or follows a ',' or a '('. */
-static size_t most_expressions(const char *text)
+/* No text has more items than this: each starts it, or follows a ','. */
+static size_t most_items(const char *text)
 {
     size_t count = 1;
 
-    for (text = strpbrk(text, ",("); text != NULL; text = strpbrk(text + 1, ",("))
+    for (text = strchr(text, ','); text != NULL; text = strchr(text + 1, ','))
         count++;
     return count < MM_MAX_EXPRESSIONS ? count : MM_MAX_EXPRESSIONS;
 }
@@ -400,9 +441,8 @@ mm_status mm_plan_new(mm_plan **out, const char *expressions, mm_problem *proble
     if (p.plan == NULL)
         return MM_NO_MEMORY;
     p.plan->standard = standard;
-    p.plan->nodes = calloc(most_expressions(p.cursor.text), sizeof *p.plan->nodes);
-    p.plan->items = calloc(most_expressions(p.cursor.text), sizeof *p.plan->items);
-    if (p.plan->nodes != NULL && p.plan->items != NULL)
+    p.plan->items = calloc(most_items(p.cursor.text), sizeof *p.plan->items);
+    if (p.plan->items != NULL)
         status = read_list(&p);
     if (status == MM_OK)
         status = mm_plan_write(p.plan);

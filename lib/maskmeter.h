@@ -130,7 +130,11 @@ mm_status mm_input_shape(const mm_input *input, mm_shape *shape, mm_problem *pro
 
 typedef enum mm_kind { MM_LOSS, MM_METRIC, MM_COUNT_KIND } mm_kind; /* counts are neither better high nor low */
 typedef enum mm_better { MM_LOWER, MM_HIGHER, MM_NEITHER } mm_better;
-typedef enum mm_type { MM_NUMBER, MM_WORD, MM_BOOLEAN, MM_LIST, MM_NUMBER_OR_LIST, MM_WORD_OR_LIST } mm_type;
+/* Lists have one number per class; MM_NUMBERS has as many as the score says; MM_MATRIX is classes lists of classes
+ * numbers.  Append, never reorder. */
+typedef enum mm_type {
+    MM_NUMBER, MM_WORD, MM_BOOLEAN, MM_LIST, MM_NUMBER_OR_LIST, MM_WORD_OR_LIST, MM_NUMBERS, MM_MATRIX
+} mm_type;
 
 /* A parameter of a score: one row says all that help, checks and OpenAPI need. */
 typedef struct mm_param {
@@ -196,7 +200,7 @@ typedef struct mm_eval   mm_eval;   /* one upload, being scored: independent tas
 typedef struct mm_images mm_images; /* a set of image records */
 
 /* Work space of one worker thread, for any task of any evaluation. */
-#define MM_SCRATCH_BYTES ((size_t)1 << 20)
+#define MM_SCRATCH_BYTES ((size_t)3 << 19)
 
 enum mm_keep {
     MM_KEEP_CONFUSION = 1, /* the classes x classes table, also where it is not kept anyway */

@@ -4,10 +4,7 @@
  * Probabilities and one-hot labels; no activation is applied.  smooth and epsilon are 1e-5.  Class weights multiply,
  * then a plain mean over the classes follows.  I = sum p g, P = sum p, G = sum g of an (image, class).
  */
-#include "lib/peer.h"
-
-#define SMOOTH  1e-5
-#define EPSILON 1e-5
+#include "lib/peer_seed.h"
 
 /* --------------------------------------------------------------- reductions */
 
@@ -47,14 +44,6 @@ static mm_value negative(mm_value x)
     return x;
 }
 
-/* (1 - lamda) (1 - a) + lamda b */
-static mm_value mix(mm_value a, mm_value b, double lamda)
-{
-    if (a.reason != MM_DEFINED || b.reason != MM_DEFINED)
-        return a.reason != MM_DEFINED ? a : b;
-    return mm_defined((1.0 - lamda) * (1.0 - a.value) + lamda * b.value);
-}
-
 /* ------------------------------------------------------------------ overlap */
 
 enum { SUM_PG, SUM_P, SUM_G, SUM_LOG }; /* places in mm_group.sum; SUM_LOG only in the mixes */
@@ -75,11 +64,17 @@ static double overlap(const mm_group *x, const mm_overlap *form)
     return mm_overlap_score(tp, x->sum[SUM_P] - tp, x->sum[SUM_G] - tp, form).value;
 }
 
-/* 2 (I + s) / (P + G + s) */
+const mm_overlap mm_seed_dice = {.k = 2.0, .a = 1.0, .b = 1.0, .n0 = 2.0 * MM_SEED_SMOOTH, .d0 = MM_SEED_SMOOTH};
+
+mm_overlap mm_seed_tversky(double beta)
+{
+    return (mm_overlap){.k = 1.0, .a = beta, .b = 1.0 - beta, .n0 = MM_SEED_SMOOTH, .d0 = MM_SEED_SMOOTH};
+}
+
 static double dice_term(const mm_group *x, const mm_args *args)
 {
     (void)args;
-    return overlap(x, &(mm_overlap){.k = 2.0, .a = 1.0, .b = 1.0, .n0 = 2.0 * SMOOTH, .d0 = SMOOTH});
+    return overlap(x, &mm_seed_dice);
 }
 
 enum { WEIGHT_LOSS };                   /* categorical_dice */
@@ -91,12 +86,11 @@ static void categorical_dice(const mm_cells *cells, const mm_args *args, mm_valu
     *list = negative(mean_over_classes(cells, args, &args->own[WEIGHT_LOSS], dice_term, MEAN_OVER_IMAGES));
 }
 
-/* (I + s) / (I + beta sum p(1-g) + (1-beta) sum (1-p)g + s) */
 static double tversky_term(const mm_group *x, const mm_args *args)
 {
-    const double beta = args->own[TVERSKY_BETA].number;
+    const mm_overlap form = mm_seed_tversky(args->own[TVERSKY_BETA].number);
 
-    return overlap(x, &(mm_overlap){.k = 1.0, .a = beta, .b = 1.0 - beta, .n0 = SMOOTH, .d0 = SMOOTH});
+    return overlap(x, &form);
 }
 
 static void categorical_tversky(const mm_cells *cells, const mm_args *args, mm_value *list)
@@ -112,14 +106,13 @@ static void generalized_dice_loss_w(const mm_cells *cells, const mm_args *args, 
     (void)args;
     for (size_t c = 0; c < cells->images->classes; c++) {
         const mm_group x = mm_cell_pooled(cells, c);
-        const double w = 1.0 / (x.sum[SUM_G] * x.sum[SUM_G] + SMOOTH);
+        const double w = 1.0 / (x.sum[SUM_G] * x.sum[SUM_G] + MM_SEED_SMOOTH);
 
         tp += w * x.sum[SUM_PG];
         fp += w * (x.sum[SUM_P] - x.sum[SUM_PG]);
         fn += w * (x.sum[SUM_G] - x.sum[SUM_PG]);
     }
-    *list = negative(
-        mm_overlap_score(tp, fp, fn, &(mm_overlap){.k = 2.0, .a = 1.0, .b = 1.0, .n0 = 2.0 * SMOOTH, .d0 = SMOOTH}));
+    *list = negative(mm_overlap_score(tp, fp, fn, &mm_seed_dice));
 }
 
 /* -------------------------------------------------------- categorical logs */
@@ -130,7 +123,8 @@ enum { MIX_WEIGHTS, MIX_LAMDA, MIX_GAMMA }; /* the mixes; gamma only with the fo
 /* sum of -g (1-q)^gamma log q, q = p over its sum over the classes, clipped to [epsilon, 1 - epsilon] */
 static mm_stat categorical_stat(double gamma)
 {
-    return (mm_stat){.kind = MM_SUM_POS, .flags = MM_STAT_CLIP | MM_STAT_NORMALIZE, .gamma = gamma, .eps = EPSILON};
+    return (mm_stat){
+        .kind = MM_SUM_POS, .flags = MM_STAT_CLIP | MM_STAT_NORMALIZE, .gamma = gamma, .eps = MM_SEED_EPSILON};
 }
 
 static size_t crossentropy_stats(const mm_args *args, mm_stat stats[MM_ROW_STATS])
@@ -193,9 +187,11 @@ static double log_term(const mm_group *x, const mm_args *args)
 static void dice_mix(const mm_cells *cells, const mm_args *args, mm_value *list)
 {
     const mm_arg *weights = &args->own[MIX_WEIGHTS];
+    const double lamda = args->own[MIX_LAMDA].number;
+    const mm_value overlap_part = mm_one_minus(mean_over_classes(cells, args, weights, dice_term, SUM_OVER_IMAGES));
 
-    *list = mix(mean_over_classes(cells, args, weights, dice_term, SUM_OVER_IMAGES),
-                mean_over_classes(cells, args, weights, log_term, MEAN_OVER_VOXELS), args->own[MIX_LAMDA].number);
+    *list =
+        mm_mix(1.0 - lamda, overlap_part, lamda, mean_over_classes(cells, args, weights, log_term, MEAN_OVER_VOXELS));
 }
 
 /* ------------------------------------------------------------- binary logs */
@@ -206,15 +202,20 @@ enum { BINARY_ALPHA, BINARY_GAMMA }; /* binary_focal */
 
 static size_t binary_stats_of(double gamma, mm_stat stats[MM_ROW_STATS])
 {
-    stats[SUM_POS] = (mm_stat){.kind = MM_SUM_POS, .flags = MM_STAT_CLIP, .gamma = gamma, .eps = EPSILON};
-    stats[SUM_NEG] = (mm_stat){.kind = MM_SUM_NEG, .flags = MM_STAT_CLIP, .gamma = gamma, .eps = EPSILON};
+    stats[SUM_POS] = (mm_stat){.kind = MM_SUM_POS, .flags = MM_STAT_CLIP, .gamma = gamma, .eps = MM_SEED_EPSILON};
+    stats[SUM_NEG] = (mm_stat){.kind = MM_SUM_NEG, .flags = MM_STAT_CLIP, .gamma = gamma, .eps = MM_SEED_EPSILON};
     return 2;
+}
+
+size_t mm_seed_entropy_stats(mm_stat stats[MM_ROW_STATS])
+{
+    return binary_stats_of(0.0, stats);
 }
 
 static size_t binary_stats(const mm_args *args, mm_stat stats[MM_ROW_STATS])
 {
     (void)args;
-    return binary_stats_of(0.0, stats);
+    return mm_seed_entropy_stats(stats);
 }
 
 static size_t binary_focal_stats(const mm_args *args, mm_stat stats[MM_ROW_STATS])
@@ -242,9 +243,14 @@ static double balanced_term(const mm_group *x, const mm_args *args)
 }
 
 /* mean of -(g log p + (1-g) log(1-p)) */
+mm_value mm_seed_entropy(const mm_cells *cells, const mm_args *args)
+{
+    return mean_over_classes(cells, args, NULL, plain_term, MEAN_OVER_VOXELS);
+}
+
 static void binary_crossentropy(const mm_cells *cells, const mm_args *args, mm_value *list)
 {
-    *list = mean_over_classes(cells, args, NULL, plain_term, MEAN_OVER_VOXELS);
+    *list = mm_seed_entropy(cells, args);
 }
 
 /* mean of -(beta g log p + (1-g) log(1-p)) */
@@ -270,7 +276,6 @@ static void binary_focal(const mm_cells *cells, const mm_args *args, mm_value *l
 
 /* clang-format off */
 #define WEIGHTS_PARAM {"weight_loss", MM_NUMBER_OR_LIST, "1", 0, 1e6, NULL, "class weights, not normalised"}
-#define LAMDA_PARAM   {"lamda", MM_NUMBER, NULL, 0, 1, NULL, "share of the entropy part"}
 #define GAMMA_PARAM   {"gamma", MM_NUMBER, NULL, 0, 100, NULL, "how strongly easy voxels are played down"}
 #define ALPHA_PARAM   {"alpha", MM_LIST, NULL, 0, 1e6, NULL, "class weights, not normalised"}
 
@@ -279,8 +284,8 @@ static const mm_param tversky_params[] = {
     [TVERSKY_BETA] = {"beta", MM_NUMBER, NULL, 0, 1, NULL, "price of a false positive; 1 - beta of a false negative"},
     [TVERSKY_WEIGHTS] = WEIGHTS_PARAM};
 static const mm_param focal_params[] = {[FOCAL_GAMMA] = GAMMA_PARAM, [FOCAL_ALPHA] = ALPHA_PARAM};
-static const mm_param dice_crossentropy_params[] = {[MIX_WEIGHTS] = WEIGHTS_PARAM, [MIX_LAMDA] = LAMDA_PARAM};
-static const mm_param dice_focal_params[] = {[MIX_WEIGHTS] = ALPHA_PARAM, [MIX_LAMDA] = LAMDA_PARAM, [MIX_GAMMA] = GAMMA_PARAM};
+static const mm_param dice_crossentropy_params[] = {[MIX_WEIGHTS] = WEIGHTS_PARAM, [MIX_LAMDA] = MM_SEED_LAMDA_PARAM};
+static const mm_param dice_focal_params[] = {[MIX_WEIGHTS] = ALPHA_PARAM, [MIX_LAMDA] = MM_SEED_LAMDA_PARAM, [MIX_GAMMA] = GAMMA_PARAM};
 static const mm_param weighted_params[] = {
     [BINARY_BETA] = {"beta", MM_NUMBER, NULL, 0, 1e6, NULL, "weight of label voxels"}};
 static const mm_param balanced_params[] = {
@@ -289,60 +294,56 @@ static const mm_param binary_focal_params[] = {
     [BINARY_ALPHA] = {"alpha", MM_NUMBER, "0.25", 0, 1, NULL, "weight of label voxels; 1 - alpha of others"},
     [BINARY_GAMMA] = {"gamma", MM_NUMBER, "2", 0, 100, NULL, "how strongly easy voxels are played down"}};
 
-#define SEED(NAME, SUMMARY, FORMULA, UNDEFINED) \
-    .name = "seed." NAME, .summary = SUMMARY, .formula = FORMULA, \
-    .source = "A summary of common losses for multi-class semantic segmentation (TensorFlow post, 2021)", \
-    .undefined = UNDEFINED, .kind = MM_LOSS, .better = MM_LOWER
-#define PARAMS(LIST) .params = LIST, .param_count = MM_COUNT(LIST)
-
 static const mm_score rows[] = {
-    {.info = {SEED("categorical_dice", "Minus the weighted mean of soft Dice; smoothing doubled above, so it can exceed 1.",
-                   "-mean_c w_c mean_n 2 (I + s) / (P + G + s), s = 1e-5", "never"), PARAMS(dice_params)},
+    {.info = {MM_SEED_LOSS("categorical_dice",
+                           "Minus the weighted mean of soft Dice; smoothing doubled above, so it can exceed 1.",
+                           "-mean_c w_c mean_n 2 (I + s) / (P + G + s), s = 1e-5", "never"), MM_PARAMS(dice_params)},
      .stats = overlap_stats, .peer = categorical_dice, .witness = -0.7500031249921876},
-    {.info = {SEED("categorical_tversky", "Minus the weighted mean of the soft Tversky index; beta on false positives.",
-                   "-mean_c w_c mean_n (I + s) / (I + beta sum p(1-g) + (1-beta) sum (1-p)g + s), s = 1e-5", "never"),
-              PARAMS(tversky_params)},
+    {.info = {MM_SEED_LOSS("categorical_tversky", "Minus the weighted mean of the soft Tversky index; beta on false positives.",
+                           "-mean_c w_c mean_n (I + s) / (I + beta sum p(1-g) + (1-beta) sum (1-p)g + s), s = 1e-5", "never"),
+              MM_PARAMS(tversky_params)},
      .stats = overlap_stats, .peer = categorical_tversky, .example = "seed.categorical_tversky(beta=0.3)",
      .witness = -0.7500012499937501},
-    {.info = {SEED("generalized_dice_loss_w", "Minus the generalized Dice over all images, classes weighted by volume.",
-                   "-2 (sum_c w I + s) / (sum_c w (P + G) + s), w = 1 / (G^2 + s), s = 1e-5, pooled", "never")},
+    {.info = {MM_SEED_LOSS("generalized_dice_loss_w", "Minus the generalized Dice over all images, classes weighted by volume.",
+                           "-2 (sum_c w I + s) / (sum_c w (P + G) + s), w = 1 / (G^2 + s), s = 1e-5, pooled", "never")},
      .stats = overlap_stats, .peer = generalized_dice_loss_w, .witness = -0.7500124999062507},
-    {.info = {SEED("categorical_crossentropy", "Cross-entropy summed over space, averaged over images and classes.",
-                   "mean_c mean_n sum_v -g log p, p divided by its sum over the classes and clipped to [1e-5, 1 - 1e-5]",
-                   "never")},
+    {.info = {MM_SEED_LOSS("categorical_crossentropy", "Cross-entropy summed over space, averaged over images and classes.",
+                           "mean_c mean_n sum_v -g log p, p divided by its sum over the classes and clipped to [1e-5, 1 - 1e-5]",
+                           "never")},
      .stats = crossentropy_stats, .peer = categorical_crossentropy, .witness = 2.000010000057565e-05},
-    {.info = {SEED("weighted_categorical_crossentropy", "The same with class weights.",
-                   "mean_c w_c mean_n sum_v -g log p, p as in categorical_crossentropy", "never"), PARAMS(dice_params)},
+    {.info = {MM_SEED_LOSS("weighted_categorical_crossentropy", "The same with class weights.",
+                           "mean_c w_c mean_n sum_v -g log p, p as in categorical_crossentropy", "never"), MM_PARAMS(dice_params)},
      .stats = crossentropy_stats, .peer = weighted_categorical_crossentropy, .witness = 2.000010000057565e-05},
-    {.info = {SEED("categorical_focal_loss", "Focal loss summed over space, averaged over images and classes.",
-                   "mean_c alpha_c mean_n sum_v -g (1-p)^gamma log p, p as in categorical_crossentropy", "never"),
-              PARAMS(focal_params)},
+    {.info = {MM_SEED_LOSS("categorical_focal_loss", "Focal loss summed over space, averaged over images and classes.",
+                           "mean_c alpha_c mean_n sum_v -g (1-p)^gamma log p, p as in categorical_crossentropy", "never"),
+              MM_PARAMS(focal_params)},
      .stats = focal_stats, .peer = categorical_focal_loss, .example = "seed.categorical_focal_loss(gamma=2,alpha=[0.5])",
      .witness = 1.0000050000196803e-15},
-    {.info = {SEED("categorical_dicePcrossentroy", "Dice and cross-entropy; the Dice part is summed over the images.",
-                   "(1-lamda) (1 - mean_c w_c sum_n 2 (I + s) / (P + G + s)) + lamda mean_c w_c mean_nv (-g log p)",
-                   "no voxel is scored"), PARAMS(dice_crossentropy_params)},
+    {.info = {MM_SEED_LOSS("categorical_dicePcrossentroy", "Dice and cross-entropy; the Dice part is summed over the images.",
+                           "(1-lamda) (1 - mean_c w_c sum_n 2 (I + s) / (P + G + s)) + lamda mean_c w_c mean_nv (-g log p)",
+                           "no voxel is scored"), MM_PARAMS(dice_crossentropy_params)},
      .stats = dice_crossentropy_stats, .peer = dice_mix, .example = "seed.categorical_dicePcrossentroy(lamda=0.5)",
      .witness = 0.12500093751640629},
-    {.info = {SEED("categorical_dicePfocalloss", "Dice and focal loss; the Dice part is summed over the images.",
-                   "(1-lamda) (1 - mean_c a_c sum_n 2 (I + s) / (P + G + s)) + lamda mean_c a_c mean_nv (-g (1-p)^gamma log p)",
-                   "no voxel is scored"), PARAMS(dice_focal_params)},
+    {.info = {MM_SEED_LOSS("categorical_dicePfocalloss", "Dice and focal loss; the Dice part is summed over the images.",
+                           "(1-lamda) (1 - mean_c a_c sum_n 2 (I + s) / (P + G + s)) + lamda mean_c a_c mean_nv (-g (1-p)^gamma log p)",
+                           "no voxel is scored"), MM_PARAMS(dice_focal_params)},
      .stats = dice_focal_stats, .peer = dice_mix,
      .example = "seed.categorical_dicePfocalloss(alpha=[1],lamda=0.5,gamma=2)", .witness = 0.12499843750390646},
-    {.info = {SEED("binary_crossentropy", "Mean binary cross-entropy.",
-                   "mean of -(g log p + (1-g) log(1-p)), p clipped to [1e-5, 1 - 1e-5]", "no voxel is scored")},
+    {.info = {MM_SEED_LOSS("binary_crossentropy", "Mean binary cross-entropy.",
+                           "mean of -(g log p + (1-g) log(1-p)), p clipped to [1e-5, 1 - 1e-5]", "no voxel is scored")},
      .stats = binary_stats, .peer = binary_crossentropy, .witness = 0.3465785903049728},
-    {.info = {SEED("weighted_binary_crossentropy", "Binary cross-entropy with a weight on label voxels.",
-                   "mean of -(beta g log p + (1-g) log(1-p)), p clipped", "no voxel is scored"), PARAMS(weighted_params)},
+    {.info = {MM_SEED_LOSS("weighted_binary_crossentropy", "Binary cross-entropy with a weight on label voxels.",
+                           "mean of -(beta g log p + (1-g) log(1-p)), p clipped", "no voxel is scored"), MM_PARAMS(weighted_params)},
      .stats = binary_stats, .peer = weighted_binary_crossentropy, .example = "seed.weighted_binary_crossentropy(beta=2)",
      .witness = 0.5198678854574592},
-    {.info = {SEED("balanced_binary_crossentropy", "Binary cross-entropy with beta on label voxels, 1 - beta on others.",
-                   "mean of -(beta g log p + (1-beta) (1-g) log(1-p)), p clipped", "no voxel is scored"), PARAMS(balanced_params)},
+    {.info = {MM_SEED_LOSS("balanced_binary_crossentropy", "Binary cross-entropy with beta on label voxels, 1 - beta on others.",
+                           "mean of -(beta g log p + (1-beta) (1-g) log(1-p)), p clipped", "no voxel is scored"),
+              MM_PARAMS(balanced_params)},
      .stats = binary_stats, .peer = balanced_binary_crossentropy, .example = "seed.balanced_binary_crossentropy(beta=0.7)",
      .witness = 0.1732892951524864},
-    {.info = {SEED("binary_focal", "Focal loss, summed over everything.",
-                   "sum of -(alpha g (1-p)^gamma log p + (1-alpha) (1-g) p^gamma log(1-p)), p clipped", "never"),
-              PARAMS(binary_focal_params)},
+    {.info = {MM_SEED_LOSS("binary_focal", "Focal loss, summed over everything.",
+                           "sum of -(alpha g (1-p)^gamma log p + (1-alpha) (1-g) p^gamma log(1-p)), p clipped", "never"),
+              MM_PARAMS(binary_focal_params)},
      .stats = binary_focal_stats, .peer = binary_focal, .witness = 0.17328679513998732},
 };
 /* clang-format on */

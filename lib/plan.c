@@ -1,7 +1,7 @@
 /*
  * plan.c - a parsed list of expressions: fitting it to an input, and scoring images with it.
  */
-#include "lib/plan.h"
+#include "lib/parts.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -46,10 +46,14 @@ mm_better mm_plan_better(const mm_plan *plan, size_t index)
     return plan->items[index].better;
 }
 
+/* A sum is what it is good for. */
 mm_kind mm_plan_kind(const mm_plan *plan, size_t index)
 {
     const mm_better better = plan->items[index].better;
+    const mm_score *row = plan->nodes[plan->items[index].node].row;
 
+    if (row != NULL)
+        return row->info.kind;
     return better == MM_LOWER ? MM_LOSS : better == MM_HIGHER ? MM_METRIC : MM_COUNT_KIND;
 }
 
@@ -130,30 +134,53 @@ mm_status mm_plan_write(mm_plan *plan)
 
 /* -------------------------------------------------------------------- bind */
 
-/* Lists have one number per class; listed classes exist; the row's own check agrees. */
+/* Lists have one number per class, matrices one per pair of classes. */
+static mm_status check_length(const mm_node *node, size_t i, size_t classes, mm_problem *problem)
+{
+    const mm_score_info *info = &node->row->info;
+    const mm_param *param = &info->params[i];
+    const size_t count = node->values[i].count;
+
+    if (node->values[i].list == NULL || param->type == MM_NUMBERS)
+        return MM_OK;
+    if (param->type == MM_MATRIX && count != classes * classes)
+        return mm_plan_fault(problem, MM_BAD_PARAM,
+                             "parameter \"%s\" of %s has %.0f rows; there are %zu classes, and it takes one for each",
+                             param->name, info->name, sqrt((double)count), classes);
+    if (param->type != MM_MATRIX && count != classes)
+        return mm_plan_fault(problem, MM_BAD_PARAM,
+                             "parameter \"%s\" of %s has %zu numbers; there are %zu classes, and it takes one for each",
+                             param->name, info->name, count, classes);
+    return MM_OK;
+}
+
+/* Lists fit; listed classes exist; the row's own check agrees. */
 static mm_status check_node(const mm_node *node, const mm_shape *shape, mm_problem *problem)
 {
     const mm_score_info *info = &node->row->info;
     const mm_common *common = &node->args.common;
     const char *wrong;
 
-    for (size_t i = 0; i < info->param_count; i++)
-        if (node->values[i].list != NULL && node->values[i].count != shape->classes)
-            return mm_plan_fault(
-                problem, MM_BAD_PARAM,
-                "parameter \"%s\" of %s has %zu numbers; there are %zu classes, and it takes one for each",
-                info->params[i].name, info->name, node->values[i].count, shape->classes);
+    for (size_t i = 0; i < info->param_count; i++) {
+        const mm_status status = check_length(node, i, shape->classes, problem);
+
+        if (status != MM_OK)
+            return status;
+    }
     for (size_t i = 0; i < common->class_count; i++)
         if (common->class_list[i] >= (double)shape->classes)
             return mm_plan_fault(problem, MM_BAD_PARAM,
                                  "parameter \"classes\" of %s names class %.0f; there are %zu classes, counted from 0",
                                  info->name, common->class_list[i], shape->classes);
+    if (node->row->exclusive && shape->task == MM_MULTILABEL)
+        return mm_plan_fault(problem, MM_BAD_PARAM, "%s needs exclusive classes; these are independent masks",
+                             info->name);
     wrong = node->row->check == NULL ? NULL : node->row->check(&node->args);
     return wrong == NULL ? MM_OK : mm_plan_fault(problem, MM_BAD_PARAM, "%s: %s", info->name, wrong);
 }
 
-/* Can the input give the sums of this node? */
-static int suitable(const mm_node *node, const mm_shape *shape)
+/* Can the input give the sums of this node?  The terms of a sum are asked one by one. */
+static int gives(const mm_node *node, const mm_shape *shape)
 {
     const int hard = shape->pred_kind == MM_LABELS || shape->pred_kind == MM_MASKS;
     mm_stat need[MM_ROW_STATS];
@@ -167,13 +194,22 @@ static int suitable(const mm_node *node, const mm_shape *shape)
     return 1;
 }
 
+/* Can it give those of a node and of its terms? */
+static int suitable(const mm_plan *plan, size_t node, const mm_shape *shape)
+{
+    for (size_t i = node; i < plan->nodes[node].end; i++)
+        if (!gives(&plan->nodes[i], shape))
+            return 0;
+    return 1;
+}
+
 /* Drops the items of the default set that the input cannot give.  They are single scores: nodes stay where they are. */
 static mm_status drop_unsuitable(mm_plan *plan, const mm_shape *shape)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < plan->item_count; i++) {
-        if (!suitable(&plan->nodes[plan->items[i].node], shape)) {
+        if (!suitable(plan, plan->items[i].node, shape)) {
             item_clear(&plan->items[i]);
             continue;
         }
@@ -214,10 +250,15 @@ mm_status mm_plan_bind(mm_plan *plan, const mm_shape *shape, mm_problem *problem
 
         node->args.task = shape->task;
         node->args.classes = shape->classes;
+        node->args.spatial_rank = shape->spatial_rank;
+        node->args.label_kind = shape->label_kind;
         status = node->row == NULL ? MM_OK : check_node(node, shape, problem);
         if (status != MM_OK)
             return status;
-        if (!plan->standard && !suitable(node, shape))
+        /* What is merged has no spatial axes, and its sums say what they can give. */
+        if (node->row != NULL && node->row->logits && shape->spatial_rank > 0 && shape->pred_kind != MM_LOGITS)
+            return mm_plan_fault(problem, MM_UNSUITABLE, "%s needs logits: pred_kind=logits", node->row->info.name);
+        if (!plan->standard && node->row != NULL && !suitable(plan, i, shape))
             return mm_plan_fault(problem, MM_UNSUITABLE, "%s needs probabilities or logits; pred is hard %s",
                                  node->row->info.name, shape->pred_kind == MM_LABELS ? "labels" : "masks");
     }
@@ -259,6 +300,14 @@ static mm_status add_values(mm_value **total, int first, double factor, const mm
     for (size_t i = 0; *total != NULL && i < count; i++)
         add_value(&(*total)[i], factor, term[i]);
     return MM_OK;
+}
+
+int mm_plan_needs_table(const mm_plan *plan)
+{
+    for (size_t i = 0; i < plan->node_count; i++)
+        if (plan->nodes[i].row != NULL && plan->nodes[i].row->table)
+            return 1;
+    return 0;
 }
 
 /* sum k_i term_i; per class and per image where every term has them. */
@@ -316,8 +365,8 @@ static mm_status score_item(mm_results *results, const mm_item *item, const mm_i
     for (size_t i = plan->nodes[item->node].end; status == MM_OK && i-- > item->node;) {
         const mm_node *node = &plan->nodes[i];
 
-        status = node->row == NULL ? score_sum(results, i, images)
-                                   : mm_score_images(&results->scored[i], node->row, &node->args, images, weights);
+        status = mm_node_is_sum(node) ? score_sum(results, i, images)
+                                      : mm_score_images(&results->scored[i], node->row, &node->args, images, weights);
     }
     for (size_t i = item->node; i < plan->nodes[item->node].end; i++)
         if (plan->drop_images || i != item->node) {

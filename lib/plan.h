@@ -6,9 +6,10 @@
 
 #include "lib/score.h"
 
-#define MM_MAX_SUM_DEPTH 8 /* sum() inside sum() */
+#define MM_MAX_SUM_DEPTH 8 /* sum() inside sum(); the terms of a named sum may be one deeper */
 
-/* A score or a sum().  The terms of a sum follow it, up to `end`; those of its own are one deeper. */
+/* A score or a sum, written as sum() or named (row->parts).  The terms of a sum follow it, up to `end`; those of its own
+ * are one deeper. */
 typedef struct mm_node {
     const mm_score *row; /* NULL: sum() */
     double factor;       /* in the sum around it */
@@ -28,7 +29,7 @@ typedef struct mm_item {
 
 struct mm_plan {
     mm_node *nodes;
-    size_t node_count;
+    size_t node_count, node_room;
     mm_item *items;
     size_t item_count;
     char *text;     /* the whole list */
@@ -42,6 +43,9 @@ struct mm_plan {
 
 /* The distinct sums that the bound plan needs, at most MM_MAX_STATS of them; returns their number. */
 size_t mm_plan_stats(const mm_plan *plan, mm_stat stats[MM_MAX_STATS]);
+
+/* Does a score of the bound plan need the table of pairs of classes? */
+int mm_plan_needs_table(const mm_plan *plan);
 
 /* Fills problem (NULL is fine) with param "scores" and a formatted text; returns status. */
 mm_status mm_plan_fault(mm_problem *problem, mm_status status, const char *format, ...)

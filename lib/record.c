@@ -36,6 +36,7 @@ void mm_images_free(mm_images *images)
         record_clear(&images->records[i]);
     free(images->records);
     free(images->slots);
+    record_clear(&images->batch);
     free(images);
 }
 
@@ -103,7 +104,7 @@ static char *copy_text(const char *text)
 /* Zeroed arrays of a record whose stats are already set.  The three counts share one block. */
 static mm_status allocate(mm_record *record, size_t classes, int confusion)
 {
-    const size_t sums = record->stat_count * classes;
+    const size_t sums = mm_stats_offset(record->stats, record->stat_count, classes);
 
     record->label_count = calloc(classes, 3 * sizeof(uint64_t));
     if (record->label_count == NULL)
@@ -141,12 +142,28 @@ failed:
     return NULL;
 }
 
+mm_status mm_images_set_batch(mm_images *images, const mm_stat *stats, size_t count, const double *values)
+{
+    const size_t size = mm_stats_offset(stats, count, images->classes) * sizeof *values;
+    mm_record batch = {.stat_count = count, .stats = malloc(count * sizeof *stats), .sums = malloc(size)};
+
+    if (batch.stats == NULL || batch.sums == NULL) {
+        record_clear(&batch);
+        return MM_NO_MEMORY;
+    }
+    memcpy(batch.stats, stats, count * sizeof *stats);
+    memcpy(batch.sums, values, size);
+    record_clear(&images->batch);
+    images->batch = batch;
+    return MM_OK;
+}
+
 /* ------------------------------------------------------------------- union */
 
 /* Do two records of one id say the same, as far as both say it? */
 static int agree(const mm_record *a, const mm_record *b, size_t classes)
 {
-    if (a->voxels != b->voxels || a->scored != b->scored)
+    if (a->voxels != b->voxels || a->scored != b->scored || a->unmasked != b->unmasked)
         return 0;
     if (memcmp(a->label_count, b->label_count, 3 * classes * sizeof(uint64_t)) != 0)
         return 0;
@@ -156,7 +173,9 @@ static int agree(const mm_record *a, const mm_record *b, size_t classes)
     for (size_t i = 0; i < a->stat_count; i++) {
         const size_t j = mm_stat_find(b->stats, b->stat_count, &a->stats[i]);
 
-        if (j < b->stat_count && memcmp(a->sums + i * classes, b->sums + j * classes, classes * sizeof(double)) != 0)
+        if (j < b->stat_count &&
+            memcmp(a->sums + mm_stats_offset(a->stats, i, classes), b->sums + mm_stats_offset(b->stats, j, classes),
+                   mm_stat_width(&a->stats[i], classes) * classes * sizeof(double)) != 0)
             return 0;
     }
     return 1;
@@ -191,21 +210,26 @@ static mm_status check_parts(const mm_images *into, const mm_images *part, mm_pr
 static mm_status complete_record(mm_record *record, const mm_record *other, size_t classes)
 {
     const size_t most = record->stat_count + other->stat_count;
+    const size_t have = mm_stats_offset(record->stats, record->stat_count, classes);
+    const size_t more = mm_stats_offset(other->stats, other->stat_count, classes);
     mm_stat *stats = realloc(record->stats, (most == 0 ? 1 : most) * sizeof *stats);
 
     if (stats == NULL)
         return MM_NO_MEMORY;
     record->stats = stats;
-    double *sums = realloc(record->sums, (most == 0 ? 1 : most) * classes * sizeof *sums);
+    double *sums = realloc(record->sums, (have + more == 0 ? 1 : have + more) * sizeof *sums);
     if (sums == NULL)
         return MM_NO_MEMORY;
     record->sums = sums;
+    sums += have;
     for (size_t j = 0; j < other->stat_count; j++) {
+        const size_t size = mm_stat_width(&other->stats[j], classes) * classes;
+
         if (mm_stat_find(stats, record->stat_count, &other->stats[j]) < record->stat_count)
             continue;
-        stats[record->stat_count] = other->stats[j];
-        memcpy(sums + record->stat_count * classes, other->sums + j * classes, classes * sizeof *sums);
-        record->stat_count++;
+        stats[record->stat_count++] = other->stats[j];
+        memcpy(sums, other->sums + mm_stats_offset(other->stats, j, classes), size * sizeof *sums);
+        sums += size;
     }
     if (record->confusion == NULL && other->confusion != NULL) {
         record->confusion = malloc(classes * classes * sizeof(uint64_t));
@@ -224,8 +248,9 @@ static mm_status append_copy(mm_images *into, const mm_record *from)
         return MM_NO_MEMORY;
     record->voxels = from->voxels;
     record->scored = from->scored;
+    record->unmasked = from->unmasked;
     memcpy(record->label_count, from->label_count, 3 * into->classes * sizeof(uint64_t));
-    memcpy(record->sums, from->sums, from->stat_count * into->classes * sizeof(double));
+    memcpy(record->sums, from->sums, mm_stats_offset(from->stats, from->stat_count, into->classes) * sizeof(double));
     if (from->confusion != NULL)
         memcpy(record->confusion, from->confusion, into->classes * into->classes * sizeof(uint64_t));
     return MM_OK;
@@ -248,6 +273,10 @@ mm_status mm_images_merge(mm_images *into, const mm_images *part, mm_problem *pr
     const size_t before = into->count;
     mm_status status = check_parts(into, part, problem);
 
+    if (status == MM_OK) {
+        record_clear(&into->batch);
+        into->batch = (mm_record){.id = NULL};
+    }
     for (size_t i = 0; status == MM_OK && i < part->count; i++) {
         const size_t at = mm_images_find(into, part->records[i].id);
 

@@ -5,17 +5,21 @@
  *
  *   8   "MMIMAGES"
  *   2   version, now 1
- *   1   task (mm_task), 1 byte 0
+ *   2   task (mm_task)
  *   4   classes
  *   4   number of records
+ *   2   number of lists of columns; per list
+ *     1       number of columns; per column
+ *       3     kind, flags, form (1 each)
+ *       64    gamma, eps, six more (doubles)
  *   then per record
  *     2       length of the id, and the id (UTF-8, no NUL)
- *     1       number of columns, 1 byte: 1 when there is a confusion table
- *     count   voxels, count scored voxels
- *     18      per column: kind, flags (1 each), gamma, eps (double)
+ *     2       which list of columns
+ *     1       1 when there is a confusion table, else 0
+ *     count   voxels, scored voxels, scored or ignored voxels
  *     count   per class: in label; then per class: in prediction; then per class: in both
  *     count   confusion table, row by row, when there is one
- *     8       per column and class: the sum (double)
+ *     8       per column, value and class: the value (double)
  *   4   CRC-32 (IEEE 802.3) of all that is before it
  */
 #include "lib/record.h"
@@ -24,8 +28,8 @@
 #include <string.h>
 
 #define VERSION      1
-#define HEAD_BYTES   20
-#define COLUMN_BYTES 18
+#define HEAD_BYTES   22
+#define COLUMN_BYTES (3 + 8 * (2 + MM_STAT_MORE))
 #define CRC_BYTES    4
 
 static const char magic[8] = {'M', 'M', 'I', 'M', 'A', 'G', 'E', 'S'};
@@ -107,46 +111,114 @@ static void put_counts(writer *w, const uint64_t *counts, size_t count)
         put_count(w, counts[i]);
 }
 
-static void put_record(writer *w, const mm_record *record, size_t classes)
+/* A list of columns, borrowed from the first record that has it. */
+typedef struct column_list {
+    const mm_stat *stats;
+    size_t count;
+} column_list;
+
+/* The lists that the records have, each once; normally there is one. */
+typedef struct column_lists {
+    column_list *list;
+    size_t count;
+} column_lists;
+
+static int same_columns(const column_list *list, const mm_record *record)
+{
+    size_t i = 0;
+
+    if (list->count != record->stat_count)
+        return 0;
+    while (i < list->count && mm_stat_equal(&list->stats[i], &record->stats[i]))
+        i++;
+    return i == list->count;
+}
+
+static size_t find_list(const column_lists *lists, const mm_record *record)
+{
+    size_t i = 0;
+
+    while (i < lists->count && !same_columns(&lists->list[i], record))
+        i++;
+    return i;
+}
+
+static mm_status collect_lists(column_lists *lists, const mm_images *images)
+{
+    for (size_t i = 0; i < images->count; i++) {
+        const mm_record *record = &images->records[i];
+
+        if (find_list(lists, record) < lists->count)
+            continue;
+        if (lists->count == UINT16_MAX || record->stat_count > UINT8_MAX)
+            return MM_NO_MEMORY;
+        column_list *grown = realloc(lists->list, (lists->count + 1) * sizeof *grown);
+        if (grown == NULL)
+            return MM_NO_MEMORY;
+        lists->list = grown;
+        lists->list[lists->count++] = (column_list){record->stats, record->stat_count};
+    }
+    return MM_OK;
+}
+
+static void put_list(writer *w, const column_list *list)
+{
+    put_fixed(w, list->count, 1);
+    for (size_t i = 0; i < list->count; i++) {
+        const mm_stat *stat = &list->stats[i];
+
+        put_fixed(w, stat->kind, 1);
+        put_fixed(w, stat->flags, 1);
+        put_fixed(w, stat->form, 1);
+        put_double(w, stat->gamma);
+        put_double(w, stat->eps);
+        for (size_t k = 0; k < MM_STAT_MORE; k++)
+            put_double(w, stat->more[k]);
+    }
+}
+
+static void put_record(writer *w, const mm_record *record, size_t list, size_t classes)
 {
     const size_t length = strlen(record->id);
+    const size_t values = mm_stats_offset(record->stats, record->stat_count, classes);
 
-    if (length > UINT16_MAX || record->stat_count > UINT8_MAX) {
+    if (length > UINT16_MAX) {
         w->failed = 1;
         return;
     }
     put_fixed(w, length, 2);
     put(w, record->id, length);
-    put_fixed(w, record->stat_count, 1);
+    put_fixed(w, list, 2);
     put_fixed(w, record->confusion != NULL, 1);
     put_count(w, record->voxels);
     put_count(w, record->scored);
-    for (size_t i = 0; i < record->stat_count; i++) {
-        put_fixed(w, record->stats[i].kind, 1);
-        put_fixed(w, record->stats[i].flags, 1);
-        put_double(w, record->stats[i].gamma);
-        put_double(w, record->stats[i].eps);
-    }
+    put_count(w, record->unmasked);
     put_counts(w, record->label_count, 3 * classes);
     if (record->confusion != NULL)
         put_counts(w, record->confusion, classes * classes);
-    for (size_t i = 0; i < record->stat_count * classes; i++)
+    for (size_t i = 0; i < values; i++)
         put_double(w, record->sums[i]);
 }
 
 mm_status mm_images_save(const mm_images *images, unsigned char **bytes, size_t *size)
 {
     writer w = {.bytes = NULL};
+    column_lists lists = {.list = NULL};
 
+    w.failed = collect_lists(&lists, images) != MM_OK;
     put(&w, magic, sizeof magic);
     put_fixed(&w, VERSION, 2);
     put_fixed(&w, (uint64_t)images->task, 2);
     put_fixed(&w, images->classes, 4);
     put_fixed(&w, images->count, 4);
+    put_fixed(&w, lists.count, 2);
+    for (size_t i = 0; i < lists.count; i++)
+        put_list(&w, &lists.list[i]);
     for (size_t i = 0; i < images->count; i++)
-        put_record(&w, &images->records[i], images->classes);
+        put_record(&w, &images->records[i], find_list(&lists, &images->records[i]), images->classes);
     if (!w.failed)
         put_fixed(&w, crc32(w.bytes, w.size), CRC_BYTES);
+    free(lists.list);
     if (w.failed) {
         free(w.bytes);
         return MM_NO_MEMORY;
@@ -229,60 +301,128 @@ static void get_counts(reader *r, uint64_t *counts, size_t count, uint64_t most)
     }
 }
 
-static void get_columns(reader *r, mm_stat *stats, size_t count)
+/* The lists of columns, owned by this struct. */
+typedef struct read_lists {
+    mm_stat *stats; /* of all lists, one after the other */
+    size_t *first;  /* where each begins; one more for the end */
+    size_t count;
+} read_lists;
+
+static void get_column(reader *r, mm_stat *stat)
 {
-    for (size_t i = 0; i < count; i++) {
-        stats[i].kind = (unsigned)get_fixed(r, 1);
-        stats[i].flags = (unsigned)get_fixed(r, 1);
-        stats[i].gamma = get_double(r);
-        stats[i].eps = get_double(r);
+    stat->kind = (unsigned)get_fixed(r, 1);
+    stat->flags = (unsigned)get_fixed(r, 1);
+    stat->form = (unsigned)get_fixed(r, 1);
+    stat->gamma = get_double(r);
+    stat->eps = get_double(r);
+    for (size_t k = 0; k < MM_STAT_MORE; k++)
+        stat->more[k] = get_double(r);
+    if (!mm_stat_known(stat))
+        r->failed = 1;
+}
+
+static mm_status get_lists(reader *r, read_lists *lists)
+{
+    size_t total = 0;
+
+    lists->count = (size_t)get_fixed(r, 2);
+    lists->first = calloc(lists->count + 1, sizeof *lists->first);
+    if (lists->first == NULL)
+        return MM_NO_MEMORY;
+    for (size_t i = 0; i < lists->count && !r->failed; i++) {
+        const size_t columns = (size_t)get_fixed(r, 1);
+
+        if (r->failed || columns * COLUMN_BYTES > r->left)
+            return MM_BAD_RECORD;
+        mm_stat *grown = realloc(lists->stats, (total + columns + 1) * sizeof *grown);
+        if (grown == NULL)
+            return MM_NO_MEMORY;
+        lists->stats = grown;
+        for (size_t k = 0; k < columns; k++)
+            get_column(r, &lists->stats[total + k]);
+        total += columns;
+        lists->first[i + 1] = total;
     }
+    return r->failed ? MM_BAD_RECORD : MM_OK;
 }
 
-/* Enough bytes left for what the head of a record announces?  Checked before anything is allocated. */
-static int plausible(const reader *r, size_t classes, size_t columns, int confusion)
+/* Enough bytes left for what a record announces?  Checked before anything is allocated. */
+static int plausible(const reader *r, size_t classes, const mm_stat *stats, size_t columns, int confusion)
 {
-    const size_t least = columns * COLUMN_BYTES + 3 * classes + columns * classes * 8;
+    size_t left = r->left;
 
-    if (r->failed || least > r->left)
+    if (r->failed || classes > left / 3)
         return 0;
-    return !confusion || classes <= (r->left - least) / classes;
+    left -= 3 * classes;
+    for (size_t i = 0; i < columns; i++) {
+        const size_t width = mm_stat_width(&stats[i], classes);
+
+        if (width > left / 8 / classes)
+            return 0;
+        left -= width * 8 * classes;
+    }
+    return !confusion || classes <= left / classes;
 }
 
-static mm_status get_record(reader *r, mm_images *images)
+/* What comes before the numbers of a record. */
+typedef struct record_head {
+    char id[UINT16_MAX + 1];
+    const mm_stat *stats;
+    size_t columns;
+    int confusion;
+    uint64_t voxels, scored, unmasked;
+} record_head;
+
+static mm_status get_record_head(reader *r, const read_lists *lists, size_t classes, record_head *head)
 {
     const size_t length = (size_t)get_fixed(r, 2);
     const unsigned char *id = get(r, length);
-    char text[UINT16_MAX + 1];
-    mm_stat stats[UINT8_MAX];
 
     if (r->failed || memchr(id, 0, length) != NULL)
         return MM_BAD_RECORD;
-    memcpy(text, id, length);
-    text[length] = '\0';
-    const size_t columns = (size_t)get_fixed(r, 1);
-    const int confusion = (int)get_fixed(r, 1);
-    const uint64_t voxels = get_count(r), scored = get_count(r);
+    memcpy(head->id, id, length);
+    head->id[length] = '\0';
+    const size_t list = (size_t)get_fixed(r, 2);
 
-    if (!plausible(r, images->classes, columns, confusion) || confusion > 1 || scored > voxels)
+    if (list >= lists->count)
         return MM_BAD_RECORD;
-    if (mm_images_find(images, text) < images->count)
+    head->stats = lists->stats + lists->first[list];
+    head->columns = lists->first[list + 1] - lists->first[list];
+    head->confusion = (int)get_fixed(r, 1);
+    head->voxels = get_count(r);
+    head->scored = get_count(r);
+    head->unmasked = get_count(r);
+    if (head->confusion > 1 || head->scored > head->unmasked || head->unmasked > head->voxels)
         return MM_BAD_RECORD;
-    get_columns(r, stats, columns);
-    mm_record *record = mm_images_append(images, text, stats, columns, confusion);
+    return plausible(r, classes, head->stats, head->columns, head->confusion) ? MM_OK : MM_BAD_RECORD;
+}
+
+static mm_status get_record(reader *r, const read_lists *lists, mm_images *images)
+{
+    record_head head;
+    const mm_status status = get_record_head(r, lists, images->classes, &head);
+
+    if (status != MM_OK)
+        return status;
+    if (mm_images_find(images, head.id) < images->count)
+        return MM_BAD_RECORD;
+    mm_record *record = mm_images_append(images, head.id, head.stats, head.columns, head.confusion);
     if (record == NULL)
         return MM_NO_MEMORY;
-    record->voxels = voxels;
-    record->scored = scored;
-    get_counts(r, record->label_count, 3 * images->classes, scored);
-    if (confusion)
-        get_counts(r, record->confusion, images->classes * images->classes, scored);
-    for (size_t i = 0; i < columns * images->classes; i++)
+    record->voxels = head.voxels;
+    record->scored = head.scored;
+    record->unmasked = head.unmasked;
+    get_counts(r, record->label_count, 3 * images->classes, head.scored);
+    if (head.confusion)
+        get_counts(r, record->confusion, images->classes * images->classes, head.scored);
+    const size_t values = mm_stats_offset(head.stats, head.columns, images->classes);
+
+    for (size_t i = 0; i < values; i++)
         record->sums[i] = get_double(r);
     return r->failed ? MM_BAD_RECORD : MM_OK;
 }
 
-/* The fixed part before the records.  Returns their number through `count`. */
+/* The fixed part before the columns.  Returns the number of records through `count`. */
 static mm_status get_head(reader *r, mm_task *task, size_t *classes, size_t *count)
 {
     if (memcmp(get(r, sizeof magic), magic, sizeof magic) != 0)
@@ -300,6 +440,7 @@ static mm_status get_head(reader *r, mm_task *task, size_t *classes, size_t *cou
 mm_status mm_images_load(mm_images **out, const unsigned char *bytes, size_t size)
 {
     mm_images *images = NULL;
+    read_lists lists = {.stats = NULL};
     mm_task task;
     size_t classes, count;
 
@@ -312,11 +453,15 @@ mm_status mm_images_load(mm_images **out, const unsigned char *bytes, size_t siz
     if (status == MM_OK && get_fixed(&tail, CRC_BYTES) != crc32(bytes, size - CRC_BYTES))
         status = MM_BAD_RECORD;
     if (status == MM_OK)
+        status = get_lists(&r, &lists);
+    if (status == MM_OK)
         status = mm_images_new(&images, task, classes);
     for (size_t i = 0; status == MM_OK && i < count; i++)
-        status = get_record(&r, images);
+        status = get_record(&r, &lists, images);
     if (status == MM_OK && r.left != 0)
         status = MM_BAD_RECORD;
+    free(lists.stats);
+    free(lists.first);
     if (status != MM_OK) {
         mm_images_free(images);
         return status;

@@ -23,6 +23,18 @@ typedef struct work {
     mm_scored *out;
 } work;
 
+/* Does the score put the chosen classes of an image together? */
+static int is_joint(const work *w)
+{
+    return w->row->joint != NULL && (w->row->apart == NULL || !w->row->apart(w->args));
+}
+
+/* Has it a value per class? */
+static int has_classes(const work *w)
+{
+    return w->row->entropy != NULL || (w->row->per_class != NULL && !is_joint(w));
+}
+
 static double weight_of(const work *w, size_t c)
 {
     return w->weights == NULL ? 1.0 : w->weights[c];
@@ -135,11 +147,23 @@ static mm_value score_group(const work *w, const mm_group *x)
 
 /* ----------------------------------------------------- all classes together */
 
-/* The chosen classes of w->groups added into one. */
+/* Value v of the i-th column of the chosen classes of w->groups, added up. */
+static double add_values(const work *w, size_t i, size_t v)
+{
+    mm_exact exact = {.count = 0};
+
+    for (size_t c = 0; c < w->classes; c++)
+        if (w->chosen[c])
+            mm_exact_add(&exact, mm_wide(&w->groups[c], i, v));
+    return mm_exact_round(&exact);
+}
+
+/* The chosen classes of w->groups added into one; its columns lie behind those of the classes. */
 static mm_group add_classes(const work *w)
 {
-    mm_exact exact[MM_ROW_STATS + 1] = {0};
-    mm_group all = {0};
+    double *values = w->cells.pooled + w->classes * w->cells.values;
+    mm_exact support = {.count = 0};
+    mm_group all = {.step = 1};
 
     for (size_t c = 0; c < w->classes; c++) {
         const mm_group *x = &w->groups[c];
@@ -147,16 +171,20 @@ static mm_group add_classes(const work *w)
         if (!w->chosen[c])
             continue;
         all.scored += x->scored;
+        all.ignored += x->ignored;
         all.label += x->label;
         all.pred += x->pred;
         all.both += x->both;
-        for (size_t i = 0; i < w->cells.need_count; i++)
-            mm_exact_add(&exact[i], x->sum[i]);
-        mm_exact_add(&exact[MM_ROW_STATS], x->support);
+        mm_exact_add(&support, x->support);
     }
-    for (size_t i = 0; i < w->cells.need_count; i++)
-        all.sum[i] = mm_exact_round(&exact[i]);
-    all.support = mm_exact_round(&exact[MM_ROW_STATS]);
+    for (size_t i = 0; i < w->cells.need_count; i++) {
+        for (size_t v = 0; v < w->cells.width[i]; v++)
+            values[v] = add_values(w, i, v);
+        all.wide[i] = values;
+        all.sum[i] = values[0];
+        values += w->cells.width[i];
+    }
+    all.support = mm_exact_round(&support);
     return all;
 }
 
@@ -180,34 +208,42 @@ static mm_value voxel_mean(const work *w)
     }
     if (w->groups[0].scored == 0)
         return mm_undefined(MM_NO_VOXELS);
-    if (voxels == 0.0)
+    equal = equal || !w->args->common.normalize;
+    if (voxels == 0.0 && !(whole && equal))
         return mm_undefined(MM_ABSENT_IN_LABEL);
-    if (equal || !w->args->common.normalize)
+    if (equal)
         below = whole ? (double)w->groups[0].scored : voxels;
     return mm_ratio(above, below, MM_ZERO_DENOMINATOR);
 }
 
-/* The joint score of the chosen classes, which are moved to the front of w->groups. */
-static mm_value joint_of(const work *w)
+/* Moves the chosen classes to the front of w->groups; returns their number. */
+static size_t pack_chosen(const work *w)
 {
-    const size_t scored = w->groups[0].scored != 0;
     size_t count = 0;
-    int all_absent = 1;
 
     for (size_t c = 0; c < w->classes; c++)
-        if (w->chosen[c]) {
-            all_absent = all_absent && absent(&w->groups[c]);
+        if (w->chosen[c])
             w->groups[count++] = w->groups[c];
-        }
+    return count;
+}
+
+/* The joint score of the chosen classes. */
+static mm_value joint_of(const work *w)
+{
+    const size_t scored = w->groups[0].scored != 0, count = pack_chosen(w);
+    int all_absent = 1;
+
+    for (size_t i = 0; i < count; i++)
+        all_absent = all_absent && absent(&w->groups[i]);
     if (!scored)
         return mm_undefined(MM_NO_VOXELS);
-    return all_absent ? absent_value(w) : w->row->joint(w->groups, count, w->args);
+    return all_absent && !w->row->always ? absent_value(w) : w->row->joint(w->groups, count, w->args);
 }
 
 /* One value from w->groups: joint, over voxels, or micro-averaged. */
 static mm_value together(const work *w)
 {
-    if (w->row->joint != NULL)
+    if (is_joint(w))
         return joint_of(w);
     if (w->row->entropy != NULL)
         return voxel_mean(w);
@@ -327,7 +363,7 @@ static mm_status score_classes(work *w)
 /* The value of scores that put all classes together: of the pooled sums, or of each image and then over the images. */
 static mm_status value_together(work *w)
 {
-    if (w->args->common.pooled) {
+    if (w->args->common.pooled && !w->row->by_image) {
         load_pooled(w);
         w->out->result.value = together(w);
         return MM_OK;
@@ -337,7 +373,7 @@ static mm_status value_together(work *w)
         return MM_NO_MEMORY;
     together_by_image(w, by_image);
     w->out->result.value = over_images(w, by_image, 1);
-    if (w->row->joint != NULL) {
+    if (is_joint(w) && !w->args->common.pooled) {
         w->out->per_image = by_image;
         w->out->result.columns = 1;
     } else {
@@ -350,11 +386,11 @@ static mm_status score_natural(work *w)
 {
     const mm_average average = w->args->common.average;
     mm_scored *out = w->out;
-    mm_status status = w->row->joint != NULL ? MM_OK : score_classes(w);
+    mm_status status = has_classes(w) ? score_classes(w) : MM_OK;
 
     if (status != MM_OK)
         return status;
-    if (w->row->joint != NULL || average == MM_VOXEL || average == MM_MICRO)
+    if (is_joint(w) || average == MM_VOXEL || average == MM_MICRO)
         status = value_together(w);
     else
         out->result.value = over_classes(w, out->per_class);
@@ -367,66 +403,91 @@ static mm_status score_natural(work *w)
     return status;
 }
 
-static mm_status score_peer(work *w)
+/* Room for the list that the row gives, *count values; a number is a list of one. */
+static mm_status new_list(work *w, size_t *count)
 {
     mm_result *result = &w->out->result;
-    size_t count = 1;
 
+    *count = 1;
     if (w->row->shape != NULL)
         result->rank = w->row->shape(w->args, w->images, result->dim);
     for (unsigned i = 0; i < result->rank; i++) {
-        if (result->dim[i] != 0 && count > SIZE_MAX / sizeof(mm_value) / result->dim[i])
+        if (result->dim[i] != 0 && *count > SIZE_MAX / sizeof(mm_value) / result->dim[i])
             return MM_NO_MEMORY;
-        count *= result->dim[i];
+        *count *= result->dim[i];
     }
-    w->out->list = new_values(count, 1);
-    if (w->out->list == NULL)
-        return MM_NO_MEMORY;
+    w->out->list = new_values(*count, 1);
+    return w->out->list == NULL ? MM_NO_MEMORY : MM_OK;
+}
+
+/* The natural list of w->groups. */
+static void list_of(const work *w, mm_value *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        list[i] = mm_undefined(MM_NOT_CHOSEN);
+    w->row->list(w->groups, pack_chosen(w), w->args, list);
+}
+
+/* A natural list: of the pooled sums, or each of its values over the images. */
+static mm_status score_list(work *w)
+{
+    mm_value *by_image;
+    size_t count;
+    mm_status status = new_list(w, &count);
+
+    if (status != MM_OK)
+        return status;
+    if (w->args->common.pooled) {
+        load_pooled(w);
+        list_of(w, w->out->list, count);
+    } else {
+        by_image = new_values(w->images, count);
+        if (by_image == NULL)
+            return MM_NO_MEMORY;
+        for (size_t n = 0; n < w->images; n++) {
+            load_image(w, n);
+            list_of(w, by_image + n * count, count);
+        }
+        for (size_t i = 0; i < count; i++)
+            w->out->list[i] = over_images(w, by_image + i, count);
+        free(by_image);
+    }
+    count_omitted(w->out, w->out->list, count);
+    return MM_OK;
+}
+
+static mm_status score_peer(work *w)
+{
+    mm_result *result = &w->out->result;
+    size_t count;
+    const mm_status status = new_list(w, &count);
+
+    if (status != MM_OK)
+        return status;
     w->row->peer(&w->cells, w->args, w->out->list);
     if (result->rank == 0)
         result->value = w->out->list[0];
+    if (w->row->note != NULL)
+        result->note = w->row->note(&w->cells, w->args, w->out->list);
     count_omitted(w->out, w->out->list, count);
     return MM_OK;
 }
 
 /* ------------------------------------------------------- what there must be */
 
-/* "the sum of g (1-q)^gamma (-log q) with gamma 2, eps 1e-07" */
-static void describe_stat(const mm_stat *stat, char *text, size_t size)
-{
-    static const char *const words[] = {"",
-                                        "p",
-                                        "p^2",
-                                        "p g",
-                                        "g",
-                                        "g^2",
-                                        "|p - g|",
-                                        "g (1-q)^gamma (-log q)",
-                                        "(1-g) q^gamma (-log(1-q))",
-                                        "-log q",
-                                        "-log(1-q)"};
-    const char *word = stat->kind < MM_COUNT(words) ? words[stat->kind] : "an unknown kind";
-
-    if (stat->kind < MM_SUM_POS)
-        snprintf(text, size, "the sum of %s", word);
-    else
-        snprintf(text, size, "the sum of %s with gamma %g, eps %g%s%s", word, stat->gamma, stat->eps,
-                 stat->flags & MM_STAT_CLIP ? ", p clipped" : "",
-                 stat->flags & MM_STAT_NORMALIZE ? ", p over its sum" : "");
-}
-
-/* Every value is MM_NOT_IN_SUMS, and the note says what would have been needed. */
+/* Every value is MM_NOT_IN_SUMS, and the note says what would have been needed; stat NULL: the table of pairs. */
 static mm_status not_in_sums(work *w, const mm_stat *stat)
 {
     mm_scored *out = w->out;
-    char sum[128];
+    char sum[128] = "the confusion table";
 
-    describe_stat(stat, sum, sizeof sum);
+    if (stat != NULL)
+        mm_stat_describe(stat, sum, sizeof sum);
     snprintf(out->note, sizeof out->note, "needs %s, which was not gathered for every image", sum);
     out->result.note = out->note;
     out->result.value = mm_undefined(MM_NOT_IN_SUMS);
     out->result.omitted[MM_NOT_IN_SUMS] = w->images;
-    if (w->row->joint != NULL || w->row->peer != NULL)
+    if (!has_classes(w))
         return MM_OK;
     out->per_class = new_values(w->classes, 1);
     if (out->per_class == NULL)
@@ -436,29 +497,52 @@ static mm_status not_in_sums(work *w, const mm_stat *stat)
     return MM_OK;
 }
 
-/* Where each record keeps the sums that the row needs; *lacking is the first that one does not have. */
+/* What the row needs, and room to pool it. */
+static mm_status note_needs(mm_cells *cells, const mm_stat *need)
+{
+    cells->values = 0;
+    cells->support = cells->need_count;
+    for (size_t i = 0; i < cells->need_count; i++) {
+        if (need[i].kind == MM_SUM_G)
+            cells->support = i;
+        cells->width[i] = mm_stat_width(&need[i], cells->images->classes);
+        cells->batch[i] = (need[i].flags & MM_STAT_BATCH) != 0;
+        cells->values += cells->width[i];
+    }
+    cells->pooled = calloc(cells->images->classes + 1, (cells->values + 1) * sizeof *cells->pooled);
+    return cells->pooled == NULL ? MM_NO_MEMORY : MM_OK;
+}
+
+/* Room for the table of pairs, where the row needs it; *lacks_table when an image does not have one. */
+static mm_status find_table(work *w, int *lacks_table)
+{
+    if (!w->row->table || w->cells.images->task == MM_MULTILABEL)
+        return MM_OK;
+    for (size_t n = 0; n < w->images; n++)
+        *lacks_table = *lacks_table || w->cells.images->records[n].confusion == NULL || w->classes > MM_CONFUSION_MOST;
+    if (*lacks_table)
+        return MM_OK;
+    w->cells.table = calloc(w->classes == 0 ? 1 : w->classes, w->classes * sizeof *w->cells.table);
+    return w->cells.table == NULL ? MM_NO_MEMORY : MM_OK;
+}
+
+/* Where each record keeps the values that the row needs; *lacking is the first that one does not have. */
 static mm_status find_columns(work *w, const mm_stat *need, const mm_stat **lacking)
 {
     mm_cells *cells = &w->cells;
 
     cells->column = calloc(w->images == 0 ? 1 : w->images, MM_ROW_STATS * sizeof *cells->column);
-    if (cells->column == NULL)
+    if (cells->column == NULL || note_needs(cells, need) != MM_OK)
         return MM_NO_MEMORY;
-    cells->support = cells->need_count;
-    for (size_t i = 0; i < cells->need_count; i++)
-        if (need[i].kind == MM_SUM_G)
-            cells->support = i;
-    for (size_t n = 0; n < w->images; n++) {
-        const mm_record *record = &cells->images->records[n];
-
+    for (size_t n = 0; n < w->images; n++)
         for (size_t i = 0; i < cells->need_count; i++) {
+            const mm_record *record = cells->batch[i] ? &cells->images->batch : &cells->images->records[n];
             const size_t at = mm_stat_find(record->stats, record->stat_count, &need[i]);
 
-            cells->column[n * cells->need_count + i] = at;
+            cells->column[n * cells->need_count + i] = mm_stats_offset(record->stats, at, w->classes);
             if (at == record->stat_count && *lacking == NULL)
                 *lacking = &need[i];
         }
-    }
     return MM_OK;
 }
 
@@ -480,7 +564,7 @@ static mm_status choose_classes(work *w)
 static mm_status score_nothing(work *w)
 {
     w->out->result.value = mm_undefined(MM_NO_VOXELS);
-    if (w->row->joint != NULL || w->row->peer != NULL)
+    if (!has_classes(w))
         return MM_OK;
     w->out->per_class = new_values(w->classes, 1);
     if (w->out->per_class == NULL)
@@ -502,20 +586,24 @@ mm_status mm_score_images(mm_scored *out, const mm_score *row, const mm_args *ar
               .out = out};
     mm_stat need[MM_ROW_STATS];
     const mm_stat *lacking = NULL;
+    int lacks_table = 0;
     mm_status status;
 
     *out = (mm_scored){.result = {.value = {0.0, MM_DEFINED}}};
     w.cells.need_count = row->stats == NULL ? 0 : row->stats(args, need);
     status = choose_classes(&w);
+    w.cells.groups = w.groups;
     if (status == MM_OK)
         status = find_columns(&w, need, &lacking);
+    if (status == MM_OK)
+        status = find_table(&w, &lacks_table);
     if (status == MM_OK) {
         if (w.images == 0)
             status = score_nothing(&w);
-        else if (lacking != NULL)
+        else if (lacking != NULL || lacks_table)
             status = not_in_sums(&w, lacking);
         else
-            status = row->peer != NULL ? score_peer(&w) : score_natural(&w);
+            status = row->peer != NULL ? score_peer(&w) : row->list != NULL ? score_list(&w) : score_natural(&w);
     }
     out->result.per_class = out->per_class;
     out->result.per_image = out->per_image;
@@ -524,6 +612,8 @@ mm_status mm_score_images(mm_scored *out, const mm_score *row, const mm_args *ar
     free(w.groups);
     free(w.sorted);
     free(w.cells.column);
+    free(w.cells.pooled);
+    free(w.cells.table);
     if (status != MM_OK)
         mm_scored_clear(out);
     return status;

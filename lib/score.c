@@ -64,13 +64,24 @@ int mm_class_chosen(const mm_common *common, size_t c, size_t classes)
 #define AVERAGE   {.name = "average", .type = MM_WORD, .standard = "macro", .choices = "macro|micro|weighted|support", \
                    .meaning = "mean over classes (losses use the request's weights); their sums added first; " \
                               "mean by the request's weights; mean by label voxels"}
+/* Of an image as a whole: there are no sums to add up. */
+#define IMAGE     {.name = "over", .type = MM_WORD, .standard = "image", .choices = "image", \
+                   .meaning = "score each image, then average: the voxels of several images are never seen together"}
+#define BY_CLASS  {.name = "average", .type = MM_WORD, .standard = "macro", .choices = "macro|weighted|support", \
+                   .meaning = "mean over classes (losses use the request's weights); by the request's weights; " \
+                              "by label voxels"}
 #define BY_VOXEL  {.name = "average", .type = MM_WORD, .standard = "voxel", .choices = "voxel|macro", \
                    .meaning = "mean over voxels, or mean over classes, both by the request's weights"}
 
 const mm_param mm_common_class[6]   = {OVER, CLASSES, STAT, ABSENT, AVERAGE, NORMALIZE};
 const mm_param mm_common_count[5]   = {OVER, CLASSES, STAT, AVERAGE, NORMALIZE};
 const mm_param mm_common_joint[4]   = {OVER, CLASSES, STAT, ABSENT};
+const mm_param mm_common_whole[3]   = {OVER, CLASSES, STAT};
 const mm_param mm_common_entropy[6] = {OVER, CLASSES, STAT, ABSENT, BY_VOXEL, NORMALIZE};
+const mm_param mm_common_sum[5]     = {OVER, CLASSES, STAT, ABSENT, NORMALIZE};
+const mm_param mm_common_image[6]   = {IMAGE, CLASSES, STAT, ABSENT, BY_CLASS, NORMALIZE};
+const mm_param mm_common_image_joint[3] = {IMAGE, CLASSES, STAT};
+const mm_param mm_common_image_sum[5]   = {IMAGE, CLASSES, STAT, ABSENT, NORMALIZE};
 /* clang-format on */
 
 /* The value of the common parameter `name`; NULL when the row does not have it. */
@@ -95,6 +106,16 @@ static const char *check_indices(const double *list, size_t count)
     return NULL;
 }
 
+/* The choices of the lists above. */
+static mm_average average_of(const mm_score_info *info, int word)
+{
+    static const mm_average by_class[] = {MM_MACRO, MM_WEIGHTED, MM_SUPPORT}, by_voxel[] = {MM_VOXEL, MM_MACRO};
+
+    if (info->common == mm_common_image)
+        return by_class[word];
+    return info->common == mm_common_entropy ? by_voxel[word] : (mm_average)word;
+}
+
 const char *mm_common_resolve(mm_common *common, const mm_score_info *info, const mm_arg *values)
 {
     const mm_arg *over = common_value(info, values, "over"), *classes = common_value(info, values, "classes");
@@ -113,9 +134,7 @@ const char *mm_common_resolve(mm_common *common, const mm_score_info *info, cons
     if (absent != NULL)
         common->absent = absent->word - 1;
     if (average != NULL)
-        common->average = info->common != mm_common_entropy ? (mm_average)average->word
-                          : average->word == 0              ? MM_VOXEL
-                                                            : MM_MACRO;
+        common->average = average_of(info, average->word);
     if (normalize != NULL)
         common->normalize = normalize->number != 0.0;
     if (common->pooled && common->stat != MM_MEAN)
@@ -125,41 +144,104 @@ const char *mm_common_resolve(mm_common *common, const mm_score_info *info, cons
 
 /* ------------------------------------------------------------------ groups */
 
+double mm_wide(const mm_group *x, size_t i, size_t w)
+{
+    return x->wide[i][w * x->step];
+}
+
+mm_reason mm_whole_reason(const mm_group *x, size_t i)
+{
+    return (mm_reason)mm_wide(x, i, 0);
+}
+
 mm_group mm_cell(const mm_cells *cells, size_t image, size_t c)
 {
     const mm_record *record = &cells->images->records[image];
     const size_t *column = cells->column + image * cells->need_count;
     mm_group x = {.scored = record->scored,
+                  .ignored = record->unmasked - record->scored,
                   .label = record->label_count[c],
                   .pred = record->pred_count[c],
                   .both = record->both_count[c],
                   .support = (double)record->label_count[c],
+                  .step = cells->images->classes,
                   .index = c};
 
-    for (size_t i = 0; i < cells->need_count; i++)
-        x.sum[i] = record->sums[column[i] * cells->images->classes + c];
+    for (size_t i = 0; i < cells->need_count; i++) {
+        x.wide[i] = (cells->batch[i] ? cells->images->batch.sums : record->sums) + column[i] + c;
+        x.sum[i] = x.wide[i][0];
+    }
     if (cells->support < cells->need_count)
         x.support = x.sum[cells->support];
+    if (cells->table != NULL)
+        x.row = record->confusion + c * cells->images->classes;
     return x;
+}
+
+/* The pairs of label c over all images. */
+static const uint64_t *pooled_row(const mm_cells *cells, size_t c)
+{
+    const size_t classes = cells->images->classes;
+    uint64_t *row = cells->table + c * classes;
+
+    memset(row, 0, classes * sizeof *row);
+    for (size_t n = 0; n < cells->images->count; n++)
+        for (size_t j = 0; j < classes; j++)
+            row[j] += cells->images->records[n].confusion[c * classes + j];
+    return row;
+}
+
+/* The counts of class c over all images. */
+static mm_group pooled_counts(const mm_cells *cells, size_t c)
+{
+    mm_group all = {.index = c, .step = 1};
+
+    for (size_t n = 0; n < cells->images->count; n++) {
+        const mm_record *record = &cells->images->records[n];
+
+        all.scored += record->scored;
+        all.ignored += record->unmasked - record->scored;
+        all.label += record->label_count[c];
+        all.pred += record->pred_count[c];
+        all.both += record->both_count[c];
+    }
+    return all;
+}
+
+/* Value w of need i for class c, over all images. */
+static double pooled_value(const mm_cells *cells, size_t i, size_t w, size_t c)
+{
+    const size_t classes = cells->images->classes;
+    mm_exact exact = {.count = 0};
+
+    for (size_t n = 0; n < cells->images->count; n++)
+        mm_exact_add(&exact,
+                     cells->images->records[n].sums[cells->column[n * cells->need_count + i] + w * classes + c]);
+    return mm_exact_round(&exact);
 }
 
 mm_group mm_cell_pooled(const mm_cells *cells, size_t c)
 {
-    mm_exact exact[MM_ROW_STATS] = {0};
-    mm_group all = {.index = c};
+    mm_group all = pooled_counts(cells, c);
+    double *values = cells->pooled + c * cells->values;
 
-    for (size_t n = 0; n < cells->images->count; n++) {
-        const mm_group x = mm_cell(cells, n, c);
-
-        all.scored += x.scored;
-        all.label += x.label;
-        all.pred += x.pred;
-        all.both += x.both;
-        for (size_t i = 0; i < cells->need_count; i++)
-            mm_exact_add(&exact[i], x.sum[i]);
+    for (size_t i = 0; i < cells->need_count; i++) {
+        for (size_t w = 0; w < cells->width[i]; w++)
+            values[w] = cells->batch[i] ? mm_cell(cells, 0, c).wide[i][w * cells->images->classes]
+                                        : pooled_value(cells, i, w, c);
+        all.wide[i] = values;
+        all.sum[i] = values[0];
+        values += cells->width[i];
     }
-    for (size_t i = 0; i < cells->need_count; i++)
-        all.sum[i] = mm_exact_round(&exact[i]);
     all.support = cells->support < cells->need_count ? all.sum[cells->support] : (double)all.label;
+    if (cells->table != NULL)
+        all.row = pooled_row(cells, c);
     return all;
+}
+
+const mm_group *mm_cells_of(const mm_cells *cells, size_t image)
+{
+    for (size_t c = 0; c < cells->images->classes; c++)
+        cells->groups[c] = image == MM_ALL_IMAGES ? mm_cell_pooled(cells, c) : mm_cell(cells, image, c);
+    return cells->groups;
 }

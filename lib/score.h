@@ -17,13 +17,15 @@
  *   MM_LIST                list of numbers; of indices of choices when the parameter has choices
  *   MM_NUMBER_OR_LIST      number, or list of numbers
  *   MM_WORD_OR_LIST        word, or list of numbers
+ *   MM_NUMBERS             number, or list of numbers of any length: the row's check says how many
+ *   MM_MATRIX              list of classes x classes numbers, row by row
  *
- * A number or a list also accepts the choices of its parameter as words (as "none"). */
+ * A number, a list or a matrix also accepts the choices of its parameter as words (as "none"). */
 typedef struct mm_arg {
     int word; /* index among the choices; -1: a number or a list */
     double number;
     double *list; /* owned; NULL: no list */
-    size_t count;
+    size_t count; /* of the list */
 } mm_arg;
 
 typedef enum mm_average { MM_MACRO, MM_MICRO, MM_WEIGHTED, MM_SUPPORT, MM_VOXEL } mm_average;
@@ -48,6 +50,8 @@ typedef struct mm_args {
     mm_common common;
     mm_task task;
     size_t classes;
+    unsigned spatial_rank;    /* 0: not known, as in a merged evaluation */
+    mm_label_kind label_kind; /* MM_LABEL_AUTO: not known */
 } mm_args;
 
 /* The number of class c: its own in a list, else the one number. */
@@ -57,28 +61,46 @@ int mm_class_chosen(const mm_common *common, size_t c, size_t classes);
 
 /* ------------------------------------------------------------------ groups */
 
-#define MM_ROW_STATS 6 /* sums of one row */
+#define MM_ROW_STATS 12 /* sums of one row */
 
 /* Counts and sums of one group: an (image, class), or several added up. */
 typedef struct mm_group {
-    uint64_t scored;            /* voxels */
-    uint64_t label, pred, both; /* hard counts: label, prediction, both (TP) */
-    double support;             /* sum of g where the row needs it, else the label count */
-    double sum[MM_ROW_STATS];   /* in the order of the row's stats */
-    size_t index;               /* the class; of several classes the first */
+    uint64_t scored;                  /* voxels */
+    uint64_t ignored;                 /* voxels with the ignored label, which are not scored */
+    uint64_t label, pred, both;       /* hard counts: label, prediction, both (TP) */
+    double support;                   /* sum of g where the row needs it, else the label count */
+    double sum[MM_ROW_STATS];         /* in the order of the row's stats; of several values the first */
+    const double *wide[MM_ROW_STATS]; /* all values of a column: mm_wide(); NULL in a group of several classes */
+    size_t step;                      /* from one of them to the next */
+    const uint64_t *row;              /* voxels of this label by predicted class, where the row needs the table */
+    size_t index;                     /* the class; of several classes the first */
 } mm_group;
+
+/* Value w of the i-th column of the row's stats. */
+double mm_wide(const mm_group *x, size_t i, size_t w);
+/* The i-th column is of an image as a whole (image_kinds.h): why it has no values, or MM_DEFINED. */
+mm_reason mm_whole_reason(const mm_group *x, size_t i);
 
 /* The groups of one score over one set of images. */
 typedef struct mm_cells {
     const mm_images *images;
     size_t need_count;
-    size_t support; /* which need is the sum of g; need_count: none */
-    size_t *column; /* images x need_count: where the record keeps it */
+    size_t support;             /* which need is the sum of g; need_count: none */
+    size_t width[MM_ROW_STATS]; /* values of each need */
+    int batch[MM_ROW_STATS];    /* is it of all images as one? */
+    size_t *column;             /* images x need_count: where the values of the record begin */
+    size_t values;              /* of all needs together */
+    double *pooled;             /* room for them, per class and for classes added up */
+    uint64_t *table;            /* room for a table of pairs of classes; NULL: not needed */
+    mm_group *groups;           /* room for one per class */
 } mm_cells;
 
 mm_group mm_cell(const mm_cells *cells, size_t image, size_t c);
 /* Class c over all images: added exactly, rounded once. */
 mm_group mm_cell_pooled(const mm_cells *cells, size_t c);
+#define MM_ALL_IMAGES SIZE_MAX
+/* All classes of an image, or of MM_ALL_IMAGES: in cells->groups, until the next call. */
+const mm_group *mm_cells_of(const mm_cells *cells, size_t image);
 
 /* ------------------------------------------------------------------ values */
 
@@ -103,7 +125,8 @@ typedef struct mm_terms {
 
 /* -------------------------------------------------------------------- rows */
 
-/* One score.  Exactly one of per_class, joint, entropy and peer is set. */
+/* One score.  Exactly one of per_class, joint, entropy, list, peer and parts is set; or per_class and joint, and
+ * `apart` says which one is meant. */
 typedef struct mm_score {
     mm_score_info info;
     /* The sums it needs, in the order of mm_group.sum; NULL: the counts are enough. */
@@ -113,12 +136,26 @@ typedef struct mm_score {
     mm_value (*per_class)(const mm_group *x, const mm_args *args);
     mm_value (*joint)(const mm_group *x, size_t count, const mm_args *args); /* the chosen classes of an image */
     mm_terms (*entropy)(const mm_group *x, const mm_args *args);
+    int (*apart)(const mm_args *args); /* per class? */
+    /* Fills list (as many values as shape says, MM_NOT_CHOSEN before) from the chosen classes of an image, or pooled.
+     */
+    void (*list)(const mm_group *x, size_t count, const mm_args *args, mm_value *list);
+    /* A named sum(): its terms as text, in which {name} stands for the value of an own parameter, {1-name} for 1 minus
+     * it, and {common} for the common parameters, which the scores of all terms must have. */
+    const char *parts;
     /* Fills list (one value, or as many as shape says) from all images in stored order, all classes. */
     void (*peer)(const mm_cells *cells, const mm_args *args, mm_value *list);
     unsigned (*shape)(const mm_args *args, size_t images, size_t dim[3]); /* rank of a list; NULL: a number */
-    int always;          /* defined where the class is absent, too: counts */
+    /* A remark on what `peer` gave (where the peer itself is wrong or odd), or NULL. */
+    const char *(*note)(const mm_cells *cells, const mm_args *args, const mm_value *list);
+    int always;          /* defined where the class is absent, too: counts, and joint scores that take any image */
+    int by_image;        /* joint: over=pooled is the mean over images, too */
+    int table;           /* needs the table of pairs of exclusive classes (independent masks: the counts are enough) */
+    int exclusive;       /* needs exclusive classes */
+    int logits;          /* needs pred_kind=logits */
     const char *example; /* with what it requires; NULL: the name alone */
-    double witness;      /* value of the example on p = 1 .5 .5 0, g = 1 1 0 0, one class */
+    double witness;      /* value of the example on p = 1 .5 .5 0, g = 1 1 0 0, one class; where only
+                          * exclusive classes will do: two, p and 1 - p, g and 1 - g */
 } mm_score;
 
 /* The rows of one file. */
@@ -127,11 +164,18 @@ typedef struct mm_score_family {
     size_t count;
 } mm_score_family;
 
-/* Common parameters: of class scores, of counts (never absent), of joint scores, of entropy scores. */
+/* Common parameters: of class scores, of counts (never absent), of joint scores, of joint scores that take any image,
+ * of entropy scores, of named sums and of entropy scores that are averaged over classes. */
 extern const mm_param mm_common_class[6];
 extern const mm_param mm_common_count[5];
 extern const mm_param mm_common_joint[4];
+extern const mm_param mm_common_whole[3];
 extern const mm_param mm_common_entropy[6];
+extern const mm_param mm_common_sum[5];
+/* Of scores that see an image as a whole (image_kinds.h), which have no pooled sums: of each class, or joint. */
+extern const mm_param mm_common_image[6];
+extern const mm_param mm_common_image_joint[3];
+extern const mm_param mm_common_image_sum[5]; /* of named sums with such a term */
 
 /* The common parameters of `info`, resolved from values in the order of its `common` (lists stay borrowed).
  * A sentence when they do not go together, else NULL. */

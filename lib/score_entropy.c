@@ -1,5 +1,5 @@
 /*
- * score_entropy.c - cross-entropy, binary cross-entropy and focal loss.
+ * score_entropy.c - cross-entropy, binary cross-entropy and its weighted forms, focal loss.
  *
  * A row gives what one class adds: the sum of its terms and the number of voxels that they are averaged over.  With
  * exclusive classes a voxel belongs to the class of its label; with independent masks every voxel belongs to each.
@@ -86,6 +86,27 @@ static mm_terms binary_cross_entropy(const mm_group *x, const mm_args *args)
     return binary_terms(x, args->own[LABEL_SMOOTHING].number, mm_arg_of_class(&args->own[POS_WEIGHT], x->index));
 }
 
+enum { WEIGHT = EPS + 1 }; /* parameter of the weighted forms, after EPS */
+
+static size_t weighted_stats(const mm_args *args, mm_stat stats[MM_ROW_STATS])
+{
+    return entropy_stats(stats, 0.0, args->own[EPS].number, 1, 0);
+}
+
+/* -[beta g log p + (1-g) log(1-p)] */
+static mm_terms weighted_binary_cross_entropy(const mm_group *x, const mm_args *args)
+{
+    return binary_terms(x, 0.0, mm_arg_of_class(&args->own[WEIGHT], x->index));
+}
+
+/* -[beta g log p + (1-beta) (1-g) log(1-p)] */
+static mm_terms balanced_binary_cross_entropy(const mm_group *x, const mm_args *args)
+{
+    const double beta = mm_arg_of_class(&args->own[WEIGHT], x->index);
+
+    return (mm_terms){.sum = beta * x->sum[POS] + (1.0 - beta) * x->sum[G_OR_NEG], .voxels = (double)x->scored};
+}
+
 static size_t focal_stats(const mm_args *args, mm_stat stats[MM_ROW_STATS])
 {
     return entropy_stats(stats, args->own[GAMMA].number, args->own[EPS].number, !exclusive(args), 0);
@@ -132,6 +153,11 @@ static const char *focal_check(const mm_args *args)
 static const mm_param cross_params[] = {EPS_PARAM, SMOOTHING_PARAM};
 static const mm_param binary_params[] = {EPS_PARAM, SMOOTHING_PARAM,
     [POS_WEIGHT]      = {"pos_weight", MM_NUMBER_OR_LIST, "1", 0, 1e6, NULL, "weight of label voxels, one or one per class"}};
+static const mm_param weighted_params[] = {EPS_PARAM,
+    [WEIGHT]          = {"beta", MM_NUMBER_OR_LIST, "2", 0, 1e6, NULL, "weight of label voxels, one or one per class"}};
+static const mm_param balanced_params[] = {EPS_PARAM,
+    [WEIGHT]          = {"beta", MM_NUMBER_OR_LIST, "0.5", 0, 1, NULL,
+                         "weight of label voxels, one or one per class; 1 - beta is the weight of others"}};
 static const mm_param focal_params[] = {EPS_PARAM,
     [GAMMA]           = {"gamma", MM_NUMBER, "2", 0, 100, NULL, "how strongly easy voxels are played down"},
     [ALPHA]           = {"alpha", MM_NUMBER_OR_LIST, "none", 0, 1e6, "none",
@@ -175,6 +201,38 @@ static const mm_score rows[] = {
         .stats = binary_stats,
         .entropy = binary_cross_entropy,
         .witness = 0.34657359027997264,
+    },
+    {
+        .info = {.name = "weighted_binary_cross_entropy",
+                 .summary = "Binary cross-entropy with a weight on label voxels.",
+                 .formula = "mean of -(beta g log p + (1-g) log(1-p))",
+                 .source = "Pihur et al. 2007",
+                 .undefined = "no voxel is scored",
+                 .kind = MM_LOSS,
+                 .better = MM_LOWER,
+                 .params = weighted_params,
+                 .param_count = MM_COUNT(weighted_params),
+                 .common = mm_common_entropy,
+                 .common_count = MM_COUNT(mm_common_entropy)},
+        .stats = weighted_stats,
+        .entropy = weighted_binary_cross_entropy,
+        .witness = 0.51986038541995897, /* 3 ln 2 / 4 */
+    },
+    {
+        .info = {.name = "balanced_binary_cross_entropy",
+                 .summary = "Binary cross-entropy with beta on label voxels, 1 - beta on others.",
+                 .formula = "mean of -(beta g log p + (1-beta) (1-g) log(1-p))",
+                 .source = "Xie and Tu 2015",
+                 .undefined = "no voxel is scored",
+                 .kind = MM_LOSS,
+                 .better = MM_LOWER,
+                 .params = balanced_params,
+                 .param_count = MM_COUNT(balanced_params),
+                 .common = mm_common_entropy,
+                 .common_count = MM_COUNT(mm_common_entropy)},
+        .stats = weighted_stats,
+        .entropy = balanced_binary_cross_entropy,
+        .witness = 0.17328679513998632, /* ln 2 / 4 */
     },
     {
         .info = {.name = "focal_loss",

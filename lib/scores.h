@@ -7,8 +7,19 @@
 #include "lib/score.h"
 
 extern const mm_score_family mm_scores_overlap;
+extern const mm_score_family mm_scores_joint;
+extern const mm_score_family mm_scores_agreement;
 extern const mm_score_family mm_scores_entropy;
+extern const mm_score_family mm_scores_focal;
+extern const mm_score_family mm_scores_compound;
 extern const mm_score_family mm_scores_confusion;
+extern const mm_score_family mm_scores_table;
+extern const mm_score_family mm_scores_calibration;
+extern const mm_score_family mm_scores_order;
+extern const mm_score_family mm_scores_rank;
+extern const mm_score_family mm_scores_window;
+extern const mm_score_family mm_scores_skeleton;
+extern const mm_score_family mm_scores_components;
 
 /* The row behind mm_score_at() and mm_score_find(). */
 const mm_score *mm_row_at(size_t index);

@@ -4,12 +4,19 @@
 #include "lib/sums.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "lib/elementary.h"
+#include "lib/image_kinds.h"
 
 int mm_stat_equal(const mm_stat *a, const mm_stat *b)
 {
-    return a->kind == b->kind && a->flags == b->flags && a->gamma == b->gamma && a->eps == b->eps;
+    if (a->kind != b->kind || a->flags != b->flags || a->form != b->form || a->gamma != b->gamma || a->eps != b->eps)
+        return 0;
+    for (size_t i = 0; i < MM_STAT_MORE; i++)
+        if (a->more[i] != b->more[i])
+            return 0;
+    return 1;
 }
 
 size_t mm_stat_find(const mm_stat *list, size_t count, const mm_stat *stat)
@@ -23,7 +30,139 @@ size_t mm_stat_find(const mm_stat *list, size_t count, const mm_stat *stat)
 
 int mm_stat_needs_probs(const mm_stat *stat)
 {
-    return stat->kind >= MM_SUM_POS;
+    if ((stat->form >= MM_FORM_SIGMOID && stat->form != MM_FORM_APART) ||
+        stat->flags & (MM_STAT_CLIP | MM_STAT_NORMALIZE))
+        return 1;
+    switch (stat->kind) {
+    case MM_SUM_POS:
+    case MM_SUM_NEG:
+    case MM_SUM_LOGP:
+    case MM_SUM_LOGQ:
+    case MM_SUM_BCE_IN:
+    case MM_SUM_BCE_OUT:
+    case MM_SUM_BCE_FACTOR:
+    case MM_SUM_LOG_POWER:
+    case MM_SUM_LOG_POWER_REST:
+    case MM_SUM_SMOOTH_FOCAL:
+    case MM_HISTOGRAM_CLASS:
+    case MM_HISTOGRAM_TOP:
+    case MM_HISTOGRAM_P:
+        return 1;
+    default:
+        return stat->kind >= MM_IMAGE_KINDS && mm_image_kind_find(stat->kind)->needs_probs;
+    }
+}
+
+static int is_histogram(unsigned kind)
+{
+    return kind == MM_HISTOGRAM_CLASS || kind == MM_HISTOGRAM_TOP || kind == MM_HISTOGRAM_P;
+}
+
+int mm_stat_known(const mm_stat *stat)
+{
+    if (stat->form >= MM_FORM_COUNT)
+        return 0;
+    if (is_histogram(stat->kind) && !(stat->more[0] >= 1.0 && stat->more[0] <= MM_MAX_BINS))
+        return 0;
+    if (stat->kind >= MM_IMAGE_KINDS)
+        return mm_image_kind_find(stat->kind) != NULL;
+    return stat->kind >= MM_SUM_P && stat->kind <= MM_SUM_LOG_POWER_REST;
+}
+
+size_t mm_stat_width(const mm_stat *stat, size_t classes)
+{
+    switch (stat->kind) {
+    case MM_SUM_BY_LABEL:
+        return classes;
+    case MM_HISTOGRAM_CLASS:
+    case MM_HISTOGRAM_TOP:
+        return 3 * ((size_t)stat->more[0] + (stat->more[1] != 0.0));
+    case MM_HISTOGRAM_P:
+        return 2 * (size_t)stat->more[0];
+    default:
+        return stat->kind < MM_IMAGE_KINDS ? 1 : 1 + mm_image_kind_find(stat->kind)->values;
+    }
+}
+
+size_t mm_stats_offset(const mm_stat *stats, size_t index, size_t classes)
+{
+    size_t offset = 0;
+
+    for (size_t i = 0; i < index; i++)
+        offset += mm_stat_width(&stats[i], classes) * classes;
+    return offset;
+}
+
+static const char *words_of(unsigned kind)
+{
+    static const char *const words[] = {
+        [MM_SUM_P] = "p",
+        [MM_SUM_PP] = "p^2",
+        [MM_SUM_PG] = "p g",
+        [MM_SUM_G] = "g",
+        [MM_SUM_GG] = "g^2",
+        [MM_SUM_AD] = "|p - g|",
+        [MM_SUM_POS] = "g (1-q)^gamma (-log q)",
+        [MM_SUM_NEG] = "(1-g) q^gamma (-log(1-q))",
+        [MM_SUM_LOGP] = "-log q",
+        [MM_SUM_LOGQ] = "-log(1-q)",
+        [MM_SUM_SQUARED_TP] = "(p g)^2",
+        [MM_SUM_SQUARED_FP] = "(p (1-g))^2",
+        [MM_SUM_SQUARED_FN] = "((1-p) g)^2",
+        [MM_SUM_ERROR_IN] = "(g-p)^2 g",
+        [MM_SUM_ERROR_OUT] = "(g-p)^2 (1-g)",
+        [MM_SUM_BCE_IN] = "g (1-p_t)^gamma BCE",
+        [MM_SUM_BCE_OUT] = "(1-g) (1-p_t)^gamma BCE",
+        [MM_SUM_BCE_FACTOR] = "(1-p_t)^gamma",
+        [MM_SUM_LOG_POWER] = "g (-log q)^gamma",
+        [MM_SUM_LOG_POWER_REST] = "(1-g) (-log(1-q))^gamma",
+        [MM_SUM_SMOOTH_FOCAL] = "(1-p_t)^gamma (-log p_t)",
+        [MM_SUM_BY_LABEL] = "p by label",
+        [MM_HISTOGRAM_CLASS] = "confidence and rightness in bins",
+        [MM_HISTOGRAM_TOP] = "greatest confidence and rightness in bins",
+        [MM_HISTOGRAM_P] = "voxels in bins of p",
+        [MM_SUM_ROUND_PG] = "round(p g)",
+        [MM_SUM_ROUND_G] = "round(g)",
+        [MM_SUM_ROUND_QN] = "round((1-p)(1-g))",
+        [MM_SUM_ROUND_N] = "round(1-g)",
+        [MM_SUM_G_ROUND_P] = "g round(p)",
+        [MM_SUM_N_ROUND_Q] = "(1-g)(1-round(p))",
+        [MM_SUM_ALL_RIGHT] = "voxels right in every class",
+        [MM_SUM_OVER] = "voxels over a threshold",
+        [MM_SUM_OVER_G] = "g over a threshold",
+        [MM_SUM_INDEX] = "voxels labelled by an index",
+    };
+
+    return kind < sizeof words / sizeof words[0] && words[kind] != NULL ? words[kind] : "an unknown kind";
+}
+
+void mm_stat_describe(const mm_stat *stat, char *text, size_t size)
+{
+    static const char *const forms[MM_FORM_COUNT] = {"",
+                                                     ", of pred as sent",
+                                                     ", of its sigmoid",
+                                                     ", of its softmax",
+                                                     ", of its softmax without class 0",
+                                                     ", of each class against the rest"};
+    const char *form = stat->form < MM_FORM_COUNT ? forms[stat->form] : "";
+
+    if (stat->kind >= MM_IMAGE_KINDS) {
+        const mm_image_kind *kind = mm_image_kind_find(stat->kind);
+
+        snprintf(text, size, "the %s%s", kind == NULL ? "unknown kind" : kind->words, form);
+    } else if (is_histogram(stat->kind)) {
+        snprintf(text, size, "the %s (%g bins)%s", words_of(stat->kind), stat->more[0], form);
+    } else if (stat->kind == MM_SUM_OVER || stat->kind == MM_SUM_OVER_G) {
+        snprintf(text, size, "the sum of %s (p %s %g)%s", words_of(stat->kind),
+                 stat->more[1] != 0.0 ? ">" : ">=", stat->more[0], form);
+    } else if (mm_stat_needs_probs(stat)) {
+        snprintf(text, size, "the sum of %s with gamma %g, eps %g%s%s%s%s", words_of(stat->kind), stat->gamma,
+                 stat->eps, stat->flags & MM_STAT_CLIP ? ", p clipped" : "",
+                 stat->flags & MM_STAT_NORMALIZE ? ", p over its sum" : "",
+                 stat->flags & MM_STAT_ODDS ? ", p as odds" : "", form);
+    } else {
+        snprintf(text, size, "the sum of %s%s", words_of(stat->kind), form);
+    }
 }
 
 /* a + b = high + low exactly, |a| >= |b|. */
@@ -38,7 +177,7 @@ static double sum_of_two(double a, double b, double *low)
 /* Packs the partials as tightly as doubles go: each is then below a unit in the last place of the next ("compress"). */
 static void pack(mm_exact *sum)
 {
-    double   down[MM_EXACT_PARTIALS], high = sum->partial[sum->count - 1], low;
+    double down[MM_EXACT_PARTIALS], high = sum->partial[sum->count - 1], low;
     unsigned bottom = sum->count, kept = 0;
 
     for (unsigned i = sum->count - 1; i > 0; i--) {

@@ -55,7 +55,7 @@ static void print_params(const char *title, const mm_param *params, size_t count
         printf("%s", param->meaning);
         if (param->choices != NULL)
             printf(" [%s]", param->choices);
-        else if (param->type == MM_NUMBER || param->type == MM_LIST || param->type == MM_NUMBER_OR_LIST)
+        else if (param->type != MM_WORD && param->type != MM_BOOLEAN && param->type != MM_WORD_OR_LIST)
             printf(" [%g .. %g]", param->min, param->max);
         printf("\n");
     }

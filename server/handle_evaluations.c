@@ -426,7 +426,7 @@ static mm_status score_merged(merged *all)
             .classes = mm_images_classes(all->images),
             .task = mm_images_task(all->images),
             .pred_kind = MM_PROBS,
-            .label_kind = MM_ONEHOT,
+            .label_kind = MM_LABEL_AUTO,
             .pred_has_classes = 1,
             .label_has_classes = 1,
         };

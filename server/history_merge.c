@@ -146,12 +146,9 @@ mm_status mm_scored_new(mm_scored *out, const mm_definition *definition, const m
     /* Any sums may be there; a score whose sums are not says so itself. */
     const mm_shape shape = {.images = mm_images_count(images),
                             .classes = definition->class_count,
-                            .spatial_rank = 1,
-                            .spatial = {1},
-                            .voxels = 1,
                             .task = definition->task,
                             .pred_kind = MM_PROBS,
-                            .label_kind = MM_ONEHOT,
+                            .label_kind = MM_LABEL_AUTO,
                             .pred_has_classes = 1,
                             .label_has_classes = 1};
     mm_scored scored = {0};

@@ -15,7 +15,8 @@
 /* The order of mm_kind, mm_better, mm_type. */
 static const char *const kinds[] = {"loss", "metric", "count"};
 static const char *const betters[] = {"lower", "higher", "neither"};
-static const char *const types[] = {"number", "word", "boolean", "list", "number_or_list", "word_or_list"};
+static const char *const types[] = {"number",         "word",         "boolean", "list",
+                                    "number_or_list", "word_or_list", "numbers", "matrix"};
 
 void mm_format_number(double number, char *text)
 {
@@ -501,7 +502,7 @@ static void put_params(mm_json *json, const mm_param *params, size_t count)
     mm_json_open(json, '[');
     for (size_t i = 0; i < count; i++) {
         const mm_param *param = &params[i];
-        const int numeric = param->type == MM_NUMBER || param->type == MM_LIST || param->type == MM_NUMBER_OR_LIST;
+        const int numeric = param->type != MM_WORD && param->type != MM_BOOLEAN && param->type != MM_WORD_OR_LIST;
 
         mm_json_open(json, '{');
         NAME(json, "name");

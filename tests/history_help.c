@@ -102,7 +102,7 @@ static void append_image(mm_images *images, const char *id, unsigned seed, size_
         record->sums[2 * classes + c] = (double)record->label_count[c];
         record->voxels += record->label_count[c];
     }
-    record->scored = record->voxels;
+    record->scored = record->unmasked = record->voxels;
 }
 
 mm_images *help_images(const char *prefix, size_t count, size_t classes, unsigned seed)

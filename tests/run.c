@@ -36,11 +36,24 @@
     X(history_sqlite_write) \
     X(history_thread) \
     X(http_check) \
+    X(image_components) \
+    X(image_order) \
+    X(image_skeleton) \
+    X(image_window) \
     X(input) \
     X(json) \
     X(kernels) \
     X(log) \
     X(loop) \
+    X(peer_common) \
+    X(peer_monai) \
+    X(peer_monai_metrics) \
+    X(peer_segloss) \
+    X(peer_smp) \
+    X(peer_survey) \
+    X(peer_torch) \
+    X(peer_torchmetrics) \
+    X(peer_torchmetrics_rank) \
     X(peers) \
     X(plans) \
     X(query) \
@@ -51,7 +64,9 @@
     X(request) \
     X(routes) \
     X(sample) \
+    X(score_images) \
     X(scores) \
+    X(similarity) \
     X(stats) \
     X(status) \
     X(sums) \

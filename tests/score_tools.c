@@ -1,12 +1,15 @@
 /*
- * score_tools.c - small images made by hand, their sums added naively with the C library's logarithm and power.
+ * score_tools.c - small images made by hand, records of them, and scores.
  */
 #include "tests/score_tools.h"
 
+#include <CUnit/CUnit.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tests/naive_sums.h"
 
 static void *must(void *memory)
 {
@@ -19,7 +22,7 @@ static void *must(void *memory)
 
 static data data_empty(mm_task task, size_t images, size_t classes, size_t voxels)
 {
-    data d = {task, images, classes, voxels, NULL, NULL};
+    data d = {.task = task, .images = images, .classes = classes, .voxels = voxels, .pred_kind = MM_PROBS};
 
     d.p = must(calloc(images * classes * voxels, sizeof *d.p));
     d.g = must(calloc(images * classes * voxels, sizeof *d.g));
@@ -87,13 +90,13 @@ double g_at(const data *d, size_t n, size_t c, size_t v)
     return d->g[place(d, n, c, v)];
 }
 
-/* Is class c the first greatest, or above one half? */
-static int hard(const data *d, const double *values, size_t n, size_t c, size_t v)
+/* Is class c the first greatest, or above the threshold? */
+static int hard(const data *d, const double *values, double threshold, size_t n, size_t c, size_t v)
 {
     const double own = values[place(d, n, c, v)];
 
     if (d->task == MM_MULTILABEL)
-        return own > 0.5;
+        return own > threshold;
     for (size_t k = 0; k < d->classes; k++)
         if (values[place(d, n, k, v)] > own || (k < c && values[place(d, n, k, v)] == own))
             return 0;
@@ -102,85 +105,154 @@ static int hard(const data *d, const double *values, size_t n, size_t c, size_t 
 
 int hard_p(const data *d, size_t n, size_t c, size_t v)
 {
-    return hard(d, d->p, n, c, v);
+    return hard(d, d->p, d->pred_kind == MM_LOGITS ? 0.0 : 0.5, n, c, v);
 }
 
 int hard_g(const data *d, size_t n, size_t c, size_t v)
 {
-    return hard(d, d->g, n, c, v);
+    return hard(d, d->g, 0.5, n, c, v);
 }
 
-/* One term of a sum, as lib/sums.h defines it. */
-static double term(const mm_stat *stat, double p, double g, double total)
+/* Counts the voxel's label and prediction. */
+static void count_pair(mm_record *record, const data *d, size_t n, size_t v)
 {
-    const double r = stat->flags & MM_STAT_NORMALIZE ? p / total : p;
-    const double q = stat->flags & MM_STAT_CLIP ? fmin(fmax(r, stat->eps), 1.0 - stat->eps) : r;
-    const double log_q = -log(fmax(q, stat->eps)), log_rest = -log(fmax(1.0 - q, stat->eps));
-
-    switch (stat->kind) {
-    case MM_SUM_P:
-        return p;
-    case MM_SUM_PP:
-        return p * p;
-    case MM_SUM_PG:
-        return p * g;
-    case MM_SUM_G:
-        return g;
-    case MM_SUM_GG:
-        return g * g;
-    case MM_SUM_AD:
-        return fabs(p - g);
-    case MM_SUM_POS: /* a term that is 0 for its label stays 0, whatever p */
-        return g == 0.0 ? 0.0 : g * pow(1.0 - q, stat->gamma) * log_q;
-    case MM_SUM_NEG:
-        return g == 1.0 ? 0.0 : (1.0 - g) * pow(q, stat->gamma) * log_rest;
-    case MM_SUM_LOGP:
-        return log_q;
-    default:
-        return log_rest;
-    }
+    for (size_t i = 0; i < d->classes; i++)
+        for (size_t j = 0; j < d->classes; j++)
+            record->confusion[i * d->classes + j] += (uint64_t)(hard_g(d, n, i, v) && hard_p(d, n, j, v));
 }
 
 static void fill_record(mm_record *record, const data *d, size_t n)
 {
-    record->voxels = record->scored = d->voxels;
+    record->voxels = record->scored = record->unmasked = d->voxels;
     for (size_t v = 0; v < d->voxels; v++) {
-        double total = 0.0;
-
-        for (size_t c = 0; c < d->classes; c++)
-            total += p_at(d, n, c, v);
         for (size_t c = 0; c < d->classes; c++) {
             const int p = hard_p(d, n, c, v), g = hard_g(d, n, c, v);
 
             record->label_count[c] += (uint64_t)g;
             record->pred_count[c] += (uint64_t)p;
             record->both_count[c] += (uint64_t)(p && g);
-            for (size_t s = 0; s < record->stat_count; s++)
-                record->sums[s * d->classes + c] +=
-                    term(&record->stats[s], p_at(d, n, c, v), g_at(d, n, c, v), total > 0.0 ? total : 1.0);
         }
+        if (record->confusion != NULL)
+            count_pair(record, d, n, v);
+        for (size_t s = 0; s < record->stat_count; s++)
+            naive_voxel(record->sums + mm_stats_offset(record->stats, s, d->classes), &record->stats[s], d, n, v);
     }
+}
+
+/* Parses and binds. */
+static mm_status bind(const data *d, const char *expressions, mm_plan **plan, mm_problem *problem)
+{
+    const mm_shape shape = {.images = d->images,
+                            .classes = d->classes,
+                            .spatial_rank = d->spatial_rank == 0 ? 1 : d->spatial_rank,
+                            .spatial = {d->spatial_rank == 0 ? d->voxels : d->spatial[0], d->spatial[1], d->spatial[2]},
+                            .voxels = d->voxels,
+                            .task = d->task,
+                            .pred_kind = d->pred_kind,
+                            .label_kind = MM_ONEHOT};
+    const mm_status status = mm_plan_new(plan, expressions, problem);
+
+    return status == MM_OK ? mm_plan_bind(*plan, &shape, problem) : status;
 }
 
 mm_plan *bound_plan(const data *d, const char *expressions)
 {
-    const mm_shape shape = {.images = d->images,
-                            .classes = d->classes,
-                            .spatial_rank = 1,
-                            .spatial = {d->voxels},
-                            .voxels = d->voxels,
-                            .task = d->task,
-                            .pred_kind = MM_PROBS,
-                            .label_kind = MM_ONEHOT};
     mm_problem problem = {.text = ""};
     mm_plan *plan = NULL;
 
-    if (mm_plan_new(&plan, expressions, &problem) != MM_OK || mm_plan_bind(plan, &shape, &problem) != MM_OK) {
+    if (bind(d, expressions, &plan, &problem) != MM_OK) {
         printf("\n    %s: %s\n", expressions, problem.text);
         mm_plan_free(plan);
         return NULL;
     }
     return plan;
+}
+
+mm_status refusal_of(const data *d, const char *expressions, mm_problem *problem)
+{
+    mm_plan *plan = NULL;
+    const mm_status status = bind(d, expressions, &plan, problem);
+
+    mm_plan_free(plan);
+    return status;
+}
+
+/* Puts the spatial axes behind the tensor's others. */
+static void add_axes(mm_tensor *tensor, const data *d)
+{
+    if (d->spatial_rank == 0)
+        tensor->dim[tensor->rank++] = d->voxels;
+    for (unsigned axis = 0; axis < d->spatial_rank; axis++)
+        tensor->dim[tensor->rank++] = d->spatial[axis];
+}
+
+/* Images `from` to `to` - 1 as a float tensor. */
+static mm_tensor tensor_of(const data *d, const double *values, size_t from, size_t to)
+{
+    mm_tensor tensor = {
+        .data = values + place(d, from, 0, 0), .dtype = MM_F64, .rank = 2, .dim = {to - from, d->classes}};
+
+    add_axes(&tensor, d);
+    return tensor;
+}
+
+/* The same images from the engine itself. */
+static mm_images *engine_images(const data *d, const mm_plan *plan, size_t from, size_t to, const mm_tensor *label)
+{
+    const mm_input input = {.pred = tensor_of(d, d->p, from, to),
+                            .label = *label,
+                            .task = d->task,
+                            .pred_kind = d->pred_kind,
+                            .label_kind = label->dtype == MM_F64 ? MM_ONEHOT : MM_INDEX,
+                            .threshold = 0.5};
+    char(*names)[32] = must(calloc(to - from, sizeof *names));
+    const char **ids = must(calloc(to - from, sizeof *ids));
+    void *scratch = must(aligned_alloc(64, MM_SCRATCH_BYTES));
+    mm_problem problem = {.text = ""};
+    mm_images *images = NULL;
+    mm_eval *eval = NULL;
+
+    for (size_t i = 0; i < to - from; i++) {
+        snprintf(names[i], sizeof names[i], "0/%zu", from + i);
+        ids[i] = names[i];
+    }
+    mm_status status = mm_eval_new(&eval, &input, plan, 0, &problem);
+    for (size_t task = 0; status == MM_OK && task < mm_eval_task_count(eval); task++)
+        mm_eval_task(eval, task, scratch);
+    if (status == MM_OK)
+        status = mm_eval_finish(eval, ids, &images, &problem);
+    if (status != MM_OK)
+        fprintf(stderr, "tests: %s\n", problem.text);
+    mm_eval_free(eval);
+    free(scratch);
+    free(ids);
+    free(names);
+    return must(images);
+}
+
+mm_images *indexed_images_of(const data *d, const mm_plan *plan, size_t from, size_t to)
+{
+    int32_t *index = must(calloc((to - from) * d->voxels, sizeof *index));
+    mm_tensor label = {.data = index, .dtype = MM_I32, .rank = 1, .dim = {to - from}};
+
+    add_axes(&label, d);
+    for (size_t n = from; n < to; n++)
+        for (size_t c = 0; c < d->classes; c++)
+            for (size_t v = 0; v < d->voxels; v++)
+                if (hard_g(d, n, c, v))
+                    index[(n - from) * d->voxels + v] = (int32_t)c;
+    mm_images *images = engine_images(d, plan, from, to, &label);
+    free(index);
+    return images;
+}
+
+/* Do the plan's columns see images as a whole? */
+static int sees_wholes(const mm_stat *stats, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (stats[i].kind >= MM_IMAGE_KINDS)
+            return 1;
+    return 0;
 }
 
 mm_images *images_of(const data *d, const mm_plan *plan, size_t from, size_t to)
@@ -189,13 +261,18 @@ mm_images *images_of(const data *d, const mm_plan *plan, size_t from, size_t to)
     mm_stat stats[MM_MAX_STATS];
     const size_t count = mm_plan_stats(plan, stats);
 
+    if (to > from && sees_wholes(stats, count)) {
+        const mm_tensor label = tensor_of(d, d->g, from, to);
+
+        return engine_images(d, plan, from, to, &label);
+    }
     if (mm_images_new(&images, d->task, d->classes) != MM_OK)
         must(NULL);
     for (size_t n = from; n < to; n++) {
         char id[32];
 
         snprintf(id, sizeof id, "0/%zu", n);
-        mm_record *record = must(mm_images_append(images, id, stats, count, 0));
+        mm_record *record = must(mm_images_append(images, id, stats, count, d->task == MM_MULTICLASS));
         fill_record(record, d, n);
     }
     return images;
@@ -238,6 +315,30 @@ mm_reason reason_of(const data *d, const char *expression)
 
     scored_free(&s);
     return reason;
+}
+
+void check_value(const data *d, const char *expression, const double *weights, double expected)
+{
+    const double value = value_of(d, expression, weights);
+
+    if (!close_to(value, expected)) {
+        printf("\n    %s: %.17g instead of %.17g\n", expression, value, expected);
+        CU_FAIL("value");
+    }
+}
+
+void check_class(const data *d, const char *expression, size_t c, mm_reason reason, double value)
+{
+    scored s = score(d, expression, NULL);
+    const mm_value got =
+        s.first != NULL && s.first->per_class != NULL ? s.first->per_class[c] : mm_undefined(MM_NOT_CHOSEN);
+
+    if (got.reason != reason || (reason == MM_DEFINED && !close_to(got.value, value))) {
+        printf("\n    %s, class %zu: %.17g (%s) instead of %.17g (%s)\n", expression, c, got.value,
+               mm_reason_text(got.reason), value, mm_reason_text(reason));
+        CU_FAIL("class");
+    }
+    scored_free(&s);
 }
 
 int close_to(double a, double b)

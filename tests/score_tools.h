@@ -11,6 +11,9 @@ typedef struct data {
     mm_task task;
     size_t images, classes, voxels;
     double *p, *g;
+    mm_pred_kind pred_kind; /* what p is said to be: MM_LOGITS, else probabilities */
+    unsigned spatial_rank;  /* 0: one axis of all voxels */
+    size_t spatial[3];      /* else these, whose product `voxels` is */
 } data;
 
 /* Random ones: exclusive classes (rows of p sum to 1, g one-hot) or independent masks.  Never fails: exits. */
@@ -21,7 +24,7 @@ void data_free(data *d);
 
 double p_at(const data *d, size_t n, size_t c, size_t v);
 double g_at(const data *d, size_t n, size_t c, size_t v);
-/* The hard masks: first greatest of exclusive classes, or above one half. */
+/* The hard masks: first greatest of exclusive classes, or above one half (logits: above 0). */
 int hard_p(const data *d, size_t n, size_t c, size_t v);
 int hard_g(const data *d, size_t n, size_t c, size_t v);
 
@@ -35,8 +38,13 @@ typedef struct scored {
 
 /* A plan that is bound to the data; NULL when it does not parse or bind. */
 mm_plan *bound_plan(const data *d, const char *expressions);
-/* Images `from` to `to` - 1 of the data with the plan's sums, named "0/n". */
+/* Why it does not parse or bind; MM_OK when it does. */
+mm_status refusal_of(const data *d, const char *expressions, mm_problem *problem);
+/* Images `from` to `to` - 1 of the data with the plan's sums, named "0/n".  With kinds that see images as a whole the
+ * engine gathers them, else they are added naively. */
 mm_images *images_of(const data *d, const mm_plan *plan, size_t from, size_t to);
+/* The same from the engine, the labels sent as indices of the (exclusive) classes. */
+mm_images *indexed_images_of(const data *d, const mm_plan *plan, size_t from, size_t to);
 /* All of it; `first` is NULL when something failed.  Release with scored_free(). */
 scored score(const data *d, const char *expressions, const double *weights);
 void scored_free(scored *s);
@@ -45,5 +53,9 @@ void scored_free(scored *s);
 double value_of(const data *d, const char *expression, const double *weights);
 mm_reason reason_of(const data *d, const char *expression);
 int close_to(double a, double b); /* 1e-12 relative or absolute */
+
+/* Fails the test, and says what it was, when the value or that of class c is another. */
+void check_value(const data *d, const char *expression, const double *weights, double expected);
+void check_class(const data *d, const char *expression, size_t c, mm_reason reason, double value);
 
 #endif

@@ -87,7 +87,7 @@ static const struct {
     {"thread_score",              MM_UNKNOWN_SCORE,  "did you mean \"iou\""},
     {"categorical_dice",          MM_UNKNOWN_SCORE,  "did you mean \"seed.categorical_dice\""},
     {"hd95",                      MM_UNKNOWN_SCORE,  "no score \"hd95\"; the nearest is \"dice\""},
-    {"squared_dice_loss",         MM_UNKNOWN_SCORE,  "did you mean \"dice_loss\""},
+    {"square_dice_loss",         MM_UNKNOWN_SCORE,  "did you mean \"squared_dice_loss\""},
     {"3",                         MM_UNKNOWN_SCORE,  "no score \"3\""},
     {"di+ce",                     MM_UNKNOWN_SCORE,  "byte 1: this is not the name of a score"},
     {"dice(absnt=0)",             MM_BAD_PARAM,      "byte 6: dice has no parameter \"absnt\"; did you mean \"absent\""},

@@ -21,6 +21,7 @@ static void add(mm_images *images, const char *id, unsigned seed, const mm_stat 
     CU_ASSERT_PTR_NOT_NULL_FATAL(record);
     record->voxels = 100 + seed;
     record->scored = 90 + seed;
+    record->unmasked = record->scored;
     for (size_t c = 0; c < CLASSES; c++) {
         record->label_count[c] = 20 + seed + c;
         record->pred_count[c] = 21 + seed + c;

@@ -10,7 +10,7 @@
 
 enum { CLASSES = 2 };
 
-static const mm_stat stats[] = {{MM_SUM_P, 0, 0.0, 0.0}, {MM_SUM_POS, MM_STAT_CLIP, 2.0, 1e-7}};
+static const mm_stat stats[] = {{.kind = MM_SUM_P}, {.kind = MM_SUM_POS, .flags = MM_STAT_CLIP, .gamma = 2.0, .eps = 1e-7}};
 
 static mm_images *sample(void)
 {
@@ -22,7 +22,7 @@ static mm_images *sample(void)
 
         CU_ASSERT_PTR_NOT_NULL_FATAL(record);
         record->voxels = (uint64_t)1 << (i * 20);
-        record->scored = record->voxels;
+        record->scored = record->unmasked = record->voxels;
         record->label_count[1] = record->scored / 2;
         if (record->confusion != NULL)
             record->confusion[3] = 7;
@@ -130,10 +130,15 @@ static void rules(void)
     with_byte(16, 4, MM_BAD_RECORD);   /* one record more than there is */
     with_byte(16, 2, MM_BAD_RECORD);   /* one less: bytes left over */
     with_byte(19, 255, MM_BAD_RECORD);
-    with_byte(20, 255, MM_BAD_RECORD); /* an id past the end */
-    with_byte(23, 255, MM_BAD_RECORD); /* more columns than bytes */
-    with_byte(24, 2, MM_BAD_RECORD);   /* neither with nor without a confusion table */
-    with_byte(25, 0, MM_BAD_RECORD);   /* more scored than there are */
+    with_byte(20, 2, MM_BAD_RECORD);    /* a list of columns more than there is */
+    with_byte(22, 255, MM_BAD_RECORD);  /* more columns than bytes */
+    with_byte(23, 63, MM_BAD_RECORD);   /* a kind that this version does not have */
+    with_byte(25, 9, MM_BAD_RECORD);    /* a form that it does not have */
+    with_byte(157, 255, MM_BAD_RECORD); /* an id past the end */
+    with_byte(160, 1, MM_BAD_RECORD);   /* a list that is not there */
+    with_byte(162, 2, MM_BAD_RECORD);   /* neither with nor without a confusion table */
+    with_byte(163, 0, MM_BAD_RECORD);   /* more scored than there are */
+    with_byte(164, 2, MM_BAD_RECORD);   /* more scored than are not masked */
 }
 
 /* Any bytes behind a right checksum: never a crash, never more memory than the bytes can mean. */

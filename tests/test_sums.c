@@ -113,8 +113,10 @@ static void elementary_edges(void)
 
 static void stats_found(void)
 {
-    const mm_stat list[] = {{MM_SUM_P, 0, 0.0, 0.0}, {MM_SUM_POS, 0, 2.0, 1e-7}, {MM_SUM_POS, MM_STAT_CLIP, 2.0, 1e-7}};
-    const mm_stat other = {MM_SUM_POS, 0, 1.0, 1e-7};
+    const mm_stat list[] = {{.kind = MM_SUM_P},
+                            {.kind = MM_SUM_POS, .gamma = 2.0, .eps = 1e-7},
+                            {.kind = MM_SUM_POS, .flags = MM_STAT_CLIP, .gamma = 2.0, .eps = 1e-7}};
+    const mm_stat other = {.kind = MM_SUM_POS, .gamma = 1.0, .eps = 1e-7};
 
     for (size_t i = 0; i < 3; i++)
         CU_ASSERT_EQUAL(mm_stat_find(list, 3, &list[i]), i);

@@ -1,0 +1,84 @@
+/*
+ * image_kinds.h - what is computed of an image as a whole (order, windows, components), and kept like sums.
+ *
+ * A kind is a row: it gets the planes of whole images through mm_field and gives its values for one (image, class), or
+ * for an image (joint).  Adding one touches its file and the list in image_kinds.c.
+ */
+#ifndef MM_IMAGE_KINDS_H
+#define MM_IMAGE_KINDS_H
+
+#include "lib/chunk.h"
+
+/* Numbers are stored: append, never renumber.  Value 0 of each is an mm_reason; the values proper follow. */
+enum {
+    MM_IMAGE_LOVASZ = MM_IMAGE_KINDS, /* gamma 0: errors |g - p|, of a class; gamma 1: hinge, errors 1 - p (2g - 1) */
+    MM_IMAGE_LOVASZ_JOINT = 65,       /* the same over all classes in one list */
+    MM_IMAGE_TOPK = 66,               /* mean of the floor(V more[0] / 100), at least 1, largest cross-entropies;
+                                         independent masks: of the binary ones of all voxels and classes */
+    MM_IMAGE_CLDICE = 67,             /* more[0] = iterations: sums S(p) g, S(p), S(g) p, S(g) */
+    MM_IMAGE_SSIM = 68,     /* more = window, sigma, k1, k2, range, kernel (0 gaussian, 1 uniform): mean ssim */
+    MM_IMAGE_MS_SSIM = 69,  /* the same, gamma scales (0: MM_SCALES), kernel 2: gaussian, and what is odd is paired
+                               with itself in halving (tf.image): MM_SCALES means of cs, as many of ssim */
+    MM_IMAGE_NACL = 70,     /* |u - x|^gamma (gamma 1 or 2) where the window is scored: its sum, their number;
+                               more = size (odd), kernel (0 mean, 1 gaussian), sigma */
+    MM_IMAGE_PANOPTIC = 71, /* more = iou, connectivity (1 to 3 axes): sum of IoU, TP, FP, FN */
+    MM_IMAGE_AUROC = 72,
+    MM_IMAGE_AVERAGE_PRECISION = 73,
+    MM_IMAGE_AUROC_JOINT = 77, /* of all classes in one list */
+    MM_IMAGE_AVERAGE_PRECISION_JOINT = 78,
+    MM_IMAGE_CORRELATION = 74,  /* more = beta, c, window (odd), sigma; eps: sum e f BCE, sum f */
+    MM_IMAGE_CLDICE_HARD = 75,  /* the same sums of hard masks, skeletons until nothing is left */
+    MM_IMAGE_EROSION_JOINT = 76 /* more = alpha, erosions: sum over all classes of sum_k b_k k^alpha, b = (p-g)^2, b_k =
+                                   relu(mean of a voxel and its face neighbours in b - 1/2), rescaled to [0,1] */
+};
+
+#define MM_SCALES 5 /* of MS-SSIM */
+
+/* One image, or with MM_STAT_BATCH all of an upload, as a kind sees it. */
+typedef struct mm_field {
+    mm_pass *pass;
+    mm_scratch *scratch; /* one worker's */
+    size_t image;        /* the first */
+    size_t images;       /* 1, or all */
+    size_t voxels;       /* of one image; spatial axes: pass->shape */
+    unsigned form;       /* mm_form, resolved: never MM_FORM_NATURAL */
+} mm_field;
+
+typedef struct mm_image_kind {
+    unsigned kind;
+    const char *words;   /* "Lovasz extension of the errors": for the note of not_in_sums */
+    int joint;           /* one result for all classes, at class 0 */
+    int needs_probs;     /* hard label maps or masks cannot give it */
+    size_t values;       /* proper values, without the reason */
+    size_t planes;       /* doubles per voxel and image of the field that it works with at most */
+    size_t class_planes; /* and per class besides */
+    /* values[0] is the reason, the others follow.  0: out of memory. */
+    int (*compute)(const mm_field *field, const mm_stat *stat, size_t class_index, double *values);
+} mm_image_kind;
+
+/* The families: rows that end with kind 0. */
+extern const mm_image_kind mm_image_order[], mm_image_window[], mm_image_skeleton[], mm_image_components[],
+    mm_image_erosion[];
+
+/* NULL when there is none of that number. */
+const mm_image_kind *mm_image_kind_find(unsigned kind);
+
+/* Planes of image `n` of the field (0 .. images - 1) for one class, `voxels` numbers each, row-major: prediction in the
+ * field's form, label, and 1 where scored, else 0 (p and g are 0 there).  NULL planes are left out. */
+void mm_field_planes(const mm_field *field, size_t n, size_t class_index, double *p, double *g, double *scored);
+/* -sum_c g_c log p_c of each voxel, 0 where not scored; logarithms clamped at eps unless the form is softmax. */
+void mm_field_cross_entropy(const mm_field *field, size_t n, double eps, double *ce, double *scored);
+/* -(g log p + (1-g) log(1-p)) of each voxel for one class; logarithms clamped at eps when p is as sent. */
+void mm_field_binary_entropy(const mm_field *field, size_t n, size_t class_index, double eps, double *entropy,
+                             double *scored);
+/* Hard classes (exclusive classes): of the label and of the prediction, -1 where not scored. */
+void mm_field_classes(const mm_field *field, size_t n, float *label, float *pred);
+
+/* Hard masks of one class, as the counts have them: 1, 0, or MM_NOT_SCORED.  pred NULL: left out.
+ * Works with up to 3 doubles per voxel; 0: out of memory. */
+#define MM_NOT_SCORED 2
+int mm_field_masks(const mm_field *field, size_t n, size_t class_index, unsigned char *label, unsigned char *pred);
+/* The sum of a plane in the one order of sums.h. */
+double mm_plane_sum(const mm_kernels *k, const double *plane, size_t count);
+
+#endif
