@@ -53,6 +53,8 @@ static size_t choose_stats(const mm_plan *plan, const mm_shape *shape, unsigned 
 
     for (unsigned kind = MM_SUM_P; kind <= MM_SUM_GG; kind++)
         add_stat(stats, &count, (mm_stat){.kind = kind});
+    if (!hard && (keep & MM_KEEP_HISTOGRAM))
+        add_stat(stats, &count, (mm_stat){.kind = MM_HISTOGRAM_P, .more = {MM_P_BINS}});
     if (hard || !(keep & MM_KEEP_DEFAULTS))
         return count;
     for (unsigned gamma = 0; gamma <= 2; gamma++)

@@ -202,9 +202,12 @@ typedef struct mm_images mm_images; /* a set of image records */
 /* Work space of one worker thread, for any task of any evaluation. */
 #define MM_SCRATCH_BYTES ((size_t)3 << 19)
 
+#define MM_P_BINS 256 /* of the histogram that MM_KEEP_HISTOGRAM keeps */
+
 enum mm_keep {
     MM_KEEP_CONFUSION = 1, /* the classes x classes table, also where it is not kept anyway */
-    MM_KEEP_DEFAULTS  = 2  /* the sums of the default scores, also when they were not asked for */
+    MM_KEEP_DEFAULTS  = 2, /* the sums of the default scores, also when they were not asked for */
+    MM_KEEP_HISTOGRAM = 4  /* voxels by p, of the label and of others */
 };
 
 /* Bytes that mm_eval_new() and mm_eval_finish() will allocate together, for admission. */
@@ -260,6 +263,9 @@ double      mm_images_pred_voxels(const mm_images *images, size_t class_index); 
  * (multilabel: classes x 2 x 2, rows and columns: 0 = not in the class, 1 = in it).  Returns 0 when an image lacks
  * them. */
 int mm_images_confusion(const mm_images *images, uint64_t *table);
+
+/* classes x 2 x MM_P_BINS counts of all images: voxels of the label by p, then others.  0 when an image lacks them. */
+int mm_images_histogram(const mm_images *images, double *bins);
 
 /* ------------------------------------------------------------------ scores */
 
@@ -317,6 +323,27 @@ mm_status        mm_images_score(mm_results **out, const mm_images *images, cons
 size_t           mm_results_size(const mm_plan *plan, size_t images);
 const mm_result *mm_results_at(const mm_results *results, size_t index); /* in the order of the plan */
 void             mm_results_free(mm_results *results);                   /* NULL is fine */
+
+/* ------------------------------------------------------------ explanations */
+
+/* What a score was made of, for a person to check it by hand. */
+typedef struct mm_explanation mm_explanation;
+
+/* One count or sum.  Of kinds with several values, the values follow each other, classes innermost. */
+typedef struct mm_used {
+    const char *what;        /* "the sum of p g" */
+    size_t width;            /* values per class; 1 for a sum */
+    const double *pooled;    /* width x classes: of all images, added exactly */
+    const double *per_image; /* images x width x classes; NULL: there is only the whole */
+} mm_used;
+
+/* Bytes that explaining one score of a bound plan takes at most, for admission. */
+size_t mm_explanation_size(const mm_plan *plan, size_t images);
+/* Of score number `index` of a bound plan; what a record lacks is left out.  Release with mm_explanation_free(). */
+mm_status mm_images_explain(mm_explanation **out, const mm_images *images, const mm_plan *plan, size_t index);
+size_t mm_explanation_count(const mm_explanation *explanation);
+const mm_used *mm_explanation_at(const mm_explanation *explanation, size_t index);
+void mm_explanation_free(mm_explanation *explanation); /* NULL is fine */
 
 #ifdef __cplusplus
 }

@@ -389,3 +389,24 @@ int mm_images_confusion(const mm_images *images, uint64_t *table)
     }
     return 1;
 }
+
+int mm_images_histogram(const mm_images *images, double *bins)
+{
+    const mm_stat stat = {.kind = MM_HISTOGRAM_P, .more = {MM_P_BINS}};
+    const size_t classes = images->classes;
+
+    memset(bins, 0, classes * 2 * MM_P_BINS * sizeof *bins);
+    for (size_t n = 0; n < images->count; n++) {
+        const mm_record *record = &images->records[n];
+        const size_t at = mm_stat_find(record->stats, record->stat_count, &stat);
+
+        if (at == record->stat_count)
+            return 0;
+        const double *from = record->sums + mm_stats_offset(record->stats, at, classes);
+
+        for (size_t w = 0; w < 2 * MM_P_BINS; w++)
+            for (size_t c = 0; c < classes; c++)
+                bins[c * 2 * MM_P_BINS + w] += from[w * classes + c];
+    }
+    return 1;
+}

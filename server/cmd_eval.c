@@ -102,7 +102,7 @@ static mm_status read_parameters(const session *all, mm_query *query, mm_request
 
 static mm_status score_tensors(session *all, const mm_request *request, mm_images **images, mm_problem *problem)
 {
-    const unsigned keep = request->include & MM_INCLUDE_CONFUSION ? MM_KEEP_CONFUSION : 0;
+    const unsigned keep = mm_request_keep(request);
     team work = {.scratch = all->scratch};
     mm_warning warning;
     mm_status status = mm_eval_new(&work.eval, &request->input, request->plan, keep, problem);
@@ -233,6 +233,8 @@ static int print_whole(session *all)
         .warning = all->warning,
         .include_images = (all->first.include & MM_INCLUDE_IMAGES) != 0,
         .include_confusion = (all->first.include & MM_INCLUDE_CONFUSION) != 0,
+        .include_explain = (all->first.include & MM_INCLUDE_EXPLAIN) != 0,
+        .include_histogram = (all->first.include & MM_INCLUDE_HISTOGRAM) != 0,
         .receive_ms = all->receive_ms,
         .compute_ms = all->compute_ms,
         .threads = all->threads,

@@ -40,6 +40,10 @@ static size_t reply_numbers(const mm_report *report)
         numbers += (scores * classes + 1) * mm_images_count(report->images);
     if (report->include_confusion)
         numbers += classes * classes;
+    if (report->include_histogram)
+        numbers += classes * 2 * MM_P_BINS;
+    if (report->include_explain)
+        numbers += scores * 8 * classes * (report->include_images ? mm_images_count(report->images) : 1);
     return numbers;
 }
 
@@ -120,7 +124,8 @@ static size_t scoring_bytes(mm_plan *plan, size_t images, unsigned include)
     const int wanted = (include & MM_INCLUDE_IMAGES) != 0;
 
     mm_plan_keep_images(plan, wanted);
-    return mm_results_size(plan, images) * (wanted ? 3 : 1);
+    return mm_results_size(plan, images) * (wanted ? 3 : 1) +
+           (include & MM_INCLUDE_EXPLAIN ? mm_explanation_size(plan, images) * (wanted ? 3 : 1) : 0);
 }
 
 /* Everything that the tensors and the metadata decide, up to an evaluation that is ready to run.  *bytes: its size. */
@@ -128,7 +133,7 @@ static mm_status prepare(upload *up, size_t *bytes, mm_problem *problem)
 {
     mm_call *call = up->work.call;
     mm_request *request = &up->request;
-    unsigned keep = 0;
+    unsigned keep;
     size_t added;
     mm_status status = mm_request_metadata(&call->query, call->wire, &added, problem);
 
@@ -142,10 +147,7 @@ static mm_status prepare(upload *up, size_t *bytes, mm_problem *problem)
         status = mm_request_tensors(request, call->wire, problem);
     if (status != MM_OK)
         return status;
-    if (request->run != NULL)
-        keep |= MM_KEEP_DEFAULTS;
-    if (request->include & MM_INCLUDE_CONFUSION)
-        keep |= MM_KEEP_CONFUSION;
+    keep = mm_request_keep(request);
     status = mm_eval_size(&request->input, request->plan, keep, bytes, problem);
     if (status == MM_OK)
         *bytes += scoring_bytes(request->ready.plan, request->shape.images, request->include);
@@ -201,6 +203,8 @@ static void fill_report(upload *up)
         .warning = up->warning,
         .include_images = (request->include & MM_INCLUDE_IMAGES) != 0,
         .include_confusion = (request->include & MM_INCLUDE_CONFUSION) != 0,
+        .include_explain = (request->include & MM_INCLUDE_EXPLAIN) != 0,
+        .include_histogram = (request->include & MM_INCLUDE_HISTOGRAM) != 0,
         .receive_ms = call->receive_ms,
         .compute_ms = up->compute_ms,
         .threads = mm_compute_threads(call->server->compute),
@@ -469,6 +473,8 @@ static void work_merged(void *context)
         .parts_expected = all->stored->definition.parts,
         .include_images = (all->include & MM_INCLUDE_IMAGES) != 0,
         .include_confusion = (all->include & MM_INCLUDE_CONFUSION) != 0,
+        .include_explain = (all->include & MM_INCLUDE_EXPLAIN) != 0,
+        .include_histogram = (all->include & MM_INCLUDE_HISTOGRAM) != 0,
         .receive_ms = -1.0,
         .compute_ms = 1e3 * (mm_compute_clock() - start),
         .threads = mm_compute_threads(call->server->compute),

@@ -229,6 +229,57 @@ static void put_per_image(mm_json *json, const mm_result *result, size_t images)
     mm_json_close(json, ']');
 }
 
+/* width x classes numbers: a list, or with several values per class a list of such lists. */
+static void put_table(mm_json *json, const double *values, size_t width, size_t classes)
+{
+    if (width > 1)
+        mm_json_open(json, '[');
+    for (size_t w = 0; w < width; w++) {
+        mm_json_open(json, '[');
+        for (size_t c = 0; c < classes; c++)
+            mm_json_number(json, values[w * classes + c]);
+        mm_json_close(json, ']');
+    }
+    if (width > 1)
+        mm_json_close(json, ']');
+}
+
+static void put_used(mm_json *json, const mm_report *report, const mm_used *used)
+{
+    const size_t classes = mm_images_classes(report->images), images = mm_images_count(report->images);
+
+    mm_json_open(json, '{');
+    NAME(json, "what");
+    mm_json_string(json, used->what);
+    NAME(json, "per_class");
+    put_table(json, used->pooled, used->width, classes);
+    if (report->include_images && used->per_image != NULL) {
+        NAME(json, "per_image");
+        mm_json_open(json, '[');
+        for (size_t n = 0; n < images; n++)
+            put_table(json, used->per_image + n * used->width * classes, used->width, classes);
+        mm_json_close(json, ']');
+    }
+    mm_json_close(json, '}');
+}
+
+/* The sums behind a score. */
+static void put_explanation(mm_json *json, const mm_report *report, size_t index)
+{
+    mm_explanation *explanation = NULL;
+
+    if (mm_images_explain(&explanation, report->images, report->plan, index) != MM_OK) {
+        json->failed = 1;
+        return;
+    }
+    NAME(json, "explain");
+    mm_json_open(json, '[');
+    for (size_t i = 0; i < mm_explanation_count(explanation); i++)
+        put_used(json, report, mm_explanation_at(explanation, i));
+    mm_json_close(json, ']');
+    mm_explanation_free(explanation);
+}
+
 static void put_score(mm_json *json, const mm_report *report, size_t index)
 {
     const mm_plan *plan = report->plan;
@@ -246,6 +297,8 @@ static void put_score(mm_json *json, const mm_report *report, size_t index)
     put_main_value(json, result);
     put_per_class(json, result, mm_images_classes(report->images));
     put_omitted(json, result);
+    if (report->include_explain)
+        put_explanation(json, report, index);
     if (report->include_images && result->per_image != NULL)
         put_per_image(json, result, mm_images_count(report->images));
     if (result->note != NULL) {
@@ -338,6 +391,32 @@ static void put_engine(mm_json *json, const mm_report *report)
     mm_json_close(json, '}');
 }
 
+/* Per class, how many voxels of the label, and how many others, have their p in each of MM_P_BINS equal bins. */
+static void put_histogram(mm_json *json, const mm_images *images)
+{
+    const size_t classes = mm_images_classes(images);
+    double *bins = calloc(classes, 2 * MM_P_BINS * sizeof *bins);
+
+    NAME(json, "histogram");
+    if (bins == NULL) {
+        json->failed = 1;
+    } else if (!mm_images_histogram(images, bins)) {
+        MM_JSON_RAW(json, "null");
+    } else {
+        mm_json_open(json, '[');
+        for (size_t c = 0; c < classes; c++) {
+            mm_json_open(json, '{');
+            NAME(json, "label");
+            put_table(json, bins + c * 2 * MM_P_BINS, 1, MM_P_BINS);
+            NAME(json, "others");
+            put_table(json, bins + (c * 2 + 1) * MM_P_BINS, 1, MM_P_BINS);
+            mm_json_close(json, '}');
+        }
+        mm_json_close(json, ']');
+    }
+    free(bins);
+}
+
 char *mm_reply_report(const mm_report *report, size_t *size)
 {
     const size_t scores = mm_plan_count(report->plan), classes = mm_images_classes(report->images);
@@ -357,6 +436,8 @@ char *mm_reply_report(const mm_report *report, size_t *size)
     mm_json_close(&json, ']');
     if (report->include_confusion)
         put_confusion(&json, report->images);
+    if (report->include_histogram)
+        put_histogram(&json, report->images);
     put_warnings(&json, &report->warning);
     put_engine(&json, report);
     mm_json_close(&json, '}');

@@ -19,7 +19,7 @@ typedef struct mm_report {
     const char *run, *split, *part;               /* part NULL for a merged evaluation */
     int64_t step, parts_received, parts_expected; /* expected -1: null */
     mm_warning warning;
-    int include_images, include_confusion;
+    int include_images, include_confusion, include_explain, include_histogram;
     double receive_ms, compute_ms; /* < 0: left out */
     unsigned threads;
 } mm_report;

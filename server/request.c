@@ -138,8 +138,11 @@ mm_status mm_request_include(unsigned *include, const mm_query *query, mm_proble
 {
     static const struct {
         const char *word;
-        unsigned flag; /* 0: not in this version */
-    } words[] = {{"images", MM_INCLUDE_IMAGES}, {"confusion", MM_INCLUDE_CONFUSION}, {"histogram", 0}, {"explain", 0}};
+        unsigned flag;
+    } words[] = {{"images", MM_INCLUDE_IMAGES},
+                 {"confusion", MM_INCLUDE_CONFUSION},
+                 {"histogram", MM_INCLUDE_HISTOGRAM},
+                 {"explain", MM_INCLUDE_EXPLAIN}};
     const size_t count = sizeof words / sizeof words[0];
     char **asked = NULL;
     size_t asked_count = 0, w;
@@ -149,14 +152,26 @@ mm_status mm_request_include(unsigned *include, const mm_query *query, mm_proble
         for (w = 0; w < count && strcmp(words[w].word, asked[i]) != 0; w++)
             continue;
         if (w == count)
-            status = fail(problem, MM_BAD_PARAM, "include", "", "include knows images and confusion");
-        else if (words[w].flag == 0)
-            status = fail(problem, MM_BAD_PARAM, "include", "", "include=%s is not in this version", words[w].word);
+            status =
+                fail(problem, MM_BAD_PARAM, "include", "", "include knows images, confusion, histogram and explain");
         else
             *include |= words[w].flag;
     }
     free(asked);
     return status;
+}
+
+unsigned mm_request_keep(const mm_request *request)
+{
+    unsigned keep = 0;
+
+    if (request->run != NULL)
+        keep |= MM_KEEP_DEFAULTS;
+    if (request->include & MM_INCLUDE_CONFUSION)
+        keep |= MM_KEEP_CONFUSION;
+    if (request->include & MM_INCLUDE_HISTOGRAM)
+        keep |= MM_KEEP_HISTOGRAM;
+    return keep;
 }
 
 mm_status mm_request_read(mm_request *request, const mm_query *query, mm_problem *problem)

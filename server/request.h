@@ -22,7 +22,12 @@
 #define MM_DEFAULT_SPLIT "val"
 #define MM_DEFAULT_PART  "0"
 
-enum mm_include { MM_INCLUDE_IMAGES = 1, MM_INCLUDE_CONFUSION = 2 };
+enum mm_include {
+    MM_INCLUDE_IMAGES = 1,
+    MM_INCLUDE_CONFUSION = 2,
+    MM_INCLUDE_EXPLAIN = 4,
+    MM_INCLUDE_HISTOGRAM = 8
+};
 
 /* Strings that are not owned lie in the query, which must live as long. */
 typedef struct mm_request {
@@ -76,6 +81,8 @@ char *mm_join_numbers(const double *numbers, size_t count);
 /* "0","1",… in one block; free(*names). */
 mm_status mm_default_class_names(char ***names, size_t count);
 
+/* What of mm_keep the request makes necessary. */
+unsigned mm_request_keep(const mm_request *request);
 /* Reads only `include`, for GET. */
 mm_status mm_request_include(unsigned *include, const mm_query *query, mm_problem *problem);
 

@@ -1,5 +1,6 @@
 """test_routes.py - health, metrics, version and registry: what operators and generic clients see."""
 
+import itertools
 import json
 import re
 
@@ -162,22 +163,40 @@ def test_registry(server):
     assert not set(aliases) & set(scores)
 
 
+def an_argument(param):
+    """Values to try for a required parameter: its choices, or something of its type that suits three classes."""
+    if param["choices"]:
+        return param["choices"]
+    if param["type"].startswith("number"):
+        return ["0.5"]
+    return ["[[0,1,1],[1,0,1],[1,1,0]]" if param["type"] == "matrix" else "[1,1,1]"]
+
+
 def test_every_listed_score_can_be_asked_for(server):
-    """By name and by alias, with its required parameters; an alias gives what the name gives."""
+    """By name and by alias, with its required parameters, of some kind of input; an alias gives what the name gives."""
     probs, label = support.softmax_case(images=2, classes=3)
     onehot = support.np.eye(3, dtype="u1")[label].transpose(0, 3, 1, 2).copy()
     bodies = [
         (support.safetensors({"pred": probs, "label": label}), {}),
         (support.safetensors({"pred": probs[:, :1], "label": onehot[:, :1]}), {}),
+        (support.safetensors({"pred": probs * 4 - 2, "label": label}), {"pred_kind": "logits"}),
+        (support.safetensors({"pred": label, "label": label}), {"num_classes": 3}),
+        (support.safetensors({"pred": probs[:, :2] * 1, "label": onehot[:, :2]}), {"task": "multilabel"}),
     ]
     for row in server.get("/v1/scores").json()["scores"]:
-        required = ",".join(f"{param['name']}={'0.5' if param['type'].startswith('number') else '[1,1,1]'}"
-                            for param in row["params"] if param["required"])
+        needed = [param for param in row["params"] if param["required"]]
+        trials = [
+            ",".join(f"{param['name']}={value}" for param, value in zip(needed, values))
+            for values in itertools.product(*(an_argument(param) for param in needed))
+        ]
         answers = []
         for name in [row["name"], *row["aliases"]]:
-            expression = f"x:{name}({required})"
-            results = [server.post(body, scores=expression, **params) for body, params in bodies]
-            assert any(result.status_code == 200 for result in results), (expression, results[0].text)
+            results = [
+                server.post(body, scores=f"x:{name}({arguments})", **params)
+                for body, params in bodies
+                for arguments in trials
+            ]
+            assert any(r.status_code == 200 for r in results), (name, [r.json().get("detail") for r in results])
             answers.append(
                 [json.dumps(r.json()["scores"][0] | {"expression": ""}) for r in results if r.status_code == 200]
             )
