@@ -134,8 +134,8 @@ static void faults(void)
         {"time=yesterday", "time", MM_BAD_PARAM},
         {"image_ids=a,b,a", "image_ids", MM_BAD_VALUE},
         {"include=everything", "include", MM_BAD_PARAM},
-        {"include=images,histogram", "include", MM_BAD_PARAM},
-        {"include=explain", "include", MM_BAD_PARAM},
+        {"include=images,bars", "include", MM_BAD_PARAM},
+        {"include=explain,explain", "include", MM_BAD_PARAM},
         {"scores=dise", "scores", MM_UNKNOWN_SCORE},
         {"scores=dice(", "scores", MM_BAD_EXPRESSION},
         {"scores=dice(smoth=1)", "scores", MM_BAD_PARAM},
@@ -155,15 +155,16 @@ static void faults(void)
     }
 }
 
-/* What is known but not built yet says so. */
-static void not_in_this_version(void)
+/* Each word of include is known. */
+static void include_words(void)
 {
     mm_request request;
     mm_query query;
     mm_problem problem;
 
-    CU_ASSERT_EQUAL(read_query(&request, &query, "include=histogram", &problem), MM_BAD_PARAM);
-    CU_ASSERT_PTR_NOT_NULL(strstr(problem.text, "not in this version"));
+    CU_ASSERT_EQUAL(read_query(&request, &query, "include=images,confusion,histogram,explain", &problem), MM_OK);
+    CU_ASSERT_EQUAL(request.include,
+                    MM_INCLUDE_IMAGES | MM_INCLUDE_CONFUSION | MM_INCLUDE_HISTOGRAM | MM_INCLUDE_EXPLAIN);
     drop(&request, &query);
 }
 
@@ -331,7 +332,7 @@ static void joined_numbers(void)
 static CU_TestInfo tests[] = {{"defaults", defaults},
                               {"every parameter", everything},
                               {"faults name the parameter", faults},
-                              {"what is not in this version", not_in_this_version},
+                              {"words of include", include_words},
                               {"default names of classes and images", default_names},
                               {"the query goes before the metadata", metadata},
                               {"bad metadata", bad_metadata},

@@ -323,7 +323,7 @@ PARAMETERS = [
     ("parts", "0"), ("parts", "-1"), ("parts", "x"),
     ("time", "yesterday"), ("time", "2026-13-01T00:00:00Z"), ("time", "2026-01-01T00:00:00"), ("time", "2026-02-30T00:00:00Z"),
     ("image_ids", "a"), ("image_ids", "a,b,c"), ("image_ids", "a,"),
-    ("include", "everything"), ("include", "images,"), ("include", "histogram"),
+    ("include", "everything"), ("include", "images,"), ("include", "bars"),
 ]
 
 

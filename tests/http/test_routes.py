@@ -165,10 +165,10 @@ def test_registry(server):
 
 def an_argument(param):
     """Values to try for a required parameter: its choices, or something of its type that suits three classes."""
-    if param["choices"]:
+    if "choices" in param:
         return param["choices"]
     if param["type"].startswith("number"):
-        return ["0.5"]
+        return ["0.5", "1"]
     return ["[[0,1,1],[1,0,1],[1,1,0]]" if param["type"] == "matrix" else "[1,1,1]"]
 
 
