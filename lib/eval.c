@@ -463,6 +463,14 @@ static void from_counts(const mm_record *record, const mm_stat *stat, size_t cla
     }
 }
 
+/* Is it of a softmax that leaves class 0 out?  Then that class has no sums, however the label was sent; columns of all
+ * classes together are kept in its place. */
+static int lacks_first_class(const mm_pass *pass, const mm_stat *stat)
+{
+    return mm_pass_form(pass, stat->form) == MM_FORM_SOFTMAX_REST && stat->kind < MM_IMAGE_KINDS &&
+           stat->kind != MM_HISTOGRAM_TOP && stat->kind != MM_SUM_ALL_RIGHT;
+}
+
 /* Where the column is found: summed by the pass, computed of the whole image, or said by the counts. */
 static void fill_column(const mm_eval *eval, size_t image, const mm_record *record, const mm_stat *stat, double *sums)
 {
@@ -480,6 +488,8 @@ static void fill_column(const mm_eval *eval, size_t image, const mm_record *reco
                values * sizeof *sums);
     else
         from_counts(record, stat, classes, sums);
+    for (size_t i = 0; lacks_first_class(pass, stat) && i < values; i += classes)
+        sums[i] = 0.0;
 }
 
 static void fill_record(const mm_eval *eval, size_t image, mm_record *record)

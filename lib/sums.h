@@ -87,7 +87,7 @@ typedef enum mm_form {
     MM_FORM_SENT,         /* as sent, whatever it is */
     MM_FORM_SIGMOID,      /* of what was sent */
     MM_FORM_SOFTMAX,      /* of what was sent, over the classes; one class: as sent */
-    MM_FORM_SOFTMAX_REST, /* over the classes but 0, whose p is 0 */
+    MM_FORM_SOFTMAX_REST, /* over the classes but 0, whose p, and sums, are 0 */
     MM_FORM_APART         /* each class against the rest: probabilities: as sent; logits: sigmoid */
 } mm_form;
 

@@ -3,6 +3,7 @@
  */
 #include "tests/naive_sums.h"
 
+#include <float.h>
 #include <math.h>
 
 /* What `form` comes to for these data. */
@@ -38,6 +39,11 @@ static double rounded(double x)
     return nearbyint(x);
 }
 
+static double square(double x)
+{
+    return x * x;
+}
+
 /* The terms that need no logarithm. */
 static double plain_term(const mm_stat *stat, double p, double g)
 {
@@ -58,15 +64,15 @@ static double plain_term(const mm_stat *stat, double p, double g)
     case MM_SUM_AD:
         return fabs(p - g);
     case MM_SUM_SQUARED_TP:
-        return p * g * p * g;
+        return square(p * g);
     case MM_SUM_SQUARED_FP:
-        return pow(p * (1.0 - g), 2.0);
+        return square(p * (1.0 - g));
     case MM_SUM_SQUARED_FN:
-        return pow((1.0 - p) * g, 2.0);
+        return square((1.0 - p) * g);
     case MM_SUM_ERROR_IN:
-        return (g - p) * (g - p) * g;
+        return square(g - p) * g;
     case MM_SUM_ERROR_OUT:
-        return (g - p) * (g - p) * (1.0 - g);
+        return square(g - p) * (1.0 - g);
     case MM_SUM_ROUND_PG:
         return rounded(p * g);
     case MM_SUM_ROUND_G:
@@ -96,7 +102,7 @@ typedef struct logs {
 static logs logs_of(const mm_stat *stat, unsigned form, double p, double total)
 {
     const int exact = form != MM_FORM_SENT && stat->flags == 0;
-    const double least = exact || stat->flags & MM_STAT_CLIP ? 0.0 : stat->eps;
+    const double least = exact || stat->flags & MM_STAT_CLIP ? DBL_MIN : stat->eps;
     double q = stat->flags & MM_STAT_NORMALIZE ? p / total : p;
 
     if (stat->flags & MM_STAT_CLIP)
@@ -119,7 +125,8 @@ static double term(const mm_stat *stat, unsigned form, double p, double g, doubl
 {
     const logs l = logs_of(stat, form, p, total);
     const double bce = (g == 0.0 ? 0.0 : g * l.log_q) + (g == 1.0 ? 0.0 : (1.0 - g) * l.log_rest);
-    const double e = stat->eps, p_t = (1.0 - e) * p + e / (double)(classes - 1) * (total - p) + e;
+    const double e = stat->eps, others = classes == 1 ? 0.0 : e / (double)(classes - 1) * (total - p);
+    const double p_t = (1.0 - e) * p + others + e;
 
     switch (stat->kind) {
     case MM_SUM_POS:
@@ -213,7 +220,7 @@ void naive_voxel(double *values, const mm_stat *stat, const data *d, size_t n, s
         values[0] += all_right(d, n, v);
     if (stat->kind == MM_HISTOGRAM_TOP)
         add_to_bins(values, stat, d->classes, greatest, all_right(d, n, v));
-    for (size_t c = 0; c < d->classes; c++) {
+    for (size_t c = form == MM_FORM_SOFTMAX_REST; c < d->classes; c++) {
         const double p = formed(d, form, n, c, v), g = g_at(d, n, c, v);
 
         if (stat->kind == MM_HISTOGRAM_CLASS || stat->kind == MM_HISTOGRAM_P)

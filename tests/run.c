@@ -22,6 +22,7 @@
     X(client) \
     X(cmd_eval) \
     X(coding) \
+    X(columns) \
     X(command) \
     X(compute) \
     X(config) \
