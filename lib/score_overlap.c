@@ -26,7 +26,7 @@ enum { DELTA = MM_AFTER_SMOOTH, ASYMMETRIC_GAMMA };     /* asymmetric focal Tver
 static const mm_param smooth_params[] = {MM_SMOOTH_PARAMS};
 static const mm_param dice_params[] = {MM_SMOOTH_PARAMS, [OVERLAP] = OVERLAP_PARAM};
 static const mm_param log_params[] = {MM_SMOOTH_PARAMS, [OVERLAP] = OVERLAP_PARAM,
-    [EPS]       = {"eps",   MM_NUMBER, "1e-7", 1e-300, 0.5, NULL, "the logarithm is of max(score, eps)"},
+    [EPS]       = {"eps",   MM_NUMBER, "1e-7", 1e-300, 1, NULL, "the logarithm is of max(score, eps)"},
     [POWER]     = {"gamma", MM_NUMBER, "1", 0, 100, NULL, "power of each class' logarithm"}};
 static const mm_param tversky_params[] = {MM_SMOOTH_PARAMS, PRICE_PARAMS, [PRICED_OVERLAP] = OVERLAP_PARAM};
 static const mm_param focal_params[] = {MM_SMOOTH_PARAMS, PRICE_PARAMS,

@@ -65,7 +65,10 @@
     X(request) \
     X(routes) \
     X(sample) \
+    X(score_confusion) \
+    X(score_entropy) \
     X(score_images) \
+    X(score_overlap) \
     X(scores) \
     X(similarity) \
     X(stats) \

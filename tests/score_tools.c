@@ -317,6 +317,12 @@ mm_reason reason_of(const data *d, const char *expression)
     return reason;
 }
 
+const char *expression_of(char *text, size_t size, const char *name, const char *arguments, const char *more)
+{
+    snprintf(text, size, "%s(%s%s%s)", name, arguments, arguments[0] != '\0' && more[0] != '\0' ? "," : "", more);
+    return text;
+}
+
 void check_value(const data *d, const char *expression, const double *weights, double expected)
 {
     const double value = value_of(d, expression, weights);

@@ -54,6 +54,8 @@ double value_of(const data *d, const char *expression, const double *weights);
 mm_reason reason_of(const data *d, const char *expression);
 int close_to(double a, double b); /* 1e-12 relative or absolute */
 
+/* name(arguments,more), without what is empty. */
+const char *expression_of(char *text, size_t size, const char *name, const char *arguments, const char *more);
 /* Fails the test, and says what it was, when the value or that of class c is another. */
 void check_value(const data *d, const char *expression, const double *weights, double expected);
 void check_class(const data *d, const char *expression, size_t c, mm_reason reason, double value);
