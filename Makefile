@@ -191,7 +191,7 @@ bench: all $(benches)                  ## figures of this machine beside their r
 # ---- house ----
 c_files := $(wildcard lib/*.[ch] proto/*.[ch] server/*.[ch] tests/*.[ch] tests/*.cc tests/*/*.[ch])
 
-readme: all                            ## renew the tables of README.md
+readme: all                            ## renew the tables of README.md, the names in openapi.yaml
 	@$(PYTHON) tests/readme.py $(BUILD)/maskmeter
 format:                                ## clang-format 14, in place
 	@clang-format -i $(c_files)

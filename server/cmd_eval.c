@@ -34,7 +34,7 @@ static const char help[] =
     "  --weights=LIST     one number per class\n"
     "  --spacing=LIST     one number per spatial axis, in mm\n"
     "  --image_ids=LIST   one name per image\n"
-    "  --include=images,confusion\n"
+    "  --include=LIST     what else to tell: images, confusion, histogram, explain\n"
     "\n"
     "A file's own metadata (maskmeter.NAME) says the same; a flag goes before it.\n";
 

@@ -67,6 +67,7 @@
     X(sample) \
     X(score_confusion) \
     X(score_entropy) \
+    X(score_agreement) \
     X(score_images) \
     X(score_overlap) \
     X(scores) \

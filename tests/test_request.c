@@ -135,7 +135,6 @@ static void faults(void)
         {"image_ids=a,b,a", "image_ids", MM_BAD_VALUE},
         {"include=everything", "include", MM_BAD_PARAM},
         {"include=images,bars", "include", MM_BAD_PARAM},
-        {"include=explain,everything", "include", MM_BAD_PARAM},
         {"scores=dise", "scores", MM_UNKNOWN_SCORE},
         {"scores=dice(", "scores", MM_BAD_EXPRESSION},
         {"scores=dice(smoth=1)", "scores", MM_BAD_PARAM},

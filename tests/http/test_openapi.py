@@ -8,12 +8,16 @@ import copy
 import json
 import pathlib
 import re
+import sys
 
 import jsonschema
 import numpy as np
 import pytest
 import yaml
-from support import DATA, ROOT, safetensors, small_file, softmax_case
+from support import BINARY, DATA, ROOT, safetensors, small_file, softmax_case
+
+sys.path.insert(0, str(ROOT / "tests"))
+import readme  # noqa: E402
 
 DOCUMENT = yaml.safe_load((ROOT / "proto" / "openapi.yaml").read_text())
 OFFICIAL = json.loads((pathlib.Path(__file__).parent / "openapi-3.1.json").read_text())
@@ -139,6 +143,18 @@ def test_every_status_text_and_reason_is_documented():
     assert set(DOCUMENT["components"]["schemas"]["Reason"]["enum"]) == reasons
 
 
+def test_every_score_is_enumerated(server):
+    """ScoreName and ScoreAlias list the registry's names, in its order."""
+    text = readme.OPENAPI.read_text()
+    assert readme.renewed_openapi(text, str(BINARY)) == text, "proto/openapi.yaml is stale: run `make readme`"
+    stale = text.replace("        dice_loss, ", "        ", 1)
+    assert stale != text and readme.renewed_openapi(stale, str(BINARY)) == text
+    scores = server.get("/v1/scores").json()["scores"]
+    schemas = DOCUMENT["components"]["schemas"]
+    assert schemas["ScoreName"]["enum"] == [row["name"] for row in scores]
+    assert schemas["ScoreAlias"]["enum"] == [alias for row in scores for alias in row["aliases"]]
+
+
 # ------------------------------------------------------------------------------------------------- the server
 
 
@@ -175,17 +191,23 @@ def uploads():
     off = probs.copy()
     off[0, :, 0, 0] = 0.2
     both = "images,confusion"
+    everything = "images,confusion,histogram,explain"
     yield GOOD, {}
     yield GOOD, {"include": both}
     yield GOOD, {"run": "tour", "step": "3", "include": both, "classes": "a,b,c", "image_ids": "x,y"}
     yield GOOD, {"run": "tour", "step": "4", "part": "p", "parts": "3", "time": "2026-01-01T00:00:00Z"}
     yield GOOD, {"scores": "dice(classes=[1]),a:iou(over=pooled),generalized_dice_loss", "include": "images"}
     yield GOOD, {"scores": "seed.categorical_dice,seed.categorical_tversky(beta=0.3),seed.binary_focal"}
+    lists = "monai.DiceLoss(reduction=none),confusion_matrix,torchmetrics.multiclass_stat_scores(average=none),smp.get_stats(mode=multiclass)"
+    yield GOOD, {"scores": lists, "include": everything}
+    yield GOOD, {"include": everything}
+    yield GOOD, {"scores": "generalized_wasserstein_dice_loss(matrix=[[0,1,1],[1,0,0.5],[1,0.5,0]]),auroc,ssim,kappa",
+                 "include": everything}
     yield body_of(off, label), {"scores": "dice"}
     yield body_of(probs, np.zeros_like(label)), {"include": "images"}
     yield body_of(probs, label, mask=np.zeros_like(label)), {"include": both}
-    yield body_of(label, label), {"num_classes": "3", "include": both}
-    yield body_of(probs, onehot), {"task": "multilabel", "include": both}
+    yield body_of(label, label), {"num_classes": "3", "include": everything}
+    yield body_of(probs, onehot), {"task": "multilabel", "include": everything}
     yield body_of(probs, onehot.astype("f4") * np.float32(0.5)), {"weights": "1,2,3"}
     yield (DATA / "demo.safetensors").read_bytes(), {"spacing": "3,3,3"}
 
@@ -201,7 +223,7 @@ def test_tour_of_what_is_read(server):
     probs, label = softmax_case(images=2)
     server.score(GOOD, run="read", step="1", parts="2", scores="dice,cross_entropy")
     server.score(body_of(probs, label * 0), run="read", step="2", part="b")
-    for params in ({}, {"include": "images,confusion"}, {"scores": "iou,focal_loss(gamma=3.5)"}, {"weights": "1,0,2"}):
+    for params in ({}, {"include": "images,confusion,histogram,explain"}, {"scores": "iou,focal_loss(gamma=3.5)"}, {"weights": "1,0,2"}):
         for step in ("1", "2"):
             answer = server.get("/v1/evaluations", run="read", split="val", step=step, **params)
             assert answer.status_code == 200, answer.text
@@ -267,6 +289,12 @@ def test_parameters_are_those_that_the_server_takes(server):
             answer = server.request(method, path.replace("{run}", "nowhere"), *upload, **{name: "nonsense"})
             unknown = answer.status_code == 400 and "no such parameter" in answer.text
             assert unknown == (name not in mine), (method, path, name, answer.text)
+
+
+def test_examples_of_expressions_are_taken(server):
+    for name, example in DOCUMENT["components"]["parameters"]["scores"]["examples"].items():
+        logits = {"pred_kind": "logits"} if name == "peer" else {}
+        assert server.score(GOOD, scores=example["value"], **logits)["scores"], name
 
 
 def test_enumerations_are_those_that_the_server_takes(server):

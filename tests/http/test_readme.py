@@ -18,6 +18,28 @@ def test_tables_are_fresh():
     assert readme.renewed(TEXT, str(BINARY)) == TEXT, "README.md is stale: run `make readme`"
 
 
+def test_a_stale_table_is_noticed():
+    """Each part that the program writes comes back when a line of it is gone."""
+    for name in readme.PARTS:
+        start, end = TEXT.index(f"<!-- {name}:"), TEXT.index(f"<!-- /{name} -->")
+        lines = TEXT[start:end].splitlines(keepends=True)
+        assert len(lines) > 5, name
+        stale = TEXT[:start] + "".join(lines[:4] + lines[5:]) + TEXT[end:]
+        assert readme.renewed(stale, str(BINARY)) == TEXT, name
+
+
+def test_every_score_is_named(server):
+    """Natural scores have a row; a peer's function stands in the row of its peer."""
+    peers = dict(re.findall(r"^\| `(\w+)\.` \| (.*) \|$", TEXT, flags=re.MULTILINE))
+    for row in server.get("/v1/scores").json()["scores"]:
+        for name in [row["name"], *row["aliases"]]:
+            peer, dot, function = name.partition(".")
+            if dot:
+                assert f"`{function}`" in peers[peer].split(", "), name
+            else:
+                assert re.search(rf"^\| `{row['name']}`.*`{name}`|^\| `{name}`", TEXT, flags=re.MULTILINE), name
+
+
 def test_curl_works(server):
     (command,) = re.findall(r"^curl .*?(?<!\\)$", TEXT, flags=re.MULTILINE | re.DOTALL)
     command = command.replace("http://127.0.0.1:8080", server.url)

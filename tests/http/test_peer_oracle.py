@@ -1,4 +1,4 @@
-"""test_seed_oracle.py - other libraries' values through HTTP: a sample of each function that the server knows.
+"""test_peer_oracle.py - other libraries' values through HTTP: one case of each function that the server knows.
 
 tests/test_oracle.c runs every case through the library; here the request is what a client would send.
 """
@@ -6,22 +6,34 @@ tests/test_oracle.c runs every case through the library; here the request is wha
 import functools
 import json
 import math
+import subprocess
 
 import pytest
-from support import ORACLE, read_safetensors, safetensors
+from support import BINARY, ORACLE, read_safetensors, safetensors
 
 CASES = json.loads((ORACLE / "cases.json").read_text())
-NOT_BUILT = {("seed", "ssim2d_loss")}
+
+
+def function_of(case):
+    return f"{case['peer']}.{case['function']}"
+
+
+@functools.lru_cache(maxsize=None)
+def known():
+    """The names and aliases of the registry."""
+    listed = subprocess.run([BINARY, "scores", "--json"], check=True, stdout=subprocess.PIPE).stdout
+    return {name for row in json.loads(listed)["scores"] for name in [row["name"], *row["aliases"]]}
 
 
 def sample():
-    """The first, the middle and the last case of each function of the seed."""
+    """The middle case of each function, and the first that the peer has wrong."""
     by_function = {}
     for case in CASES:
-        if case["peer"] == "seed" and ("seed", case["function"]) not in NOT_BUILT:
-            by_function.setdefault(case["function"], []).append(case)
+        if function_of(case) in known():
+            by_function.setdefault(function_of(case), []).append(case)
     for cases in by_function.values():
-        yield from {case["id"]: case for case in (cases[0], cases[len(cases) // 2], cases[-1])}.values()
+        wrong = [case for case in cases if "peer_bug" in case][:1]
+        yield from {case["id"]: case for case in [cases[len(cases) // 2], *wrong]}.values()
 
 
 @functools.lru_cache(maxsize=None)
@@ -70,6 +82,7 @@ def test_value(server, case):
         assert score["note"]
 
 
-def test_every_function_of_the_seed_is_sampled():
-    functions = {case["function"] for case in CASES if case["peer"] == "seed"}
-    assert {case["function"] for case in sample()} == functions - {name for _, name in NOT_BUILT}
+def test_every_peer_is_sampled():
+    """A peer whose names the registry had lost would pass above."""
+    assert {case["peer"] for case in sample()} == {case["peer"] for case in CASES}
+    assert len({function_of(case) for case in sample()}) >= 119
