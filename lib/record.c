@@ -340,8 +340,9 @@ double mm_images_label_voxels(const mm_images *images, size_t class_index)
         const mm_record *record = &images->records[i];
         const size_t at = mm_stat_find(record->stats, record->stat_count, &g);
 
-        mm_exact_add(&total, at < record->stat_count ? record->sums[at * images->classes + class_index]
-                                                     : (double)record->label_count[class_index]);
+        mm_exact_add(&total, at < record->stat_count
+                                 ? record->sums[mm_stats_offset(record->stats, at, images->classes) + class_index]
+                                 : (double)record->label_count[class_index]);
     }
     return mm_exact_round(&total);
 }

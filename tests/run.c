@@ -28,6 +28,7 @@
     X(config) \
     X(connections) \
     X(eval) \
+    X(explain) \
     X(expression) \
     X(header) \
     X(history_merge) \

@@ -158,8 +158,28 @@ static void confusion_tables(void)
     mm_images_free(masks);
 }
 
+/* The label's sum is found behind a column that holds several values per class. */
+static void label_behind_wide_columns(void)
+{
+    const mm_stat stats[] = {{.kind = MM_HISTOGRAM_P, .more = {MM_P_BINS}}, {.kind = MM_SUM_G}};
+    mm_images *images = NULL;
+
+    CU_ASSERT_EQUAL_FATAL(mm_images_new(&images, MM_MULTICLASS, 2), MM_OK);
+    mm_record *record = mm_images_append(images, "a", stats, 2, 0);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(record);
+    for (size_t i = 0; i < mm_stats_offset(stats, 1, 2); i++)
+        record->sums[i] = -1.0;
+    record->sums[mm_stats_offset(stats, 1, 2)] = 2.5;
+    record->sums[mm_stats_offset(stats, 1, 2) + 1] = 4.25;
+    CU_ASSERT_EQUAL(mm_images_label_voxels(images, 0), 2.5);
+    CU_ASSERT_EQUAL(mm_images_label_voxels(images, 1), 4.25);
+    mm_images_free(images);
+}
+
 static CU_TestInfo tests[] = {
     {"unions", unions},
+    {"label sums behind wide columns", label_behind_wide_columns},
     {"columns are united", columns_united},
     {"conflicts", conflicts},
     {"thousands of records", many},
