@@ -106,14 +106,30 @@ static double *explain_one(mm_explanation *e, const mm_images *images, const mm_
     return per_image + images->count * size;
 }
 
+/* Numbers of one image that a score of the bound plan is explained with at most. */
+static size_t numbers_of(const mm_plan *plan, size_t index)
+{
+    mm_stat needs[MM_MAX_STATS];
+    const size_t count = needs_of(plan, &plan->items[index], needs);
+
+    return COUNTS * plan->classes + mm_stats_offset(needs, count, plan->classes);
+}
+
+size_t mm_explanation_numbers(const mm_plan *plan)
+{
+    size_t all = 0;
+
+    for (size_t i = 0; i < plan->item_count; i++)
+        all += numbers_of(plan, i);
+    return all;
+}
+
 size_t mm_explanation_size(const mm_plan *plan, size_t images)
 {
     size_t most = 0;
 
     for (size_t i = 0; i < plan->item_count; i++) {
-        mm_stat needs[MM_MAX_STATS];
-        const size_t count = needs_of(plan, &plan->items[i], needs);
-        const size_t values = COUNTS * plan->classes + mm_stats_offset(needs, count, plan->classes);
+        const size_t values = numbers_of(plan, i);
 
         most = values > most ? values : most;
     }

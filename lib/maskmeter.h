@@ -339,6 +339,8 @@ typedef struct mm_used {
 
 /* Bytes that explaining one score of a bound plan takes at most, for admission. */
 size_t mm_explanation_size(const mm_plan *plan, size_t images);
+/* How many numbers, of one image, the explanations of all its scores hold at most. */
+size_t mm_explanation_numbers(const mm_plan *plan);
 /* Of score number `index` of a bound plan; what a record lacks is left out.  Release with mm_explanation_free(). */
 mm_status mm_images_explain(mm_explanation **out, const mm_images *images, const mm_plan *plan, size_t index);
 size_t mm_explanation_count(const mm_explanation *explanation);

@@ -43,7 +43,7 @@ static size_t reply_numbers(const mm_report *report)
     if (report->include_histogram)
         numbers += classes * 2 * MM_P_BINS;
     if (report->include_explain)
-        numbers += scores * 8 * classes * (report->include_images ? mm_images_count(report->images) : 1);
+        numbers += mm_explanation_numbers(report->plan) * (mm_images_count(report->images) + 1);
     return numbers;
 }
 
@@ -118,14 +118,18 @@ mm_next mm_admit_evaluation(mm_call *call)
     return status == MM_OK ? MM_DONE : mm_answer_failure(call, status, &problem);
 }
 
-/* Scoring, and with include=images the values per image as text: some 24 bytes for each of 16. */
+/* Scoring, and with include=images the values per image as text: some 24 bytes for each of 16.  One explanation exists
+ * at a time, but the text of all. */
 static size_t scoring_bytes(mm_plan *plan, size_t images, unsigned include)
 {
     const int wanted = (include & MM_INCLUDE_IMAGES) != 0;
+    size_t bytes;
 
     mm_plan_keep_images(plan, wanted);
-    return mm_results_size(plan, images) * (wanted ? 3 : 1) +
-           (include & MM_INCLUDE_EXPLAIN ? mm_explanation_size(plan, images) * (wanted ? 3 : 1) : 0);
+    bytes = mm_results_size(plan, images) * (wanted ? 3 : 1);
+    if (include & MM_INCLUDE_EXPLAIN)
+        bytes += mm_explanation_size(plan, images) + 24 * mm_explanation_numbers(plan) * (wanted ? images + 1 : 1);
+    return bytes;
 }
 
 /* Everything that the tensors and the metadata decide, up to an evaluation that is ready to run.  *bytes: its size. */

@@ -109,7 +109,7 @@ static void wrong_usage(void)
         const char *flag, *said;
     } cases[] = {
         {"--scores=dise", "dice"},      {"--scors=dice", "did you mean scores"},
-        {"--weights=a", "weights"},     {"--include=histograms", "include knows"},
+        {"--weights=a", "weights"},     {"--include=bars", "include knows"},
         {"--threshold=2", "threshold"}, {"--pred_kind=x", "probs|logits"},
         {"--classes=a,a", "classes"},   {"--time=now", "time"},
     };

@@ -248,6 +248,8 @@ static void test_size(void)
     CU_ASSERT(mm_explanation_size(counts_only, 2) >= COUNTS * 3 * 3 * sizeof(double));
     CU_ASSERT(mm_explanation_size(plan, 2) > mm_explanation_size(counts_only, 2));
     CU_ASSERT(mm_explanation_size(plan, 5) > mm_explanation_size(plan, 2));
+    CU_ASSERT_EQUAL(mm_explanation_numbers(counts_only), COUNTS * 3);
+    CU_ASSERT(mm_explanation_numbers(plan) * sizeof(double) > mm_explanation_size(plan, 0));
     mm_explanation_free(NULL);
     mm_plan_free(counts_only);
     mm_plan_free(plan);
