@@ -118,6 +118,18 @@ def test_what_was_not_stored_is_left_out(server):
     assert [row["what"] for row in score["explain"]] == [*COUNTS, "the sum of g"]
 
 
+def test_what_exists_for_the_whole_upload_only(server):
+    """A peer that sorts all images together has nothing per image, and nothing once parts are merged."""
+    score, sorted_rows = "torchmetrics.multiclass_auroc", "the area under the receiver operating characteristic"
+    document = server.score(BODY, run="explained", step="3", scores=score, include="images,explain")
+    used = {row["what"]: row for row in document["scores"][0]["explain"]}
+    assert "per_image" not in used[sorted_rows] and "per_image" in used["voxels of both"]
+    assert close(document["scores"][0]["value"], np.mean(used[sorted_rows]["per_class"][1]))
+    merged = server.get("/v1/evaluations", run="explained", split="val", step="3", include="explain").json()
+    assert [row["what"] for row in merged["scores"][0]["explain"]] == COUNTS
+    assert merged["scores"][0]["reason"] == "not_in_sums"
+
+
 def test_sums_of_scores_name_each_sum_once(server):
     (score,) = server.score(BODY, scores="sum(0.5*dice_loss,2*tversky_loss)", include="explain")["scores"]
     what = [row["what"] for row in score["explain"]]
