@@ -8,7 +8,7 @@
 
 #include "lib/kernels.h"
 
-#define MM_MAX_CLASSES      4096 /* class indices are exact in float, and the scratch has room */
+#define MM_MAX_CLASSES 4096 /* class indices are exact in float, and the scratch has room */
 
 /* Where the elements of a tensor lie; strides in elements. */
 typedef struct mm_axes {
@@ -94,8 +94,8 @@ typedef struct mm_scratch {
     float at_label[MM_CHUNK], row_total[MM_CHUNK];
     unsigned pair[MM_CHUNK];
 
-    float map[MM_CHUNK];   /* pred, where it is a label map */
-    double bin[MM_CHUNK];   /* of histograms, -1: none */
+    float map[MM_CHUNK];                        /* pred, where it is a label map */
+    double bin[MM_CHUNK];                       /* of histograms, -1: none */
     double lanes[(MM_MAX_BINS + 1) * MM_LANES]; /* of sums by bin or by label */
 
     size_t length;       /* of the planes: mm_plane_length() of the voxels of this chunk */

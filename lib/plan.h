@@ -8,8 +8,8 @@
 
 #define MM_MAX_SUM_DEPTH 8 /* sum() inside sum(); the terms of a named sum may be one deeper */
 
-/* A score or a sum, written as sum() or named (row->parts).  The terms of a sum follow it, up to `end`; those of its own
- * are one deeper. */
+/* A score or a sum, written as sum() or named (row->parts).  The terms of a sum follow it, up to `end`; those of its
+ * own are one deeper. */
 typedef struct mm_node {
     const mm_score *row; /* NULL: sum() */
     double factor;       /* in the sum around it */
@@ -32,10 +32,10 @@ struct mm_plan {
     size_t node_count, node_room;
     mm_item *items;
     size_t item_count;
-    char *text;     /* the whole list */
-    int standard;   /* the default set: what the input cannot give is dropped */
+    char *text;      /* the whole list */
+    int standard;    /* the default set: what the input cannot give is dropped */
     int drop_images; /* results keep no per_image */
-    size_t classes; /* 0: not bound */
+    size_t classes;  /* 0: not bound */
     mm_task task;
     mm_stat stats[MM_MAX_STATS]; /* once bound */
     size_t stat_count;

@@ -10,8 +10,8 @@
 typedef struct mm_record {
     char *id;
     uint64_t voxels;                                 /* all */
-    uint64_t scored;   /* not masked, not ignored */
-    uint64_t unmasked; /* scored or ignored */
+    uint64_t scored;                                 /* not masked, not ignored */
+    uint64_t unmasked;                               /* scored or ignored */
     uint64_t *label_count, *pred_count, *both_count; /* hard counts per class: label, prediction, both (TP) */
     uint64_t *confusion; /* classes x classes, row = label, or NULL; multilabel needs none */
     mm_stat *stats;      /* which sums: stat_count */

@@ -25,15 +25,15 @@
 /* What is kept of one (image, class).  p prediction, g label, both in [0,1].  Sums run over the scored voxels.
  * Numbers are stored: append, never renumber. */
 typedef enum mm_stat_kind {
-    MM_SUM_P = 1,    /* p */
-    MM_SUM_PP = 2,   /* p^2 */
-    MM_SUM_PG = 3,   /* p g */
-    MM_SUM_G = 4,    /* g */
-    MM_SUM_GG = 5,   /* g^2 */
-    MM_SUM_AD = 6,   /* |p - g| */
-    MM_SUM_POS = 7,  /* g (1-q)^gamma (-log q): cross-entropy with gamma = 0, else focal */
-    MM_SUM_NEG = 8,  /* (1-g) q^gamma (-log(1-q)) */
-    MM_SUM_LOGP = 9, /* -log q, every voxel */
+    MM_SUM_P = 1,     /* p */
+    MM_SUM_PP = 2,    /* p^2 */
+    MM_SUM_PG = 3,    /* p g */
+    MM_SUM_G = 4,     /* g */
+    MM_SUM_GG = 5,    /* g^2 */
+    MM_SUM_AD = 6,    /* |p - g| */
+    MM_SUM_POS = 7,   /* g (1-q)^gamma (-log q): cross-entropy with gamma = 0, else focal */
+    MM_SUM_NEG = 8,   /* (1-g) q^gamma (-log(1-q)) */
+    MM_SUM_LOGP = 9,  /* -log q, every voxel */
     MM_SUM_LOGQ = 10, /* -log(1-q), every voxel */
 
     MM_SUM_SQUARED_TP = 11, /* (p g)^2 */
@@ -48,7 +48,7 @@ typedef enum mm_stat_kind {
     MM_SUM_BCE_OUT = 17,    /* (1-g) f BCE */
     MM_SUM_BCE_FACTOR = 18, /* f */
 
-    MM_SUM_LOG_POWER = 19,     /* g (-log q)^gamma */
+    MM_SUM_LOG_POWER = 19, /* g (-log q)^gamma */
     /* With s = eps: p_t = (1-s) p_y + s/(C-1) sum_{c != y} p_c + s, over the voxels of label y = the class:
      * (1-p_t)^gamma (-log p_t). */
     MM_SUM_SMOOTH_FOCAL = 20,
@@ -59,22 +59,22 @@ typedef enum mm_stat_kind {
      * the last bin.  more[1] = 1: as torchmetrics, one bin more, index (number of edges linspace(0,1,bins+1) <= q) - 1,
      * in float32. */
     MM_HISTOGRAM_CLASS = 22, /* confidence p, right g */
-    MM_HISTOGRAM_TOP = 23,   /* of an image, at class 0: confidence the greatest p, right where its class is the label */
-    MM_HISTOGRAM_P = 24,     /* more[0] = bins: voxels of the label by p, then all others by p; q = 1 in the last */
+    MM_HISTOGRAM_TOP = 23, /* of an image, at class 0: confidence the greatest p, right where its class is the label */
+    MM_HISTOGRAM_P = 24,   /* more[0] = bins: voxels of the label by p, then all others by p; q = 1 in the last */
 
     /* round() is half to even */
-    MM_SUM_ROUND_PG = 25,      /* round(p g) */
-    MM_SUM_ROUND_G = 26,       /* round(g) */
-    MM_SUM_ROUND_QN = 27,      /* round((1-p)(1-g)) */
-    MM_SUM_ROUND_N = 28,       /* round(1-g) */
-    MM_SUM_G_ROUND_P = 29,     /* g round(p) */
-    MM_SUM_N_ROUND_Q = 30,     /* (1-g)(1-round(p)) */
-    MM_SUM_ALL_RIGHT = 31,     /* of an image, at class 0: voxels where every hard mask is the label's */
+    MM_SUM_ROUND_PG = 25,  /* round(p g) */
+    MM_SUM_ROUND_G = 26,   /* round(g) */
+    MM_SUM_ROUND_QN = 27,  /* round((1-p)(1-g)) */
+    MM_SUM_ROUND_N = 28,   /* round(1-g) */
+    MM_SUM_G_ROUND_P = 29, /* g round(p) */
+    MM_SUM_N_ROUND_Q = 30, /* (1-g)(1-round(p)) */
+    MM_SUM_ALL_RIGHT = 31, /* of an image, at class 0: voxels where every hard mask is the label's */
 
     /* Thresholds of their own: p >= more[0], or with more[1] = 1: p > more[0] */
-    MM_SUM_OVER = 32,   /* voxels of which that is so */
-    MM_SUM_OVER_G = 33, /* g of those voxels */
-    MM_SUM_INDEX = 34,  /* voxels whose label was sent as an index */
+    MM_SUM_OVER = 32,           /* voxels of which that is so */
+    MM_SUM_OVER_G = 33,         /* g of those voxels */
+    MM_SUM_INDEX = 34,          /* voxels whose label was sent as an index */
     MM_SUM_LOG_POWER_REST = 35, /* (1-g) (-log(1-q))^gamma */
 
     /* From here on the voxels of an image are seen together (image_kinds.h): not sums, but kept and merged alike. */
@@ -101,7 +101,7 @@ typedef enum mm_form {
 enum mm_stat_flags { MM_STAT_CLIP = 1, MM_STAT_NORMALIZE = 2, MM_STAT_BATCH = 4, MM_STAT_ODDS = 8 };
 
 #define MM_STAT_MORE 6
-#define MM_MAX_BINS 1000 /* of a histogram, and classes of a table by label */
+#define MM_MAX_BINS  1000 /* of a histogram, and classes of a table by label */
 
 /* One column of an image record.  What a kind does not use is 0. */
 typedef struct mm_stat {
@@ -115,8 +115,8 @@ typedef struct mm_stat {
 
 #define MM_MAX_STATS 64 /* of one plan */
 
-#define MM_CONFUSION_ALWAYS 64 /* classes up to which the confusion table is kept unasked */
-#define MM_CONFUSION_MOST  256 /* classes up to which it is kept at all */
+#define MM_CONFUSION_ALWAYS 64  /* classes up to which the confusion table is kept unasked */
+#define MM_CONFUSION_MOST   256 /* classes up to which it is kept at all */
 
 int mm_stat_equal(const mm_stat *a, const mm_stat *b);
 /* Index of `stat` in `list`, or count when it is not there. */
@@ -138,7 +138,7 @@ void mm_stat_describe(const mm_stat *stat, char *text, size_t size);
 /* An exact sum of doubles (Shewchuk 1997, as Python's fsum): partials that do not overlap, in increasing magnitude.
  * All terms finite.  The rounded sum does not depend on the order of the terms. */
 typedef struct mm_exact {
-    double   partial[MM_EXACT_PARTIALS];
+    double partial[MM_EXACT_PARTIALS];
     unsigned count;
 } mm_exact;
 

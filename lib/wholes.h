@@ -10,8 +10,8 @@
 typedef struct mm_wholes {
     mm_stat stats[MM_MAX_STATS];
     size_t count;
-    size_t fields; /* images, or 1 */
-    size_t images; /* of a field: 1, or all */
+    size_t fields;                 /* images, or 1 */
+    size_t images;                 /* of a field: 1, or all */
     size_t tasks_of_field, values; /* of one field */
     double *results;               /* [field][value]: as the sums of a record with these columns */
     atomic_int no_memory;

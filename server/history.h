@@ -26,21 +26,21 @@ typedef enum mm_store_status {
  * `weights` are kept as the first part sent them, and are never a conflict.  Sending the only part of an evaluation
  * again sets all of it anew, so that a mistake in the first upload can be mended. */
 typedef struct mm_definition {
-    const char *classes;      /* names, comma separated */
-    size_t      class_count;
-    mm_task     task;
-    double      threshold;
-    int         has_ignore;
-    int64_t     ignore_index;
-    int64_t     parts;        /* how many the client announced; -1: it did not */
-    const char *scores;       /* mm_plan_text() of the first part */
-    const char *weights;      /* numbers, comma separated as they were sent; "" when none: of the first part */
+    const char *classes; /* names, comma separated */
+    size_t class_count;
+    mm_task task;
+    double threshold;
+    int has_ignore;
+    int64_t ignore_index;
+    int64_t parts;       /* how many the client announced; -1: it did not */
+    const char *scores;  /* mm_plan_text() of the first part */
+    const char *weights; /* numbers, comma separated as they were sent; "" when none: of the first part */
 } mm_definition;
 
 /* The writer's own link in its queue: exactly one of the two is set. */
 typedef struct mm_store_item {
-    struct mm_store_item   *next;
-    struct mm_store_part   *part;
+    struct mm_store_item *next;
+    struct mm_store_part *part;
     struct mm_store_delete *removal;
 } mm_store_item;
 
@@ -49,34 +49,34 @@ typedef struct mm_store_item {
  * the records are equal; else the part is refused: MM_STORE_CONFLICT naming the image, problem as mm_images_merge()
  * sets it.  Within one part the ids are distinct: the caller has seen to that. */
 typedef struct mm_store_part {
-    const char      *project, *run, *split, *part;
-    int64_t          step;
-    int              has_time;
-    int64_t          time; /* ms since 1970; without one: now, for a new evaluation */
-    mm_definition    definition;
+    const char *project, *run, *split, *part;
+    int64_t step;
+    int has_time;
+    int64_t time; /* ms since 1970; without one: now, for a new evaluation */
+    mm_definition definition;
     const mm_images *images;
     /* filled before done() */
-    mm_store_status  status;
-    mm_problem       problem;
-    int64_t          parts_received, parts_expected; /* of the evaluation, this part included; expected -1: unknown */
+    mm_store_status status;
+    mm_problem problem;
+    int64_t parts_received, parts_expected; /* of the evaluation, this part included; expected -1: unknown */
     /* done() is called on the history thread once the part is on disk, or has failed. */
-    void           (*done)(struct mm_store_part *part);
-    void            *context;
-    mm_store_item    item; /* history's own */
+    void (*done)(struct mm_store_part *part);
+    void *context;
+    mm_store_item item; /* history's own */
 } mm_store_part;
 
 /* A run to delete with everything of it, under the same rules.  MM_STORE_NOT_FOUND: there is none. */
 typedef struct mm_store_delete {
-    const char      *project, *run;
-    mm_store_status  status;
-    mm_problem       problem;
-    void           (*done)(struct mm_store_delete *item);
-    void            *context;
-    mm_store_item    item; /* history's own */
+    const char *project, *run;
+    mm_store_status status;
+    mm_problem problem;
+    void (*done)(struct mm_store_delete *item);
+    void *context;
+    mm_store_item item; /* history's own */
 } mm_store_delete;
 
 typedef struct mm_stored_part {
-    char  *name;
+    char *name;
     unsigned char *record; /* mm_images_save() bytes */
     size_t size;
 } mm_stored_part;
@@ -84,46 +84,46 @@ typedef struct mm_stored_part {
 /* An evaluation as read back.  Parts are in order: names of digits alone come first, as numbers, then the others, by
  * their bytes.  One snapshot: what one moment's commit had left. */
 typedef struct mm_stored_evaluation {
-    mm_definition   definition; /* strings owned by this struct */
-    int64_t         time;
+    mm_definition definition; /* strings owned by this struct */
+    int64_t time;
     mm_stored_part *parts;
-    size_t          part_count;
+    size_t part_count;
 } mm_stored_evaluation;
 
 /* One line of GET /v1/runs. */
 typedef struct mm_run_row {
-    char   *run;
+    char *run;
     int64_t created, updated; /* ms since 1970: when its first and its last part were stored */
-    char  **splits;
-    size_t  split_count;
+    char **splits;
+    size_t split_count;
     int64_t evaluations, first_step, last_step;
 } mm_run_row;
 
 /* One merged score value of an evaluation, as the listing shows it.  A peer score that is a list has no single value:
  * MM_NOT_CHOSEN. */
 typedef struct mm_score_row {
-    char    *name;
+    char *name;
     mm_value value;
 } mm_score_row;
 
 /* One line of GET /v1/runs/{run}/evaluations. */
 typedef struct mm_evaluation_row {
-    char         *split;
-    int64_t       step, time, images, parts_received, parts_expected;
+    char *split;
+    int64_t step, time, images, parts_received, parts_expected;
     mm_score_row *scores;
-    size_t        score_count;
+    size_t score_count;
 } mm_evaluation_row;
 
 typedef struct mm_run_list {
     mm_run_row *rows;
-    size_t      count;
-    char       *next; /* opaque cursor, or NULL at the end */
+    size_t count;
+    char *next; /* opaque cursor, or NULL at the end */
 } mm_run_list;
 
 typedef struct mm_evaluation_list {
     mm_evaluation_row *rows;
-    size_t             count;
-    char              *next;
+    size_t count;
+    char *next;
 } mm_evaluation_list;
 
 /* Opens (and creates or migrates) DIR/maskmeter.db and starts the writer. `problem->text` says what is wrong:
@@ -155,6 +155,6 @@ void mm_evaluation_list_free(mm_evaluation_list *list);
 /* For /readyz and /metrics: does the last write stand, and how many writes wait?  After MM_STORE_FULL the writer keeps
  * looking whether there is room again.  MM_STORE_FATAL stays: stop the process. */
 mm_store_status mm_history_health(mm_history *history);
-size_t          mm_history_waiting(mm_history *history);
+size_t mm_history_waiting(mm_history *history);
 
 #endif

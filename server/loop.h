@@ -8,7 +8,7 @@
 
 #include "lib/maskmeter.h"
 
-typedef struct mm_loop  mm_loop;
+typedef struct mm_loop mm_loop;
 typedef struct mm_timer mm_timer;
 
 /* Work for the loop, made by any thread.  The caller owns the node until run() is called. */
@@ -18,22 +18,22 @@ typedef struct mm_post {
 } mm_post;
 
 mm_status mm_loop_new(mm_loop **out);
-void      mm_loop_free(mm_loop *loop); /* NULL is fine; closes what is still open */
-void      mm_loop_run(mm_loop *loop);  /* until mm_loop_stop() */
-void      mm_loop_stop(mm_loop *loop);
+void mm_loop_free(mm_loop *loop); /* NULL is fine; closes what is still open */
+void mm_loop_run(mm_loop *loop);  /* until mm_loop_stop() */
+void mm_loop_stop(mm_loop *loop);
 /* From any thread; never fails, keeps order; run() is called once, on the loop. */
-void      mm_loop_post(mm_loop *loop, mm_post *post);
+void mm_loop_post(mm_loop *loop, mm_post *post);
 /* Runs work(context) on a thread of the pool, then done(context) on the loop. */
 mm_status mm_loop_work(mm_loop *loop, void (*work)(void *context), void (*done)(void *context), void *context);
 /* Calls ready(context) when fd is readable (an epoll descriptor is when it has events). */
 mm_status mm_loop_watch(mm_loop *loop, int fd, void (*ready)(void *context), void *context);
-void      mm_loop_unwatch(mm_loop *loop);
+void mm_loop_unwatch(mm_loop *loop);
 /* Calls turn(context) in every turn of the loop, after its posts and descriptors were served. */
 mm_status mm_loop_every_turn(mm_loop *loop, void (*turn)(void *context), void *context);
 mm_status mm_timer_new(mm_timer **out, mm_loop *loop, void (*fire)(void *context), void *context);
-void      mm_timer_start(mm_timer *timer, uint64_t milliseconds, uint64_t repeat);
-void      mm_timer_stop(mm_timer *timer);
-void      mm_timer_free(mm_timer *timer); /* NULL is fine; before mm_loop_free() */
+void mm_timer_start(mm_timer *timer, uint64_t milliseconds, uint64_t repeat);
+void mm_timer_stop(mm_timer *timer);
+void mm_timer_free(mm_timer *timer); /* NULL is fine; before mm_loop_free() */
 /* SIGTERM, SIGINT, SIGHUP: handler(context, signal) on the loop. */
 mm_status mm_loop_signals(mm_loop *loop, void (*handler)(void *context, int signal), void *context);
 

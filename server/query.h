@@ -15,7 +15,7 @@ typedef struct mm_pair {
 /* Decoded parameters, in the order of the request.  Zero-initialised is empty. */
 typedef struct mm_query {
     mm_pair pairs[MM_QUERY_MAX];
-    size_t  count;
+    size_t count;
 } mm_query;
 
 /* The path of a raw target "/path?query" is its first *path_size bytes; *query is what follows the '?', or "".
@@ -24,8 +24,8 @@ typedef struct mm_query {
 mm_status mm_target_split(const char *target, size_t *path_size, const char **query, mm_problem *problem);
 /* Decodes "a=1&b=2" (form encoding: + is a space).  MM_BAD_PARAM: bad escape, NUL, control character, bad UTF-8,
  * repeated or empty name, too many. */
-mm_status   mm_query_parse(mm_query *query, const char *text, size_t size, mm_problem *problem);
-void        mm_query_free(mm_query *query);
+mm_status mm_query_parse(mm_query *query, const char *text, size_t size, mm_problem *problem);
+void mm_query_free(mm_query *query);
 const char *mm_query_get(const mm_query *query, const char *name); /* NULL if absent */
 /* Adds name=value unless the name is there already (the query wins over the file's metadata). */
 mm_status mm_query_add(mm_query *query, const char *name, const char *value, mm_problem *problem);

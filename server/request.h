@@ -22,12 +22,7 @@
 #define MM_DEFAULT_SPLIT "val"
 #define MM_DEFAULT_PART  "0"
 
-enum mm_include {
-    MM_INCLUDE_IMAGES = 1,
-    MM_INCLUDE_CONFUSION = 2,
-    MM_INCLUDE_EXPLAIN = 4,
-    MM_INCLUDE_HISTOGRAM = 8
-};
+enum mm_include { MM_INCLUDE_IMAGES = 1, MM_INCLUDE_CONFUSION = 2, MM_INCLUDE_EXPLAIN = 4, MM_INCLUDE_HISTOGRAM = 8 };
 
 /* Strings that are not owned lie in the query, which must live as long. */
 typedef struct mm_request {

@@ -19,16 +19,16 @@ struct mm_admission;
 /* What the handlers share; owned by cmd_serve.c. */
 typedef struct mm_server {
     const struct mm_config *config;
-    mm_loop                *loop;
-    struct mm_history      *history;
-    struct mm_compute      *compute;
-    struct mm_stats        *stats;
-    struct mm_log          *log;
-    struct mm_admission    *admission;
-    struct mm_plans        *plans;        /* parsed expressions, kept for reuse */
-    void                   *loop_scratch; /* MM_SCRATCH_BYTES for evaluations scored on the loop */
-    int                     draining;     /* SIGTERM was seen: /readyz says 503 */
-    size_t                  connections;  /* open now */
+    mm_loop *loop;
+    struct mm_history *history;
+    struct mm_compute *compute;
+    struct mm_stats *stats;
+    struct mm_log *log;
+    struct mm_admission *admission;
+    struct mm_plans *plans; /* parsed expressions, kept for reuse */
+    void *loop_scratch;     /* MM_SCRATCH_BYTES for evaluations scored on the loop */
+    int draining;           /* SIGTERM was seen: /readyz says 503 */
+    size_t connections;     /* open now */
 } mm_server;
 
 /* What the handler decided. */
@@ -39,54 +39,54 @@ typedef enum mm_next {
 
 /* The answer: exactly one.  bytes are malloc'ed and handed over; NULL with size 0 for no body. */
 typedef struct mm_answer {
-    int         status;       /* 0: not set yet */
+    int status;               /* 0: not set yet */
     const char *content_type; /* static */
-    char       *bytes;
-    size_t      size;
-    const char *allow;        /* 405 */
-    const char *accept_post;  /* 415 for the media type */
+    char *bytes;
+    size_t size;
+    const char *allow;         /* 405 */
+    const char *accept_post;   /* 415 for the media type */
     const char *accept_coding; /* 415 for the content coding */
-    int         retry_after;  /* seconds; 0: no header */
-    int         close;        /* close the connection afterwards */
+    int retry_after;           /* seconds; 0: no header */
+    int close;                 /* close the connection afterwards */
 } mm_answer;
 
 typedef struct mm_call mm_call;
 
 typedef struct mm_route {
-    const char *method;   /* "GET" (HEAD comes with it), "POST", "DELETE" */
-    const char *pattern;  /* "/v1/runs/{run}/evaluations": at most one variable segment */
-    const char *params;   /* allowed query parameters, '|'-separated; "" none.  Others are 400 */
-    int         has_body; /* takes a safetensors body: media type, length, coding are checked at the headers */
+    const char *method;  /* "GET" (HEAD comes with it), "POST", "DELETE" */
+    const char *pattern; /* "/v1/runs/{run}/evaluations": at most one variable segment */
+    const char *params;  /* allowed query parameters, '|'-separated; "" none.  Others are 400 */
+    int has_body;        /* takes a safetensors body: media type, length, coding are checked at the headers */
     /* Optional: further checks at the headers, before the body.  MM_DONE with an error answer refuses the call. */
-    mm_next   (*admit)(mm_call *call);
+    mm_next (*admit)(mm_call *call);
     /* When the body is whole (or there is none). */
-    mm_next   (*handle)(mm_call *call);
+    mm_next (*handle)(mm_call *call);
 } mm_route;
 
 struct mm_call {
-    mm_server      *server;
+    mm_server *server;
     const mm_route *route;
-    char            request_id[33]; /* 32 hex digits: the trace id, or random */
-    const char     *method;         /* "GET", "HEAD", ... static */
-    mm_query        query;          /* without what the metadata of the file says */
-    char           *variable;       /* the decoded {segment}, or NULL */
-    const char     *accept;         /* Accept header or "" */
+    char request_id[33]; /* 32 hex digits: the trace id, or random */
+    const char *method;  /* "GET", "HEAD", ... static */
+    mm_query query;      /* without what the metadata of the file says */
+    char *variable;      /* the decoded {segment}, or NULL */
+    const char *accept;  /* Accept header or "" */
 
     /* The body, whole when handle() runs, when route->has_body. */
     const unsigned char *body;
-    size_t               body_size;   /* decoded */
-    uint64_t             body_bytes;  /* on the wire */
-    mm_wire             *wire;        /* fed and ended without error, or handle() is not called */
-    double               receive_ms;  /* from the first to the last byte of the body */
+    size_t body_size;    /* decoded */
+    uint64_t body_bytes; /* on the wire */
+    mm_wire *wire;       /* fed and ended without error, or handle() is not called */
+    double receive_ms;   /* from the first to the last byte of the body */
 
     mm_answer answer;
     mm_next (*step)(mm_call *call); /* what mm_call_ready() leads to; set before returning MM_WAIT */
-    void     *state;                /* the handler's own; state_free(state) when the call ends */
-    void    (*state_free)(void *state);
+    void *state;                    /* the handler's own; state_free(state) when the call ends */
+    void (*state_free)(void *state);
 };
 
 extern const mm_route mm_routes[];
-extern const size_t   mm_route_count;
+extern const size_t mm_route_count;
 
 /* From any thread, once per MM_WAIT: call->step(call) will run on the loop.  The caller must not touch the call after
  * this.  The call stays valid until then even when the client has left. */
@@ -106,15 +106,15 @@ const mm_route *mm_route_find(const char *path, size_t path_size, const char *me
                               size_t *size, const char **allow);
 
 /* Handlers, each in the file named after it. */
-mm_next mm_admit_evaluation(mm_call *call);      /* handle_evaluations.c */
+mm_next mm_admit_evaluation(mm_call *call); /* handle_evaluations.c */
 mm_next mm_post_evaluation(mm_call *call);
 mm_next mm_get_evaluation(mm_call *call);
-mm_next mm_get_scores(mm_call *call);            /* handle_scores.c */
-mm_next mm_get_runs(mm_call *call);              /* handle_runs.c */
+mm_next mm_get_scores(mm_call *call); /* handle_scores.c */
+mm_next mm_get_runs(mm_call *call);   /* handle_runs.c */
 mm_next mm_get_run(mm_call *call);
 mm_next mm_delete_run(mm_call *call);
 mm_next mm_get_run_evaluations(mm_call *call);
-mm_next mm_get_healthz(mm_call *call);           /* handle_health.c; also /livez */
+mm_next mm_get_healthz(mm_call *call); /* handle_health.c; also /livez */
 mm_next mm_get_readyz(mm_call *call);
 mm_next mm_get_metrics(mm_call *call);
 mm_next mm_get_version(mm_call *call);

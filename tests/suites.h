@@ -7,7 +7,7 @@
 #include <CUnit/CUnit.h>
 
 typedef struct mm_suite {
-    const char  *name;  /* as given to `run_tests NAME...` */
+    const char *name;   /* as given to `run_tests NAME...` */
     CU_TestInfo *tests; /* ends with CU_TEST_INFO_NULL */
 } mm_suite;
 

@@ -13,11 +13,11 @@
 
 /* A problem as plain numbers; tensors are made of it. */
 typedef struct problem {
-    size_t         images, classes, spatial[3], voxels;
-    unsigned       rank;
-    double        *p;     /* [n][c][v], multiples of 1/1024: exact in every float type but BF16 */
-    int           *label; /* [n][v] */
-    unsigned char *mask;  /* [n][v] */
+    size_t images, classes, spatial[3], voxels;
+    unsigned rank;
+    double *p;           /* [n][c][v], multiples of 1/1024: exact in every float type but BF16 */
+    int *label;          /* [n][v] */
+    unsigned char *mask; /* [n][v] */
 } problem;
 
 static void make(problem *x, size_t images, size_t classes, unsigned rank, const size_t *spatial, long seed)
@@ -62,15 +62,23 @@ static uint16_t to_half(double value) /* multiples of 1/1024 in [0,1] */
 
 static void store(unsigned char *to, mm_dtype dtype, double value)
 {
-    const float    f = (float)value;
+    const float f = (float)value;
     const uint16_t half = to_half(value >= 0.0 && value <= 1.0 ? value : 0.0);
-    const int64_t  integer = fabs(value) < 1e18 ? (int64_t)value : 0; /* little endian: low bytes first */
+    const int64_t integer = fabs(value) < 1e18 ? (int64_t)value : 0; /* little endian: low bytes first */
 
     switch (dtype) {
-    case MM_F64: memcpy(to, &value, 8); break;
-    case MM_F32: memcpy(to, &f, 4); break;
-    case MM_F16: memcpy(to, &half, 2); break;
-    default: memcpy(to, &integer, mm_dtype_size(dtype)); break;
+    case MM_F64:
+        memcpy(to, &value, 8);
+        break;
+    case MM_F32:
+        memcpy(to, &f, 4);
+        break;
+    case MM_F16:
+        memcpy(to, &half, 2);
+        break;
+    default:
+        memcpy(to, &integer, mm_dtype_size(dtype));
+        break;
     }
 }
 
@@ -79,7 +87,7 @@ static mm_tensor encode(const problem *x, mm_dtype dtype, int with_classes, int 
                         double (*value)(const problem *, size_t, size_t, size_t), unsigned char **block)
 {
     const size_t classes = with_classes ? x->classes : 1, size = mm_dtype_size(dtype);
-    mm_tensor    tensor = {.dtype = dtype, .rank = x->rank + (with_classes ? 2u : 1u), .dim = {x->images}};
+    mm_tensor tensor = {.dtype = dtype, .rank = x->rank + (with_classes ? 2u : 1u), .dim = {x->images}};
     const size_t first = with_classes && !last ? 2 : 1;
 
     *block = malloc(skew + x->images * classes * x->voxels * size);
@@ -125,9 +133,9 @@ static double mask_of(const problem *x, size_t n, size_t c, size_t v)
 
 typedef struct work {
     mm_eval *eval;
-    void    *scratch[4];
-    size_t   count;
-    int      backwards;
+    void *scratch[4];
+    size_t count;
+    int backwards;
 } work;
 
 static void task(void *context, size_t i, unsigned worker)
@@ -137,20 +145,21 @@ static void task(void *context, size_t i, unsigned worker)
     mm_eval_task(w->eval, w->backwards ? w->count - 1 - i : i, w->scratch[worker]);
 }
 
-static const char all_scores[] = "dice,iou,accuracy,dice_loss,squared:dice_loss(overlap=square),l1:dice_loss(overlap=l1),"
-                                 "cross_entropy,smooth:cross_entropy(label_smoothing=0.1),binary_cross_entropy,"
-                                 "focal_loss,focal3:focal_loss(gamma=3.5),seed.categorical_crossentropy,"
-                                 "seed.categorical_focal_loss(gamma=2,alpha=[1,1,1])";
+static const char all_scores[] =
+    "dice,iou,accuracy,dice_loss,squared:dice_loss(overlap=square),l1:dice_loss(overlap=l1),"
+    "cross_entropy,smooth:cross_entropy(label_smoothing=0.1),binary_cross_entropy,"
+    "focal_loss,focal3:focal_loss(gamma=3.5),seed.categorical_crossentropy,"
+    "seed.categorical_focal_loss(gamma=2,alpha=[1,1,1])";
 
 /* Scores the input; NULL when it is refused, with *problem filled and *status set. */
 static mm_images *run(const mm_input *input, const char *scores, unsigned threads, int backwards, mm_status *status,
                       mm_problem *said)
 {
     static const char *const ids[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
-    mm_plan                 *plan = NULL;
-    mm_images               *images = NULL;
-    mm_shape                 shape;
-    work                     w = {.backwards = backwards};
+    mm_plan *plan = NULL;
+    mm_images *images = NULL;
+    mm_shape shape;
+    work w = {.backwards = backwards};
 
     *status = mm_input_shape(input, &shape, said);
     if (*status == MM_OK)
@@ -195,23 +204,33 @@ static double lanes(const double *terms, size_t count)
 static double plain_term(const mm_stat *stat, double p, double g, double total)
 {
     const int clip = (stat->flags & MM_STAT_CLIP) != 0;
-    double    q = stat->flags & MM_STAT_NORMALIZE ? p / total : p;
+    double q = stat->flags & MM_STAT_NORMALIZE ? p / total : p;
 
     if (clip)
         q = fmin(fmax(q, stat->eps), 1.0 - stat->eps);
     const double low = clip ? q : fmax(q, stat->eps), high = clip ? 1.0 - q : fmax(1.0 - q, stat->eps);
 
     switch (stat->kind) {
-    case MM_SUM_P: return p;
-    case MM_SUM_PP: return p * p;
-    case MM_SUM_PG: return p * g;
-    case MM_SUM_G: return g;
-    case MM_SUM_GG: return g * g;
-    case MM_SUM_AD: return fabs(p - g);
-    case MM_SUM_POS: return g * pow(1.0 - q, stat->gamma) * -log(low);
-    case MM_SUM_NEG: return (1.0 - g) * pow(q, stat->gamma) * -log(high);
-    case MM_SUM_LOGP: return -log(low);
-    default: return -log(high);
+    case MM_SUM_P:
+        return p;
+    case MM_SUM_PP:
+        return p * p;
+    case MM_SUM_PG:
+        return p * g;
+    case MM_SUM_G:
+        return g;
+    case MM_SUM_GG:
+        return g * g;
+    case MM_SUM_AD:
+        return fabs(p - g);
+    case MM_SUM_POS:
+        return g * pow(1.0 - q, stat->gamma) * -log(low);
+    case MM_SUM_NEG:
+        return (1.0 - g) * pow(q, stat->gamma) * -log(high);
+    case MM_SUM_LOGP:
+        return -log(low);
+    default:
+        return -log(high);
     }
 }
 
@@ -247,11 +266,10 @@ static void compare(const problem *x, const mm_images *images, int masked)
 
                     for (size_t k = 0; k < x->classes; k++)
                         total += prediction(x, n, k, v);
-                    const int scored =
-                        x->label[n * x->voxels + v] != 255 && !(masked && !x->mask[n * x->voxels + v]);
+                    const int scored = x->label[n * x->voxels + v] != 255 && !(masked && !x->mask[n * x->voxels + v]);
 
-                    terms[v] = scored ? plain_term(&record->stats[s], prediction(x, n, c, v),
-                                                   onehot_label(x, n, c, v), total == 0.0 ? 1.0 : total)
+                    terms[v] = scored ? plain_term(&record->stats[s], prediction(x, n, c, v), onehot_label(x, n, c, v),
+                                                   total == 0.0 ? 1.0 : total)
                                       : 0.0;
                 }
                 const double right = lanes(terms, x->voxels), got = record->sums[s * x->classes + c];
@@ -272,10 +290,10 @@ static void against_loops(void)
 
     for (size_t i = 0; i < 6; i++)
         for (int masked = 0; masked < 2; masked++) {
-            problem        x;
+            problem x;
             unsigned char *blocks[3] = {NULL};
-            mm_status      status;
-            mm_problem     said;
+            mm_status status;
+            mm_problem said;
 
             make(&x, 2, 3, ranks[i], shapes[i], (long)i);
             for (size_t v = 0; masked && v < 2 * x.voxels; v += 11)
@@ -308,7 +326,7 @@ static void against_loops(void)
 static void same_bytes(mm_images *images, unsigned char **first, size_t *first_size)
 {
     unsigned char *bytes = NULL;
-    size_t         size = 0;
+    size_t size = 0;
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(images);
     CU_ASSERT_EQUAL_FATAL(mm_images_save(images, &bytes, &size), MM_OK);
@@ -329,19 +347,19 @@ static void one_answer(const char *scores)
     static const mm_dtype preds[] = {MM_F32, MM_F16, MM_F64};
     static const mm_dtype labels[] = {MM_U8, MM_I16, MM_U16, MM_I32, MM_U32, MM_I64, MM_U64};
     static const mm_dtype onehots[] = {MM_U8, MM_F32, MM_F64, MM_I16};
-    const size_t          spatial[3] = {11, 13, 17};
-    unsigned char        *first = NULL, *a, *b, *m;
-    size_t                first_size = 0;
-    problem               x;
+    const size_t spatial[3] = {11, 13, 17};
+    unsigned char *first = NULL, *a, *b, *m;
+    size_t first_size = 0;
+    problem x;
 
     make(&x, 3, 3, 3, spatial, 42);
     for (size_t v = 0; v < 3 * x.voxels; v += 7)
         x.label[v] = 255;
     for (int i = 0; i < 60; i++) {
-        const int  last = i % 2, onehot = i / 2 % 2;
-        mm_status  status;
+        const int last = i % 2, onehot = i / 2 % 2;
+        mm_status status;
         mm_problem said;
-        mm_input   input = {.has_ignore = 1, .ignore_index = 255, .threshold = 0.5, .channels_last = last};
+        mm_input input = {.has_ignore = 1, .ignore_index = 255, .threshold = 0.5, .channels_last = last};
 
         input.pred = encode(&x, preds[i % 3], 1, last, (size_t)(i % 5), prediction, &a);
         input.label = onehot ? encode(&x, onehots[i / 4 % 4], 1, last, (size_t)(i % 3), onehot_label, &b)
@@ -365,18 +383,18 @@ static void same_bits(void)
 /* Independent masks: each class as a problem of its own gives the sums that all together give. */
 static void masks_apart(void)
 {
-    const size_t   spatial[3] = {45, 46, 0};
-    problem        x, one;
+    const size_t spatial[3] = {45, 46, 0};
+    problem x, one;
     unsigned char *a, *b;
-    mm_status      status;
-    mm_problem     said;
-    const char     scores[] = "dice,dice_loss,binary_cross_entropy,focal_loss";
+    mm_status status;
+    mm_problem said;
+    const char scores[] = "dice,dice_loss,binary_cross_entropy,focal_loss";
 
     make(&x, 2, 4, 2, spatial, 5);
-    mm_input   input = {.pred = encode(&x, MM_F32, 1, 0, 0, prediction, &a),
-                        .label = encode(&x, MM_BOOL, 1, 0, 0, onehot_label, &b),
-                        .task = MM_MULTILABEL,
-                        .threshold = 0.25};
+    mm_input input = {.pred = encode(&x, MM_F32, 1, 0, 0, prediction, &a),
+                      .label = encode(&x, MM_BOOL, 1, 0, 0, onehot_label, &b),
+                      .task = MM_MULTILABEL,
+                      .threshold = 0.25};
     mm_images *all = run(&input, scores, 2, 0, &status, &said);
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(all);
@@ -389,9 +407,9 @@ static void masks_apart(void)
                 one.p[n * x.voxels + v] = prediction(&x, n, c, v);
                 one.label[n * x.voxels + v] = (int)onehot_label(&x, n, c, v);
             }
-        mm_input   single = {.pred = encode(&one, MM_F64, 1, 0, 3, prediction, &a),
-                             .label = encode(&one, MM_U16, 0, 0, 0, index_label, &b),
-                             .threshold = 0.25};
+        mm_input single = {.pred = encode(&one, MM_F64, 1, 0, 3, prediction, &a),
+                           .label = encode(&one, MM_U16, 0, 0, 0, index_label, &b),
+                           .threshold = 0.25};
         mm_images *images = run(&single, scores, 1, 0, &status, &said);
 
         CU_ASSERT_PTR_NOT_NULL_FATAL(images);
@@ -422,24 +440,24 @@ static double logit(const problem *x, size_t n, size_t c, size_t v)
 
 static void logits(void)
 {
-    const size_t   spatial[3] = {2100, 0, 0};
-    problem        x;
+    const size_t spatial[3] = {2100, 0, 0};
+    problem x;
     unsigned char *a, *b;
-    mm_status      status;
-    mm_problem     said;
-    const mm_stat  ce = {.kind = MM_SUM_POS, .eps = 1e-7}, bce = {.kind = MM_SUM_NEG, .eps = 1e-7};
+    mm_status status;
+    mm_problem said;
+    const mm_stat ce = {.kind = MM_SUM_POS, .eps = 1e-7}, bce = {.kind = MM_SUM_NEG, .eps = 1e-7};
 
     make(&x, 1, 5, 1, spatial, 8);
-    mm_input   input = {.pred = encode(&x, MM_F32, 1, 0, 0, logit, &a),
-                        .label = encode(&x, MM_U8, 0, 0, 0, index_label, &b),
-                        .pred_kind = MM_LOGITS,
-                        .threshold = 0.5};
+    mm_input input = {.pred = encode(&x, MM_F32, 1, 0, 0, logit, &a),
+                      .label = encode(&x, MM_U8, 0, 0, 0, index_label, &b),
+                      .pred_kind = MM_LOGITS,
+                      .threshold = 0.5};
     mm_images *images = run(&input, "cross_entropy,binary_cross_entropy", 2, 0, &status, &said);
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(images);
     const mm_record *record = &images->records[0];
-    const size_t     ce_at = mm_stat_find(record->stats, record->stat_count, &ce);
-    const size_t     bce_at = mm_stat_find(record->stats, record->stat_count, &bce);
+    const size_t ce_at = mm_stat_find(record->stats, record->stat_count, &ce);
+    const size_t bce_at = mm_stat_find(record->stats, record->stat_count, &bce);
 
     CU_ASSERT_FATAL(ce_at < record->stat_count && bce_at < record->stat_count);
     for (size_t c = 0; c < 5; c++) {
@@ -447,7 +465,7 @@ static void logits(void)
 
         for (size_t v = 0; v < x.voxels; v++) {
             const long double mine = (long double)(float)logit(&x, 0, c, v);
-            long double       others = 0.0L;
+            long double others = 0.0L;
 
             for (size_t k = 0; k < 5; k++)
                 others += k == c ? 0.0L : expl((long double)(float)logit(&x, 0, k, v) - mine);
@@ -469,7 +487,7 @@ static void logits(void)
 
 static void refused(const mm_input *input, const char *tensor, uint64_t index, const char *words)
 {
-    mm_status  status;
+    mm_status status;
     mm_problem said = {.text = ""};
 
     for (unsigned threads = 1; threads <= 2; threads++) {
@@ -487,18 +505,18 @@ static void refused(const mm_input *input, const char *tensor, uint64_t index, c
 static void bad_values(void)
 {
     static const double wrong[] = {NAN, INFINITY, -INFINITY, -0.25, 1.5};
-    static const char  *words[] = {"nan", "inf", "-inf", "-0.25", "1.5"};
-    const size_t        spatial[3] = {50, 60, 0}, voxels = 3000;
-    problem             x;
-    unsigned char      *a, *b, *m;
+    static const char *words[] = {"nan", "inf", "-inf", "-0.25", "1.5"};
+    const size_t spatial[3] = {50, 60, 0}, voxels = 3000;
+    problem x;
+    unsigned char *a, *b, *m;
 
     make(&x, 2, 3, 2, spatial, 9);
     for (size_t i = 0; i < 5; i++)
         for (int last = 0; last < 2; last++)
             for (int wide = 0; wide < 2; wide++) {
                 const double keep = x.p[4 * voxels + 77], later = x.p[5 * voxels + 900];
-                mm_status    status;
-                mm_problem   said;
+                mm_status status;
+                mm_problem said;
 
                 x.p[4 * voxels + 77] = wrong[i]; /* image 1, class 1, voxel 77 */
                 x.p[5 * voxels + 900] = wrong[i];
@@ -544,17 +562,17 @@ static double label_as_pred(const problem *x, size_t n, size_t c, size_t v)
 /* Two label maps of many classes: the counts of a plain loop, the sums of the counts; a value that is no class. */
 static void label_maps(void)
 {
-    const size_t   spatial[3] = {70, 80, 0};
-    problem        x;
+    const size_t spatial[3] = {70, 80, 0};
+    problem x;
     unsigned char *a, *b;
-    mm_status      status;
-    mm_problem     said;
+    mm_status status;
+    mm_problem said;
 
     make(&x, 2, 117, 2, spatial, 12);
-    mm_input   input = {.pred = encode(&x, MM_U8, 0, 0, 0, label_as_pred, &a),
-                        .label = encode(&x, MM_U16, 0, 0, 0, index_label, &b),
-                        .classes = 117,
-                        .threshold = 0.5};
+    mm_input input = {.pred = encode(&x, MM_U8, 0, 0, 0, label_as_pred, &a),
+                      .label = encode(&x, MM_U16, 0, 0, 0, index_label, &b),
+                      .classes = 117,
+                      .threshold = 0.5};
     mm_images *images = run(&input, NULL, 2, 0, &status, &said);
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(images);
@@ -587,14 +605,14 @@ static double unnormalised(const problem *x, size_t n, size_t c, size_t v)
 
 static void warnings(void)
 {
-    const size_t   spatial[3] = {1600, 0, 0};
-    problem        x;
+    const size_t spatial[3] = {1600, 0, 0};
+    problem x;
     unsigned char *a, *b;
-    mm_plan       *plan = NULL;
-    mm_shape       shape;
-    mm_images     *images = NULL;
-    void          *scratch = aligned_alloc(64, MM_SCRATCH_BYTES);
-    const char    *ids[] = {"a", "b"};
+    mm_plan *plan = NULL;
+    mm_shape shape;
+    mm_images *images = NULL;
+    void *scratch = aligned_alloc(64, MM_SCRATCH_BYTES);
+    const char *ids[] = {"a", "b"};
 
     make(&x, 2, 3, 1, spatial, 13);
     for (int wide = 0; wide < 2; wide++) {
@@ -623,14 +641,10 @@ static void warnings(void)
 }
 
 static CU_TestInfo tests[] = {
-    {"against plain loops", against_loops},
-    {"the same bits", same_bits},
-    {"masks together and apart", masks_apart},
-    {"logits", logits},
-    {"values that make no sense", bad_values},
-    {"label maps", label_maps},
-    {"rows that do not sum to 1", warnings},
-    CU_TEST_INFO_NULL,
+    {"against plain loops", against_loops},    {"the same bits", same_bits},
+    {"masks together and apart", masks_apart}, {"logits", logits},
+    {"values that make no sense", bad_values}, {"label maps", label_maps},
+    {"rows that do not sum to 1", warnings},   CU_TEST_INFO_NULL,
 };
 
 const mm_suite mm_suite_eval = {"eval", tests};

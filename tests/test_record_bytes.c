@@ -10,7 +10,8 @@
 
 enum { CLASSES = 2 };
 
-static const mm_stat stats[] = {{.kind = MM_SUM_P}, {.kind = MM_SUM_POS, .flags = MM_STAT_CLIP, .gamma = 2.0, .eps = 1e-7}};
+static const mm_stat stats[] = {{.kind = MM_SUM_P},
+                                {.kind = MM_SUM_POS, .flags = MM_STAT_CLIP, .gamma = 2.0, .eps = 1e-7}};
 
 static mm_images *sample(void)
 {
