@@ -32,11 +32,11 @@ static void fill(planes *p, long seed)
         p->b[i] = drand48() < 0.5 ? 0.0 : 1.0;
         p->x[i] = (drand48() - 0.5) * (i % 7 == 0 ? 2000.0 : 20.0);
         p->scored[i] = drand48() < 0.9 ? 1.0 : 0.0;
-        p->label[i] = p->scored[i] != 0.0 ? (float)(int)(drand48() * CLASSES) : -1.0f;
+        p->label[i] = p->scored[i] != 0.0 ? (float)(int)(drand48() * (double)CLASSES) : -1.0f;
         p->wide[i] = (double)p->label[i];
-        p->arg[i] = (float)(int)(drand48() * CLASSES);
-        p->few_label[i] = p->scored[i] != 0.0 ? (float)(int)(drand48() * FEW) : -1.0f;
-        p->few_pred[i] = (float)(int)(drand48() * FEW);
+        p->arg[i] = (float)(int)(drand48() * (double)CLASSES);
+        p->few_label[i] = p->scored[i] != 0.0 ? (float)(int)(drand48() * (double)FEW) : -1.0f;
+        p->few_pred[i] = (float)(int)(drand48() * (double)FEW);
     }
     for (size_t i = 0; i < 4 * MM_CHUNK; i++)
         p->rows[i] = (float)p->a[i % MM_CHUNK] * (float)drand48();
