@@ -51,6 +51,7 @@ typedef struct mm_pass {
     int has_mask, has_ignore;
     int64_t ignore;
     double threshold;
+    double spacing[3]; /* of the spatial axes */
     mm_columns columns;
     size_t chunks;            /* of one image */
     double *partials;         /* [image][chunk][value][class] */

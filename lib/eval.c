@@ -287,6 +287,8 @@ static void set_pass(mm_eval *eval, const mm_input *input, const layout *l)
     pass->has_ignore = input->has_ignore;
     pass->ignore = input->ignore_index;
     pass->threshold = input->threshold;
+    for (unsigned axis = 0; axis < l->shape.spatial_rank; axis++)
+        pass->spacing[axis] = input->spacing == NULL ? 1.0 : input->spacing[axis];
     pass->columns = l->columns;
     pass->chunks = l->chunks;
     pass->confusion_classes = l->keep_confusion ? classes : 0;

@@ -26,10 +26,46 @@ enum {
     MM_IMAGE_AVERAGE_PRECISION = 73,
     MM_IMAGE_AUROC_JOINT = 77, /* of all classes in one list */
     MM_IMAGE_AVERAGE_PRECISION_JOINT = 78,
-    MM_IMAGE_CORRELATION = 74,  /* more = beta, c, window (odd), sigma; eps: sum e f BCE, sum f */
-    MM_IMAGE_CLDICE_HARD = 75,  /* the same sums of hard masks, skeletons until nothing is left */
-    MM_IMAGE_EROSION_JOINT = 76 /* more = alpha, erosions: sum over all classes of sum_k b_k k^alpha, b = (p-g)^2, b_k =
-                                   relu(mean of a voxel and its face neighbours in b - 1/2), rescaled to [0,1] */
+    MM_IMAGE_CORRELATION = 74,   /* more = beta, c, window (odd), sigma; eps: sum e f BCE, sum f */
+    MM_IMAGE_CLDICE_HARD = 75,   /* the same sums of hard masks, skeletons until nothing is left */
+    MM_IMAGE_EROSION_JOINT = 76, /* more = alpha, erosions: sum over all classes of sum_k b_k k^alpha, b = (p-g)^2, b_k
+                                   = relu(mean of a voxel and its face neighbours in b - 1/2), rescaled to [0,1] */
+    /* Surface distances of hard masks (surface.h), as mm_surface_values; more = spacing of three axes (0: the
+     * request's), q, tolerance, what of mm_surface_options. */
+    MM_IMAGE_SURFACE = 79,
+    MM_IMAGE_HAUSDORFF_DT = 80,       /* more[0] = alpha: sum (p-g)^2 (F(p)^alpha + F(g)^alpha), masks p, g > 1/2 */
+    MM_IMAGE_HAUSDORFF_DT_JOINT = 81, /* the same, all classes as one array of one axis more */
+    MM_IMAGE_BOUNDARY = 82,           /* sum p phi, phi > 0 outside the label, <= 0 inside */
+    MM_IMAGE_NEAR_ENTROPY = 83,       /* voxels whose label is the class: sum (1 + f) CE, f = (max d - d) / max
+                                         (max d - d), d = distance to the outside; and that last maximum */
+    MM_IMAGE_NEAR_OVERLAP = 84        /* the same, sum p (1 + f) */
+};
+
+/* more[5] of MM_IMAGE_SURFACE: an mm_metric, and these. */
+enum mm_surface_options {
+    MM_SURFACE_METRIC = 3,  /* the bits of the metric */
+    MM_SURFACE_SURFELS = 4, /* else voxels */
+    MM_SURFACE_CHANNELS = 8 /* masks of the prediction: each > 1/2 by itself, also where classes are exclusive */
+};
+
+/* Values of MM_IMAGE_SURFACE; a: from the prediction's elements to the label's, b: back.  With one mask empty, only the
+ * sizes are there (and the reason). */
+enum mm_surface_values {
+    MM_SURFACE_REASON,
+    MM_SURFACE_SIZE_A, /* number or size of the elements */
+    MM_SURFACE_SIZE_B,
+    MM_SURFACE_SUM_A, /* of their distances */
+    MM_SURFACE_SUM_B,
+    MM_SURFACE_SQUARES_A,
+    MM_SURFACE_SQUARES_B,
+    MM_SURFACE_MOST_A,
+    MM_SURFACE_MOST_B,
+    MM_SURFACE_PERCENTILE_A,
+    MM_SURFACE_PERCENTILE_B,
+    MM_SURFACE_PERCENTILE, /* of both lists together */
+    MM_SURFACE_WITHIN_A,   /* size of the elements within the tolerance */
+    MM_SURFACE_WITHIN_B,
+    MM_SURFACE_VALUES
 };
 
 #define MM_SCALES 5 /* of MS-SSIM */
@@ -58,7 +94,7 @@ typedef struct mm_image_kind {
 
 /* The families: rows that end with kind 0. */
 extern const mm_image_kind mm_image_order[], mm_image_window[], mm_image_skeleton[], mm_image_components[],
-    mm_image_erosion[];
+    mm_image_erosion[], mm_image_distance[];
 
 /* NULL when there is none of that number. */
 const mm_image_kind *mm_image_kind_find(unsigned kind);

@@ -14,13 +14,13 @@ extern const mm_score_family *const mm_peers[];
 extern const size_t mm_peer_count;
 
 extern const mm_score_family mm_peers_monai_overlap, mm_peers_monai_entropy, mm_peers_monai_unified,
-    mm_peers_monai_metrics, mm_peers_monai_images;
+    mm_peers_monai_metrics, mm_peers_monai_images, mm_peers_monai_distance;
 extern const mm_score_family mm_peers_torchmetrics_segmentation, mm_peers_torchmetrics_classification,
-    mm_peers_torchmetrics_confusion, mm_peers_torchmetrics_rank;
+    mm_peers_torchmetrics_confusion, mm_peers_torchmetrics_rank, mm_peers_torchmetrics_distance;
 extern const mm_score_family mm_peers_smp_losses;
 extern const mm_score_family mm_peers_smp_metrics;
 extern const mm_score_family mm_peers_torch;
-extern const mm_score_family mm_peers_segloss_overlap, mm_peers_segloss_entropy;
+extern const mm_score_family mm_peers_segloss_overlap, mm_peers_segloss_entropy, mm_peers_segloss_distance;
 extern const mm_score_family mm_peers_survey;
 extern const mm_score_family mm_peers_seed, mm_peers_seed_images;
 

@@ -16,9 +16,9 @@ enum {
     MM_MONAI_SIGMOID,
     MM_MONAI_SOFTMAX,
     MM_MONAI_REDUCTION,
+    MM_MONAI_BATCH,
     MM_MONAI_SMOOTH_NR,
     MM_MONAI_SMOOTH_DR,
-    MM_MONAI_BATCH,
     MM_MONAI_OWN
 };
 
@@ -33,16 +33,18 @@ enum { MM_MONAI_MEAN, MM_MONAI_SUM, MM_MONAI_NONE }; /* choices of `reduction` *
 #define MM_MONAI_ONEHOT_PARAM {"to_onehot_y", MM_BOOLEAN, "false", 0, 0, NULL, \
     "true: the label holds class indices, as it may anyway"}
 #define MM_MONAI_REDUCTION_PARAM(choices) {"reduction", MM_WORD, "mean", 0, 0, choices, "mean, sum, or all values"}
-#define MM_MONAI_COMMON_PARAMS(reductions) \
-    [MM_MONAI_BACKGROUND] = MM_MONAI_BACKGROUND_PARAM("true"), \
+#define MM_MONAI_FORM_PARAMS(background, reductions) \
+    [MM_MONAI_BACKGROUND] = MM_MONAI_BACKGROUND_PARAM(background), \
     [MM_MONAI_ONEHOT]     = MM_MONAI_ONEHOT_PARAM, \
     [MM_MONAI_SIGMOID]    = {"sigmoid", MM_BOOLEAN, "false", 0, 0, NULL, "apply a sigmoid to pred as it was sent"}, \
     [MM_MONAI_SOFTMAX]    = {"softmax", MM_BOOLEAN, "false", 0, 0, NULL, \
                              "apply a softmax over the classes to pred as it was sent; not with one class"}, \
     [MM_MONAI_REDUCTION]  = MM_MONAI_REDUCTION_PARAM(reductions), \
-    [MM_MONAI_SMOOTH_NR]  = {"smooth_nr", MM_NUMBER, "1e-5", 0, 1e6, NULL, "added to the numerator"}, \
-    [MM_MONAI_SMOOTH_DR]  = {"smooth_dr", MM_NUMBER, "1e-5", 0, 1e6, NULL, "added to the denominator"}, \
     [MM_MONAI_BATCH]      = {"batch", MM_BOOLEAN, "false", 0, 0, NULL, "add up all images before the score"}
+#define MM_MONAI_COMMON_PARAMS(reductions) \
+    MM_MONAI_FORM_PARAMS("true", reductions), \
+    [MM_MONAI_SMOOTH_NR]  = {"smooth_nr", MM_NUMBER, "1e-5", 0, 1e6, NULL, "added to the numerator"}, \
+    [MM_MONAI_SMOOTH_DR]  = {"smooth_dr", MM_NUMBER, "1e-5", 0, 1e6, NULL, "added to the denominator"}
 #define MM_MONAI_DICE_PARAMS(reductions) \
     MM_MONAI_COMMON_PARAMS(reductions), \
     [MM_MONAI_WEIGHT]     = MM_MONAI_WEIGHT_PARAM, \

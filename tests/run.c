@@ -27,6 +27,7 @@
     X(compute) \
     X(config) \
     X(connections) \
+    X(distance) \
     X(eval) \
     X(explain) \
     X(expression) \
@@ -39,6 +40,7 @@
     X(history_thread) \
     X(http_check) \
     X(image_components) \
+    X(image_distance) \
     X(image_order) \
     X(image_skeleton) \
     X(image_window) \
@@ -76,6 +78,7 @@
     X(stats) \
     X(status) \
     X(sums) \
+    X(surface) \
     X(table) \
     X(tensor) \
     X(wire_read) \

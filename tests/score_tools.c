@@ -204,7 +204,9 @@ static mm_images *engine_images(const data *d, const mm_plan *plan, size_t from,
                             .task = d->task,
                             .pred_kind = d->pred_kind,
                             .label_kind = label->dtype == MM_F64 ? MM_ONEHOT : MM_INDEX,
-                            .threshold = 0.5};
+                            .threshold = 0.5,
+                            .spacing = d->spacing[0] > 0.0 ? d->spacing : NULL,
+                            .spacing_count = d->spacing[0] > 0.0 ? d->spatial_rank : 0};
     char(*names)[32] = must(calloc(to - from, sizeof *names));
     const char **ids = must(calloc(to - from, sizeof *ids));
     void *scratch = must(aligned_alloc(64, MM_SCRATCH_BYTES));

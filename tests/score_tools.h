@@ -14,6 +14,7 @@ typedef struct data {
     mm_pred_kind pred_kind; /* what p is said to be: MM_LOGITS, else probabilities */
     unsigned spatial_rank;  /* 0: one axis of all voxels */
     size_t spatial[3];      /* else these, whose product `voxels` is */
+    double spacing[3];      /* of them, as the request says; the first 0: it does not */
 } data;
 
 /* Random ones: exclusive classes (rows of p sum to 1, g one-hot) or independent masks.  Never fails: exits. */

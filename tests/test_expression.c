@@ -86,7 +86,7 @@ static const struct {
     {"dice,tverksy_loss",         MM_UNKNOWN_SCORE,  "byte 6: there is no score \"tverksy_loss\"; did you mean \"tversky_loss\""},
     {"thread_score",              MM_UNKNOWN_SCORE,  "did you mean \"iou\""},
     {"categorical_dice",          MM_UNKNOWN_SCORE,  "did you mean \"seed.categorical_dice\""},
-    {"hd95",                      MM_UNKNOWN_SCORE,  "no score \"hd95\"; the nearest is \"dice\""},
+    {"qqqq",                      MM_UNKNOWN_SCORE,  "no score \"qqqq\"; the nearest is \""},
     {"square_dice_loss",         MM_UNKNOWN_SCORE,  "did you mean \"squared_dice_loss\""},
     {"3",                         MM_UNKNOWN_SCORE,  "no score \"3\""},
     {"di+ce",                     MM_UNKNOWN_SCORE,  "byte 1: this is not the name of a score"},
