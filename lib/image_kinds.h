@@ -30,26 +30,32 @@ enum {
     MM_IMAGE_CLDICE_HARD = 75,   /* the same sums of hard masks, skeletons until nothing is left */
     MM_IMAGE_EROSION_JOINT = 76, /* more = alpha, erosions: sum over all classes of sum_k b_k k^alpha, b = (p-g)^2, b_k
                                    = relu(mean of a voxel and its face neighbours in b - 1/2), rescaled to [0,1] */
-    /* Surface distances of hard masks (surface.h), as mm_surface_values; more = spacing of three axes (0: the
-     * request's), q, tolerance, what of mm_surface_options. */
-    MM_IMAGE_SURFACE = 79,
-    MM_IMAGE_HAUSDORFF_DT = 80,       /* more[0] = alpha: sum (p-g)^2 (F(p)^alpha + F(g)^alpha), masks p, g > 1/2 */
-    MM_IMAGE_HAUSDORFF_DT_JOINT = 81, /* the same, all classes as one array of one axis more */
-    MM_IMAGE_BOUNDARY = 82,           /* sum p phi, phi > 0 outside the label, <= 0 inside */
-    MM_IMAGE_NEAR_ENTROPY = 83,       /* voxels whose label is the class: sum (1 + f) CE, f = (max d - d) / max
+    /* Distances between the surfaces of hard masks (surface.h).  more = spacing of three axes (0: the request's), q or
+     * tolerance, and mm_surface_options: columns that agree in spacing and options come of the same lists. */
+    MM_IMAGE_SURFACE = 79,            /* mm_surface_values */
+    MM_IMAGE_SURFACE_PERCENTILE = 80, /* more[3] = q: mm_surface_percentiles */
+    MM_IMAGE_SURFACE_WITHIN = 81,     /* more[3] = tolerance: mm_surface_within */
+    MM_IMAGE_HAUSDORFF_DT = 82,       /* more[0] = alpha: sum (p-g)^2 (F(p)^alpha + F(g)^alpha), masks p, g > 1/2 */
+    MM_IMAGE_HAUSDORFF_DT_JOINT = 83, /* the same, all classes as one array of one axis more */
+    MM_IMAGE_BOUNDARY = 84,           /* sum p phi, phi > 0 outside the label, <= 0 inside */
+    MM_IMAGE_NEAR_ENTROPY = 85,       /* voxels whose label is the class: sum (1 + f) CE, f = (max d - d) / max
                                          (max d - d), d = distance to the outside; and that last maximum */
-    MM_IMAGE_NEAR_OVERLAP = 84        /* the same, sum p (1 + f) */
+    MM_IMAGE_NEAR_OVERLAP = 86        /* the same, sum p (1 + f) */
 };
 
-/* more[5] of MM_IMAGE_SURFACE: an mm_metric, and these. */
+/* Places in more of the three kinds of surfaces. */
+enum { MM_SURFACE_SPACING, MM_SURFACE_Q = 3, MM_SURFACE_TOLERANCE = 3, MM_SURFACE_OPTIONS };
+
+/* more[MM_SURFACE_OPTIONS]: an mm_metric, and these. */
 enum mm_surface_options {
-    MM_SURFACE_METRIC = 3,  /* the bits of the metric */
-    MM_SURFACE_SURFELS = 4, /* else voxels */
-    MM_SURFACE_CHANNELS = 8 /* masks of the prediction: each > 1/2 by itself, also where classes are exclusive */
+    MM_SURFACE_METRIC = 3,       /* the bits of the metric */
+    MM_SURFACE_SURFELS = 4,      /* else voxels */
+    MM_SURFACE_CHANNELS = 8,     /* masks of the prediction: each > 1/2 by itself, also where classes are exclusive */
+    MM_SURFACE_CONNECTIVITY = 16 /* times 0 (as 1), 1, 2 or 3: by which neighbours a voxel is surface */
 };
 
-/* Values of MM_IMAGE_SURFACE; a: from the prediction's elements to the label's, b: back.  With one mask empty, only the
- * sizes are there (and the reason). */
+/* a: from the prediction's elements to the label's, b: back.  With one mask empty the reason says so; sizes and
+ * diagonal are there, and nothing is within any tolerance. */
 enum mm_surface_values {
     MM_SURFACE_REASON,
     MM_SURFACE_SIZE_A, /* number or size of the elements */
@@ -60,12 +66,20 @@ enum mm_surface_values {
     MM_SURFACE_SQUARES_B,
     MM_SURFACE_MOST_A,
     MM_SURFACE_MOST_B,
-    MM_SURFACE_PERCENTILE_A,
-    MM_SURFACE_PERCENTILE_B,
-    MM_SURFACE_PERCENTILE, /* of both lists together */
-    MM_SURFACE_WITHIN_A,   /* size of the elements within the tolerance */
-    MM_SURFACE_WITHIN_B,
+    MM_SURFACE_DIAGONAL, /* of the image, from edge to edge, by the metric */
     MM_SURFACE_VALUES
+};
+/* After the reason. */
+enum mm_surface_percentiles {
+    MM_SURFACE_PERCENTILE_A = 1,
+    MM_SURFACE_PERCENTILE_B,
+    MM_SURFACE_PERCENTILE, /* of both lists together; voxels only */
+    MM_SURFACE_PERCENTILES
+};
+enum mm_surface_within {
+    MM_SURFACE_WITHIN_A = 1, /* size of the elements within the tolerance */
+    MM_SURFACE_WITHIN_B,
+    MM_SURFACE_WITHINS
 };
 
 #define MM_SCALES 5 /* of MS-SSIM */

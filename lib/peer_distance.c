@@ -5,13 +5,11 @@
 
 #include <math.h>
 
-mm_stat mm_surface_stat(const mm_surface_args *args)
+mm_stat mm_surface_stat(const mm_surface_args *args, unsigned kind, double number)
 {
     const mm_arg *spacing = args->spacing;
     const int options = args->metric->word | MM_SURFACE_CHANNELS | (args->surfels ? MM_SURFACE_SURFELS : 0);
-    mm_stat stat = {.kind = MM_IMAGE_SURFACE,
-                    .form = MM_FORM_SENT,
-                    .more = {1.0, 1.0, 1.0, args->q, args->tolerance, (double)options}};
+    mm_stat stat = {.kind = kind, .form = MM_FORM_SENT, .more = {1.0, 1.0, 1.0, number, (double)options}};
 
     for (size_t axis = 0; axis < 3 && !mm_is_word(spacing); axis++)
         if (spacing->list == NULL || spacing->count == 1)

@@ -13,14 +13,10 @@
 typedef struct mm_surface_args {
     const mm_arg *metric, *spacing; /* MM_PARAM_METRIC, MM_PARAM_SPACING */
     int surfels;
-    double q, tolerance; /* where they matter, else MM_SURFACE_Q and MM_SURFACE_TOLERANCE */
 } mm_surface_args;
 
-/* Scores that do not ask for others share a column. */
-#define MM_SURFACE_Q         95.0
-#define MM_SURFACE_TOLERANCE 1.0
-
-mm_stat mm_surface_stat(const mm_surface_args *args);
+/* A column of kind MM_IMAGE_SURFACE, or of _PERCENTILE or _WITHIN with q or the tolerance as `number`. */
+mm_stat mm_surface_stat(const mm_surface_args *args, unsigned kind, double number);
 /* NULL when a list of spacings has a positive number for each axis. */
 const char *mm_check_spacing(const mm_arg *spacing, const mm_args *args);
 /* The greater of the two directed values from `value` on (MM_SURFACE_MOST_A or _PERCENTILE_A), or the first of them. */

@@ -31,10 +31,7 @@ static void each_cell(const mm_cells *cells, const mm_args *args, mm_cell_value 
 
 static mm_surface_args surface_args(const mm_args *args)
 {
-    return (mm_surface_args){.metric = &args->own[METRIC],
-                             .spacing = &args->own[SPACING],
-                             .q = MM_SURFACE_Q,
-                             .tolerance = MM_SURFACE_TOLERANCE};
+    return (mm_surface_args){.metric = &args->own[METRIC], .spacing = &args->own[SPACING]};
 }
 
 static const char *check_axes(const mm_args *args)
@@ -55,17 +52,17 @@ static int has_percentile(const mm_args *args)
 
 static size_t hausdorff_stats(const mm_args *args, mm_stat stats[MM_ROW_STATS])
 {
-    mm_surface_args surface = surface_args(args);
+    const mm_surface_args surface = surface_args(args);
 
-    if (has_percentile(args))
-        surface.q = args->own[PERCENTILE].number;
-    stats[0] = mm_surface_stat(&surface);
+    stats[0] = has_percentile(args)
+                   ? mm_surface_stat(&surface, MM_IMAGE_SURFACE_PERCENTILE, args->own[PERCENTILE].number)
+                   : mm_surface_stat(&surface, MM_IMAGE_SURFACE, 0.0);
     return 1;
 }
 
 static mm_value hausdorff_cell(const mm_group *x, const mm_args *args)
 {
-    return mm_surface_greatest(x, 0, has_percentile(args) ? MM_SURFACE_PERCENTILE_A : MM_SURFACE_MOST_A,
+    return mm_surface_greatest(x, 0, has_percentile(args) ? (size_t)MM_SURFACE_PERCENTILE_A : (size_t)MM_SURFACE_MOST_A,
                                args->own[DIRECTED].number != 0.0);
 }
 
@@ -93,7 +90,7 @@ static size_t average_stats(const mm_args *args, mm_stat stats[MM_ROW_STATS])
 {
     const mm_surface_args surface = surface_args(args);
 
-    stats[0] = mm_surface_stat(&surface);
+    stats[0] = mm_surface_stat(&surface, MM_IMAGE_SURFACE, 0.0);
     return 1;
 }
 
@@ -123,8 +120,10 @@ static double threshold_of(const mm_args *args, size_t c)
     return args->own[THRESHOLDS].list[c < first ? 0 : c - first];
 }
 
-/* One column for each threshold; returns their number, and the place of class c's. */
-static size_t dice_columns(const mm_args *args, size_t c, double values[MM_ROW_STATS], size_t *place)
+#define MOST_THRESHOLDS (MM_ROW_STATS - 1)
+
+/* One column for each threshold, after that of sizes; returns their number, and the place of class c's among them. */
+static size_t dice_columns(const mm_args *args, size_t c, double values[MOST_THRESHOLDS], size_t *place)
 {
     size_t count = 0;
 
@@ -135,8 +134,8 @@ static size_t dice_columns(const mm_args *args, size_t c, double values[MM_ROW_S
 
         while (at < count && values[at] != threshold)
             at++;
-        if (at == MM_ROW_STATS)
-            return MM_ROW_STATS + 1;
+        if (at == MOST_THRESHOLDS)
+            return MOST_THRESHOLDS + 1;
         values[at] = threshold;
         count += at == count;
         *place = k == c ? at : *place;
@@ -147,29 +146,28 @@ static size_t dice_columns(const mm_args *args, size_t c, double values[MM_ROW_S
 static size_t dice_stats(const mm_args *args, mm_stat stats[MM_ROW_STATS])
 {
     mm_surface_args surface = surface_args(args);
-    double thresholds[MM_ROW_STATS];
+    double thresholds[MOST_THRESHOLDS];
     size_t place;
     const size_t count = dice_columns(args, 0, thresholds, &place);
 
     surface.surfels = args->own[SUBVOXELS].number != 0.0;
-    for (size_t i = 0; i < count; i++) {
-        surface.tolerance = thresholds[i];
-        stats[i] = mm_surface_stat(&surface);
-    }
-    return count;
+    stats[0] = mm_surface_stat(&surface, MM_IMAGE_SURFACE, 0.0);
+    for (size_t i = 0; i < count && i < MOST_THRESHOLDS; i++)
+        stats[1 + i] = mm_surface_stat(&surface, MM_IMAGE_SURFACE_WITHIN, thresholds[i]);
+    return 1 + count;
 }
 
 static const char *dice_check(const mm_args *args)
 {
-    double thresholds[MM_ROW_STATS];
+    double thresholds[MOST_THRESHOLDS];
     size_t place;
 
     if (args->own[THRESHOLDS].list == NULL ||
         args->own[THRESHOLDS].count != args->classes - mm_monai_first(&args->own[BACKGROUND], args))
         return "class_thresholds takes a list of one number for each scored class (class 0 is not with "
                "include_background=false)";
-    if (dice_columns(args, 0, thresholds, &place) > MM_ROW_STATS)
-        return "class_thresholds takes at most 12 different numbers";
+    if (dice_columns(args, 0, thresholds, &place) > MOST_THRESHOLDS)
+        return "class_thresholds takes at most 11 different numbers";
     if (args->own[SUBVOXELS].number != 0.0 && args->own[METRIC].word != 0)
         return "use_subvoxels=true takes distance_metric=euclidean";
     return check_axes(args);
@@ -178,18 +176,18 @@ static const char *dice_check(const mm_args *args)
 /* (size of a within the threshold + size of b within it) / (both sizes) */
 static mm_value dice_cell(const mm_group *x, const mm_args *args)
 {
-    double thresholds[MM_ROW_STATS];
+    double thresholds[MOST_THRESHOLDS];
     size_t at;
+    const mm_reason reason = mm_whole_reason(x, 0);
 
     dice_columns(args, x->index, thresholds, &at);
-    const mm_reason reason = mm_whole_reason(x, at);
 
     if (reason == MM_EMPTY_LABEL || reason == MM_EMPTY_PREDICTION)
         return mm_defined(0.0);
     if (reason != MM_DEFINED)
         return mm_undefined(reason);
-    return mm_ratio(mm_wide(x, at, MM_SURFACE_WITHIN_A) + mm_wide(x, at, MM_SURFACE_WITHIN_B),
-                    mm_wide(x, at, MM_SURFACE_SIZE_A) + mm_wide(x, at, MM_SURFACE_SIZE_B), MM_ABSENT_IN_BOTH);
+    return mm_ratio(mm_wide(x, 1 + at, MM_SURFACE_WITHIN_A) + mm_wide(x, 1 + at, MM_SURFACE_WITHIN_B),
+                    mm_wide(x, 0, MM_SURFACE_SIZE_A) + mm_wide(x, 0, MM_SURFACE_SIZE_B), MM_ABSENT_IN_BOTH);
 }
 
 static void surface_dice(const mm_cells *cells, const mm_args *args, mm_value *list)

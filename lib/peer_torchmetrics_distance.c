@@ -15,10 +15,9 @@ static size_t first_of(const mm_args *args)
 
 static size_t stats_of(const mm_args *args, mm_stat stats[MM_ROW_STATS])
 {
-    stats[0] = mm_surface_stat(&(mm_surface_args){.metric = &args->own[METRIC],
-                                                  .spacing = &args->own[SPACING],
-                                                  .q = MM_SURFACE_Q,
-                                                  .tolerance = MM_SURFACE_TOLERANCE});
+    const mm_surface_args surface = {.metric = &args->own[METRIC], .spacing = &args->own[SPACING]};
+
+    stats[0] = mm_surface_stat(&surface, MM_IMAGE_SURFACE, 0.0);
     return 1;
 }
 

@@ -10,39 +10,45 @@
 
 #include "lib/image_kinds.h"
 
-/* Scores that do not ask for another percentile or tolerance share a column with those that have it as default. */
-#define STANDARD_Q         95.0
-#define STANDARD_TOLERANCE 1.0
-
 /* Every row begins with these; then hausdorff_percentile has q, surface_dice a tolerance, and so on. */
 enum { SURFACE, METRIC, OWN };
 enum { OF = OWN, Q };
 enum { TOLERANCE = OWN };
 enum { DIRECTED, POOLED }; /* choices of `of` */
 
-static mm_stat stat_of(const mm_args *args, double q, double tolerance)
+#define HD95 95.0
+
+/* A column of the kind, with q or the tolerance as `number`. */
+static mm_stat stat_of(const mm_args *args, unsigned kind, double number)
 {
     const int options = args->own[METRIC].word | (args->own[SURFACE].word ? MM_SURFACE_SURFELS : 0);
 
-    return (mm_stat){.kind = MM_IMAGE_SURFACE, .more = {0.0, 0.0, 0.0, q, tolerance, (double)options}};
+    return (mm_stat){.kind = kind, .more = {0.0, 0.0, 0.0, number, (double)options}};
 }
 
 static size_t stats(const mm_args *args, mm_stat list[MM_ROW_STATS])
 {
-    list[0] = stat_of(args, STANDARD_Q, STANDARD_TOLERANCE);
+    list[0] = stat_of(args, MM_IMAGE_SURFACE, 0.0);
+    return 1;
+}
+
+static size_t hd95_stats(const mm_args *args, mm_stat list[MM_ROW_STATS])
+{
+    list[0] = stat_of(args, MM_IMAGE_SURFACE_PERCENTILE, HD95);
     return 1;
 }
 
 static size_t percentile_stats(const mm_args *args, mm_stat list[MM_ROW_STATS])
 {
-    list[0] = stat_of(args, args->own[Q].number, STANDARD_TOLERANCE);
+    list[0] = stat_of(args, MM_IMAGE_SURFACE_PERCENTILE, args->own[Q].number);
     return 1;
 }
 
 static size_t dice_stats(const mm_args *args, mm_stat list[MM_ROW_STATS])
 {
-    list[0] = stat_of(args, STANDARD_Q, args->own[TOLERANCE].number);
-    return 1;
+    list[0] = stat_of(args, MM_IMAGE_SURFACE, 0.0);
+    list[1] = stat_of(args, MM_IMAGE_SURFACE_WITHIN, args->own[TOLERANCE].number);
+    return 2;
 }
 
 static const char *percentile_check(const mm_args *args)
@@ -117,7 +123,8 @@ static mm_value rms_surface_distance(const mm_group *x, const mm_args *args)
 static mm_value surface_dice(const mm_group *x, const mm_args *args)
 {
     (void)args;
-    return mm_ratio(value(x, MM_SURFACE_WITHIN_A) + value(x, MM_SURFACE_WITHIN_B), size_of(x), MM_ABSENT_IN_BOTH);
+    return mm_ratio(mm_wide(x, 1, MM_SURFACE_WITHIN_A) + mm_wide(x, 1, MM_SURFACE_WITHIN_B), size_of(x),
+                    MM_ABSENT_IN_BOTH);
 }
 
 /* -------------------------------------------------------------------- rows */
@@ -159,7 +166,7 @@ static const mm_score rows[] = {
      .witness = 0.5},
     {.info = {INFO("hd95", "The 95th percentile of the distances between two surfaces.", "max(P_95 a, P_95 b); of=pooled: "
                    "P_95 of both", "Maier-Hein et al. 2024", hd95_params), DISTANCE},
-     .stats = stats, .check = percentile_check, .per_class = percentile, .witness = 0.95},
+     .stats = hd95_stats, .check = percentile_check, .per_class = percentile, .witness = 0.95},
     {.info = {INFO("average_surface_distance", "Mean distance of the prediction's surface from the label's.",
                    "sum w a / sum w", "Heimann et al. 2009", surface_params), DISTANCE},
      .stats = stats, .per_class = average_surface_distance, .witness = 0.0},

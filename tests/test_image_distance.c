@@ -202,45 +202,69 @@ static void test_kinds(void)
         }
 }
 
+/* The three kinds of columns of surfaces, with one spacing. */
+enum { SURFACE, PERCENTILE, WITHIN, KINDS };
+static const mm_stat surface_stats[KINDS] = {
+    {.kind = MM_IMAGE_SURFACE, .more = {2.0, 0.5, 1.5, 0.0, MM_EUCLIDEAN}},
+    {.kind = MM_IMAGE_SURFACE_PERCENTILE, .more = {2.0, 0.5, 1.5, 80.0, MM_EUCLIDEAN}},
+    {.kind = MM_IMAGE_SURFACE_WITHIN, .more = {2.0, 0.5, 1.5, 1.0, MM_EUCLIDEAN}},
+};
+
+static mm_reason emptiness(const mm_directed lists[2])
+{
+    if (lists[0].count > 0 && lists[1].count > 0)
+        return MM_DEFINED;
+    return lists[0].count > 0 ? MM_EMPTY_LABEL : lists[1].count > 0 ? MM_EMPTY_PREDICTION : MM_ABSENT_IN_BOTH;
+}
+
+/* The values of one (image, class) against the lists between its masks. */
+static void compare_surfaces(const scene *s, double *const columns[KINDS], size_t n, size_t c,
+                             const mm_directed lists[2])
+{
+    const mm_reason reason = emptiness(lists);
+
+    for (size_t kind = 0; kind < KINDS; kind++)
+        CU_ASSERT_EQUAL(scene_value(s, &surface_stats[kind], columns[kind], n, MM_SURFACE_REASON, c), (double)reason);
+    for (size_t side = 0; side < 2; side++) {
+        CU_ASSERT_EQUAL(scene_value(s, &surface_stats[SURFACE], columns[SURFACE], n, MM_SURFACE_SIZE_A + side, c),
+                        (double)lists[side].count);
+        if (reason != MM_DEFINED)
+            continue;
+        CU_ASSERT_DOUBLE_EQUAL(scene_value(s, &surface_stats[SURFACE], columns[SURFACE], n, MM_SURFACE_SUM_A + side, c),
+                               mm_directed_sum(&lists[side]), 1e-12 * mm_directed_sum(&lists[side]));
+        CU_ASSERT_EQUAL(
+            scene_value(s, &surface_stats[PERCENTILE], columns[PERCENTILE], n, MM_SURFACE_PERCENTILE_A + side, c),
+            mm_directed_percentile(&lists[side], MM_SURFACE_VOXEL, 80.0));
+        CU_ASSERT_EQUAL(scene_value(s, &surface_stats[WITHIN], columns[WITHIN], n, MM_SURFACE_WITHIN_A + side, c),
+                        mm_directed_within(&lists[side], 1.0));
+    }
+}
+
 /* The masks that are compared, and which side is which. */
 static void check_surfaces(const scene *s)
 {
-    const mm_stat stat = {.kind = MM_IMAGE_SURFACE, .more = {2.0, 0.5, 1.5, 80.0, 1.0, MM_EUCLIDEAN}};
     mm_array array = {.rank = s->rank, .spacing = {2.0, 0.5, 1.5}};
-    double *column = scene_column(s, &stat);
     unsigned char masks[2][MOST];
+    double *columns[KINDS];
     mm_directed lists[2];
 
+    for (size_t kind = 0; kind < KINDS; kind++) {
+        columns[kind] = scene_column(s, &surface_stats[kind]);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(columns[kind]);
+    }
     memcpy(array.dim, s->spatial, s->rank * sizeof *array.dim);
-    for (size_t n = 0; column != NULL && n < s->images; n++)
+    for (size_t n = 0; n < s->images; n++)
         for (size_t c = 0; c < s->classes; c++) {
             for (size_t v = 0; v < s->voxels; v++)
                 masks[0][v] = scene_hard(s, n, c, v) == 1;
             label_of(s, n, c, masks[1]);
             CU_ASSERT_FATAL(mm_surface_distances(masks[0], masks[1], &array, MM_SURFACE_VOXEL, MM_EUCLIDEAN, lists));
-            const mm_reason reason = lists[0].count == 0 && lists[1].count == 0 ? MM_ABSENT_IN_BOTH
-                                     : lists[0].count == 0                      ? MM_EMPTY_PREDICTION
-                                     : lists[1].count == 0                      ? MM_EMPTY_LABEL
-                                                                                : MM_DEFINED;
-
-            CU_ASSERT_EQUAL(scene_value(s, &stat, column, n, MM_SURFACE_REASON, c), (double)reason);
-            for (size_t side = 0; side < 2; side++) {
-                CU_ASSERT_EQUAL(scene_value(s, &stat, column, n, MM_SURFACE_SIZE_A + side, c),
-                                (double)lists[side].count);
-                if (reason != MM_DEFINED)
-                    continue;
-                CU_ASSERT_EQUAL(scene_value(s, &stat, column, n, MM_SURFACE_SUM_A + side, c),
-                                mm_directed_sum(&lists[side]));
-                CU_ASSERT_EQUAL(scene_value(s, &stat, column, n, MM_SURFACE_PERCENTILE_A + side, c),
-                                mm_directed_percentile(&lists[side], MM_SURFACE_VOXEL, 80.0));
-                CU_ASSERT_EQUAL(scene_value(s, &stat, column, n, MM_SURFACE_WITHIN_A + side, c),
-                                mm_directed_within(&lists[side], 1.0));
-            }
+            compare_surfaces(s, columns, n, c, lists);
             mm_directed_free(&lists[0]);
             mm_directed_free(&lists[1]);
         }
-    CU_ASSERT_PTR_NOT_NULL(column);
-    free(column);
+    for (size_t kind = 0; kind < KINDS; kind++)
+        free(columns[kind]);
 }
 
 static void test_surfaces(void)

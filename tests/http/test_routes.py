@@ -167,18 +167,21 @@ def an_argument(param):
     """Values to try for a required parameter: its choices, or something of its type that suits three classes."""
     if "choices" in param:
         return param["choices"]
-    if param["type"].startswith("number"):
-        return ["0.5", "1"]
-    return ["[[0,1,1],[1,0,1],[1,1,0]]" if param["type"] == "matrix" else "[1,1,1]"]
+    if param["type"] == "matrix":
+        return ["[[0,1,1],[1,0,1],[1,1,0]]"]
+    lists = [] if param["type"] == "number" else ["[1,1,1]", "[1,1]"]
+    return lists + ["0.5", "1"] * param["type"].startswith("number")
 
 
 def test_every_listed_score_can_be_asked_for(server):
     """By name and by alias, with its required parameters, of some kind of input; an alias gives what the name gives."""
     probs, label = support.softmax_case(images=2, classes=3)
+    two = support.softmax_case(images=2, classes=2)
     onehot = support.np.eye(3, dtype="u1")[label].transpose(0, 3, 1, 2).copy()
     bodies = [
         (support.safetensors({"pred": probs, "label": label}), {}),
         (support.safetensors({"pred": probs[:, :1], "label": onehot[:, :1]}), {}),
+        (support.safetensors({"pred": two[0], "label": two[1]}), {}),
         (support.safetensors({"pred": probs * 4 - 2, "label": label}), {"pred_kind": "logits"}),
         (support.safetensors({"pred": label, "label": label}), {"num_classes": 3}),
         (support.safetensors({"pred": probs[:, :2] * 1, "label": onehot[:, :2]}), {"task": "multilabel"}),
