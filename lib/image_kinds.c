@@ -8,7 +8,8 @@
 
 /* One line per file that computes some: its rows end with kind 0. */
 static const mm_image_kind *const families[] = {
-    mm_image_order, mm_image_window, mm_image_skeleton, mm_image_components, mm_image_erosion, mm_image_distance,
+    mm_image_order,   mm_image_window,   mm_image_skeleton, mm_image_components,
+    mm_image_erosion, mm_image_distance, mm_image_border,
 };
 
 const mm_image_kind *mm_image_kind_find(unsigned kind)

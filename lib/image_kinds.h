@@ -108,7 +108,7 @@ typedef struct mm_image_kind {
 
 /* The families: rows that end with kind 0. */
 extern const mm_image_kind mm_image_order[], mm_image_window[], mm_image_skeleton[], mm_image_components[],
-    mm_image_erosion[], mm_image_distance[];
+    mm_image_erosion[], mm_image_distance[], mm_image_border[];
 
 /* NULL when there is none of that number. */
 const mm_image_kind *mm_image_kind_find(unsigned kind);
