@@ -19,15 +19,16 @@ LINK   = -fopenmp -pie -Wl,-z,relro,-z,now
 libs  := libmicrohttpd libuv sqlite3 libzstd zlib
 LDLIBS = $(shell pkg-config --libs $(libs)) -lcjson -lpthread -lm
 
-# lib/kernels.c is compiled once per CPU level: the same plain C, the same bits.
+# The inner loops are compiled once per CPU level: the same plain C, the same bits.
+kernels      := $(wildcard lib/kernels*.c)
 x86_64       := $(filter x86_64,$(shell uname -m))
 levels       := scalar $(if $(x86_64),v3 v4)
 march_scalar :=
 march_v3     := -march=x86-64-v3
 march_v4     := -march=x86-64-v4 -mprefer-vector-width=512
 
-objects     = $(patsubst %.c,$(BUILD)/%.o,$(filter-out lib/kernels.c,$(wildcard $1/*.c)))
-lib_obj    := $(call objects,lib) $(levels:%=$(BUILD)/lib/kernels-%.o)
+objects     = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(kernels),$(wildcard $1/*.c)))
+lib_obj    := $(call objects,lib) $(foreach level,$(levels),$(kernels:%.c=$(BUILD)/%-$(level).o))
 proto_obj  := $(call objects,proto) $(BUILD)/proto/openapi_json.o
 server_obj := $(call objects,server)
 test_obj   := $(call objects,tests)
@@ -56,9 +57,12 @@ $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/wire_too
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(no_main) $(BUILD)/libmmproto.a $(BUILD)/libmm.a
 	$(call say,ld)$(CC) $(BASE) $(LINK) -o $@ $(no_note) $(LDLIBS)
 
-$(BUILD)/lib/kernels-%.o: lib/kernels.c $(BUILD)/flags
-	@mkdir -p $(@D)
-	$(call say,cc)$(KERNEL_CC) $(BASE) $(KERNEL) $(march_$*) -DMM_LEVEL=$* -c -o $@ $<
+define at_each_level
+$(BUILD)/$(1:.c=)-%.o: $1 $(BUILD)/flags
+	@mkdir -p $$(@D)
+	$$(call say,cc)$$(KERNEL_CC) $$(BASE) $$(KERNEL) $$(march_$$*) -DMM_LEVEL=$$* -c -o $$@ $$<
+endef
+$(foreach source,$(kernels),$(eval $(call at_each_level,$(source))))
 $(BUILD)/lib/parallel.o: lib/parallel.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,cc)$(CC) $(BASE) -fopenmp -c -o $@ $<

@@ -10,11 +10,6 @@
 
 #include "lib/elementary.h"
 
-#define JOIN2(a, b) a##b
-#define JOIN(a, b)  JOIN2(a, b)
-#define TEXT2(a)    #a
-#define TEXT(a)     TEXT2(a)
-
 /* Lanes 8+i onto i, then 4+i, 2+i, 1+i. */
 static double fold(double lanes[MM_LANES])
 {
@@ -604,8 +599,8 @@ static int finite(const double *x, size_t n)
 }
 
 /* clang-format off */
-const mm_kernels JOIN(mm_kernels_, MM_LEVEL) = {
-    .level = TEXT(MM_LEVEL),
+const mm_kernels MM_THIS_LEVEL(mm_kernels) = {
+    .level = MM_LEVEL_NAME,
     .load_f32 = load_f32, .load_f64 = load_f64, .load_index = load_index,
     .keep_masked = keep_masked, .scored_of = scored_of, .onehot = onehot, .equals = equals,
     .scan = scan, .overlap = overlap, .blank = blank, .widen = widen, .narrow = narrow, .pairs = pairs,

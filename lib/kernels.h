@@ -11,6 +11,23 @@
 
 #include "lib/sums.h"
 
+/* Tables exist once per CPU level, named after their type: mm_kernels_scalar, mm_kernels_v3, mm_kernels_v4.  A further
+ * family of inner loops is a table type in kernels_<family>.h and a file kernels_<family>.c, which is compiled once per
+ * level, MM_LEVEL set to its name; mm_kernels points at the table of its own level. */
+#ifdef __x86_64__
+#define MM_AT_EACH_LEVEL(type) extern const type type##_scalar, type##_v3, type##_v4
+#else
+#define MM_AT_EACH_LEVEL(type) extern const type type##_scalar
+#endif
+
+/* For those files: the table of this level, and the level as text. */
+#define MM_LEVEL_JOIN(type, level)   type##_##level
+#define MM_LEVEL_EXPAND(type, level) MM_LEVEL_JOIN(type, level)
+#define MM_LEVEL_QUOTE(level)        #level
+#define MM_LEVEL_TEXT(level)         MM_LEVEL_QUOTE(level)
+#define MM_THIS_LEVEL(type)          MM_LEVEL_EXPAND(type, MM_LEVEL)
+#define MM_LEVEL_NAME                MM_LEVEL_TEXT(MM_LEVEL)
+
 /* n voxels, rounded up to whole lanes. */
 static inline size_t mm_plane_length(size_t n)
 {
@@ -99,10 +116,6 @@ typedef struct mm_kernels {
 /* The table of the level that cpu.c chose. */
 const mm_kernels *mm_kernels_chosen(void);
 
-extern const mm_kernels mm_kernels_scalar;
-#ifdef __x86_64__
-extern const mm_kernels mm_kernels_v3;
-extern const mm_kernels mm_kernels_v4;
-#endif
+MM_AT_EACH_LEVEL(mm_kernels);
 
 #endif
