@@ -18,6 +18,7 @@ struct mm_eval {
     mm_stat stats[MM_MAX_STATS]; /* of the records */
     size_t stat_count;
     size_t task_chunks, tasks_of_image;
+    size_t stage; /* stages begun */
     int keep_confusion;
     _Atomic uint64_t *counters; /* one block: scored, unmasked, counts, confusion */
     mm_wholes images, batch;    /* columns of whole images, and of all of them as one */
@@ -334,10 +335,21 @@ static size_t voxel_tasks(const mm_eval *eval)
     return eval->pass.shape.images * eval->tasks_of_image;
 }
 
-/* The longest first: whole batches, whole images, then blocks of voxels. */
-size_t mm_eval_task_count(const mm_eval *eval)
+/* Of the first stage, the longest first: whole batches, whole images, then blocks of voxels. */
+static size_t first_tasks(const mm_eval *eval)
 {
     return mm_wholes_task_count(&eval->batch) + mm_wholes_task_count(&eval->images) + voxel_tasks(eval);
+}
+
+size_t mm_eval_stage(mm_eval *eval)
+{
+    return eval->stage++ == 0 ? first_tasks(eval) : 0;
+}
+
+int mm_eval_is_long(const mm_eval *eval)
+{
+    (void)eval;
+    return 0;
 }
 
 static void run_block(mm_eval *eval, size_t task, mm_scratch *scratch)
@@ -364,6 +376,27 @@ void mm_eval_task(mm_eval *eval, size_t task, void *scratch)
         mm_wholes_task(&eval->images, &eval->pass, task - batch, scratch);
     else
         run_block(eval, task - batch - images, scratch);
+}
+
+typedef struct team {
+    mm_eval *eval;
+    unsigned char *scratch;
+} team;
+
+static void run_of_team(void *context, size_t task, unsigned worker)
+{
+    const team *all = context;
+
+    mm_eval_task(all->eval, task, all->scratch + (size_t)worker * MM_SCRATCH_BYTES);
+}
+
+void mm_eval_run(mm_eval *eval, void *scratch, unsigned threads)
+{
+    team all = {.eval = eval, .scratch = scratch};
+    size_t count;
+
+    while ((count = mm_eval_stage(eval)) > 0)
+        mm_parallel(run_of_team, &all, count, threads);
 }
 
 /* ------------------------------------------------------------------- finish */

@@ -233,10 +233,17 @@ mm_status mm_eval_size(const mm_input *input, const mm_plan *plan, unsigned keep
 
 /* Borrows the tensors of input, which must not change, until mm_eval_finish(); copies the rest. */
 mm_status mm_eval_new(mm_eval **out, const mm_input *input, const mm_plan *plan, unsigned keep, mm_problem *problem);
-size_t mm_eval_task_count(const mm_eval *eval);
-/* A few ms at most.  scratch: MM_SCRATCH_BYTES, aligned to 64, one per thread.  Each task runs once, in any order. */
+/* Tasks come in stages.  Call it before the first task, and again when all tasks of a stage have run: begins the next
+ * stage and returns the number of its tasks, 0 when nothing is left.  No task may run at the same time. */
+size_t mm_eval_stage(mm_eval *eval);
+/* Task 0 .. count - 1 of the stage: a few ms at most.  scratch: MM_SCRATCH_BYTES, aligned to 64, one per thread.  Each
+ * task runs once, in any order. */
 void mm_eval_task(mm_eval *eval, size_t task, void *scratch);
-/* After all tasks.  image_ids: one per image.  MM_BAD_VALUE: a tensor held a value that makes no sense;
+/* All stages on the calling thread's team.  scratch: threads times MM_SCRATCH_BYTES. */
+void mm_eval_run(mm_eval *eval, void *scratch, unsigned threads);
+/* Are there more stages than one?  Such an evaluation is long, however few its voxels. */
+int mm_eval_is_long(const mm_eval *eval);
+/* After the last stage.  image_ids: one per image.  MM_BAD_VALUE: a tensor held a value that makes no sense;
  * tensor, index and text name the first. */
 mm_status mm_eval_finish(mm_eval *eval, const char *const *image_ids, mm_images **out, mm_problem *problem);
 void mm_eval_free(mm_eval *eval); /* NULL is fine */

@@ -52,18 +52,6 @@ typedef struct session {
     double receive_ms, compute_ms;
 } session;
 
-typedef struct team {
-    mm_eval *eval;
-    unsigned char *scratch;
-} team;
-
-static void run_task(void *context, size_t i, unsigned worker)
-{
-    team *all = context;
-
-    mm_eval_task(all->eval, i, all->scratch + (size_t)worker * MM_SCRATCH_BYTES);
-}
-
 /* ---------------------------------------------------------------- one file */
 
 static mm_status read_wire(mm_wire **wire, const unsigned char *bytes, size_t size, mm_problem *problem)
@@ -103,19 +91,19 @@ static mm_status read_parameters(const session *all, mm_query *query, mm_request
 static mm_status score_tensors(session *all, const mm_request *request, mm_images **images, mm_problem *problem)
 {
     const unsigned keep = mm_request_keep(request);
-    team work = {.scratch = all->scratch};
+    mm_eval *eval = NULL;
     mm_warning warning;
-    mm_status status = mm_eval_new(&work.eval, &request->input, request->plan, keep, problem);
+    mm_status status = mm_eval_new(&eval, &request->input, request->plan, keep, problem);
 
     if (status != MM_OK)
         return status;
-    mm_parallel(run_task, &work, mm_eval_task_count(work.eval), all->threads);
-    status = mm_eval_finish(work.eval, (const char *const *)request->image_ids, images, problem);
-    warning = mm_eval_warning(work.eval);
+    mm_eval_run(eval, all->scratch, all->threads);
+    status = mm_eval_finish(eval, (const char *const *)request->image_ids, images, problem);
+    warning = mm_eval_warning(eval);
     if (all->warning.count == 0)
         all->warning.index = warning.index;
     all->warning.count += warning.count;
-    mm_eval_free(work.eval);
+    mm_eval_free(eval);
     return status;
 }
 

@@ -125,6 +125,16 @@ static void run_round(mm_compute *compute)
     }
 }
 
+/* Goes on to the next stage, where there is one. */
+static int is_done(mm_job *job)
+{
+    if (job->next_task < job->task_count)
+        return 0;
+    job->task_count = mm_eval_stage(job->eval);
+    job->next_task = 0;
+    return job->task_count == 0;
+}
+
 /* Finishes what is done; the others queue up again behind those that got nothing in this round. */
 static void settle(mm_compute *compute)
 {
@@ -134,7 +144,7 @@ static void settle(mm_compute *compute)
     for (; job != NULL; job = next) {
         next = job->next;
         job->next = NULL;
-        if (job->next_task == job->task_count) {
+        if (is_done(job)) {
             if (job->started == 0.0)
                 job->started = mm_compute_clock();
             job->finish(job); /* the job is gone now */
@@ -238,7 +248,7 @@ void mm_compute_submit(mm_compute *compute, mm_job *job)
 {
     job->submitted = mm_compute_clock();
     job->started = 0.0;
-    job->task_count = mm_eval_task_count(job->eval);
+    job->task_count = mm_eval_stage(job->eval);
     job->next_task = job->planned_task = 0;
     job->next = NULL;
     atomic_fetch_add(&compute->waiting, 1);
@@ -261,12 +271,4 @@ size_t mm_compute_waiting(const mm_compute *compute)
 unsigned mm_compute_threads(const mm_compute *compute)
 {
     return compute->threads;
-}
-
-void mm_compute_inline(mm_eval *eval, void *scratch)
-{
-    const size_t count = mm_eval_task_count(eval);
-
-    for (size_t task = 0; task < count; task++)
-        mm_eval_task(eval, task, scratch);
 }

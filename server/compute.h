@@ -27,8 +27,6 @@ void mm_compute_stop(mm_compute *compute);                /* finishes what was s
 void mm_compute_submit(mm_compute *compute, mm_job *job); /* from any thread */
 size_t mm_compute_waiting(const mm_compute *compute);     /* jobs submitted and not yet finished */
 unsigned mm_compute_threads(const mm_compute *compute);
-/* All tasks of a tiny evaluation at once, on the calling thread, without a parallel region. */
-void mm_compute_inline(mm_eval *eval, void *scratch);
 double mm_compute_clock(void); /* seconds on the monotonic clock */
 
 #endif

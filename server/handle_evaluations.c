@@ -316,9 +316,9 @@ mm_next mm_post_evaluation(mm_call *call)
     status = prepare(up, &bytes, &problem);
     if (status != MM_OK)
         return mm_answer_failure(call, status, &problem);
-    if (call->body_size <= TINY_BODY && bytes <= TINY_MEMORY) {
+    if (call->body_size <= TINY_BODY && bytes <= TINY_MEMORY && !mm_eval_is_long(up->eval)) {
         up->job.started = mm_compute_clock();
-        mm_compute_inline(up->eval, call->server->loop_scratch);
+        mm_eval_run(up->eval, call->server->loop_scratch, 1);
         score(up);
         return after_compute(call);
     }

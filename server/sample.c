@@ -260,23 +260,11 @@ uint64_t mm_sample_read(const mm_sample *sample, unsigned threads)
 
 /* ------------------------------------------------------------------ scoring */
 
-typedef struct scoring {
-    mm_eval *eval;
-    unsigned char *scratch;
-} scoring;
-
-static void score_block(void *context, size_t i, unsigned worker)
-{
-    const scoring *s = context;
-
-    mm_eval_task(s->eval, i, s->scratch + worker * MM_SCRATCH_BYTES);
-}
-
 mm_status mm_sample_score(const mm_sample *sample, const char *expressions, unsigned threads, mm_value *value,
                           mm_problem *problem)
 {
     const char *const ids[] = {"0"};
-    scoring s = {.scratch = sample->scratch};
+    mm_eval *eval = NULL;
     mm_shape shape;
     mm_plan *plan = NULL;
     mm_images *images = NULL;
@@ -288,11 +276,11 @@ mm_status mm_sample_score(const mm_sample *sample, const char *expressions, unsi
     if (status == MM_OK)
         status = mm_plan_bind(plan, &shape, problem);
     if (status == MM_OK)
-        status = mm_eval_new(&s.eval, &sample->input, plan, 0, problem);
+        status = mm_eval_new(&eval, &sample->input, plan, 0, problem);
     if (status != MM_OK)
         goto done;
-    mm_parallel(score_block, &s, mm_eval_task_count(s.eval), threads);
-    status = mm_eval_finish(s.eval, ids, &images, problem);
+    mm_eval_run(eval, sample->scratch, threads);
+    status = mm_eval_finish(eval, ids, &images, problem);
     if (status == MM_OK)
         status = mm_images_score(&results, images, plan, NULL, problem);
     if (status == MM_OK)
@@ -300,7 +288,7 @@ mm_status mm_sample_score(const mm_sample *sample, const char *expressions, unsi
 done:
     mm_results_free(results);
     mm_images_free(images);
-    mm_eval_free(s.eval);
+    mm_eval_free(eval);
     mm_plan_free(plan);
     return status;
 }

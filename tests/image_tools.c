@@ -162,18 +162,6 @@ static mm_tensor tensor_of(const scene *s, const double *values, size_t from, si
     return tensor;
 }
 
-typedef struct work {
-    mm_eval *eval;
-    void *scratch[2];
-} work;
-
-static void run_task(void *context, size_t i, unsigned worker)
-{
-    work *w = context;
-
-    mm_eval_task(w->eval, i, w->scratch[worker]);
-}
-
 /* A plan of that column alone. */
 static mm_plan *plan_of(const mm_input *input, const mm_stat *stat)
 {
@@ -191,16 +179,14 @@ static mm_plan *plan_of(const mm_input *input, const mm_stat *stat)
 static mm_status evaluate(const mm_input *input, const mm_plan *plan, unsigned threads, size_t from, mm_images **images)
 {
     static const char *const ids[] = {"0/0", "0/1", "0/2", "0/3", "0/4", "0/5"};
-    work w = {.eval = NULL};
+    void *scratch = must(aligned_alloc(64, threads * MM_SCRATCH_BYTES));
+    mm_eval *eval = NULL;
 
-    CU_ASSERT_EQUAL_FATAL(mm_eval_new(&w.eval, input, plan, 0, NULL), MM_OK);
-    for (unsigned i = 0; i < threads; i++)
-        w.scratch[i] = must(aligned_alloc(64, MM_SCRATCH_BYTES));
-    mm_parallel(run_task, &w, mm_eval_task_count(w.eval), threads);
-    const mm_status status = mm_eval_finish(w.eval, ids + from, images, NULL);
-    for (unsigned i = 0; i < threads; i++)
-        free(w.scratch[i]);
-    mm_eval_free(w.eval);
+    CU_ASSERT_EQUAL_FATAL(mm_eval_new(&eval, input, plan, 0, NULL), MM_OK);
+    mm_eval_run(eval, scratch, threads);
+    const mm_status status = mm_eval_finish(eval, ids + from, images, NULL);
+    free(scratch);
+    mm_eval_free(eval);
     return status;
 }
 

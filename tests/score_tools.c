@@ -219,10 +219,10 @@ static mm_images *engine_images(const data *d, const mm_plan *plan, size_t from,
         ids[i] = names[i];
     }
     mm_status status = mm_eval_new(&eval, &input, plan, 0, &problem);
-    for (size_t task = 0; status == MM_OK && task < mm_eval_task_count(eval); task++)
-        mm_eval_task(eval, task, scratch);
-    if (status == MM_OK)
+    if (status == MM_OK) {
+        mm_eval_run(eval, scratch, 1);
         status = mm_eval_finish(eval, ids, &images, &problem);
+    }
     if (status != MM_OK)
         fprintf(stderr, "tests: %s\n", problem.text);
     mm_eval_free(eval);

@@ -141,8 +141,8 @@ static mm_images *run(const upload *u, const mm_stat *stats, size_t count)
     CU_ASSERT_PTR_NOT_NULL_FATAL(scratch);
     memcpy(plan.stats, stats, count * sizeof *stats);
     mm_status status = mm_eval_new(&eval, &input, &plan, 0, &problem);
-    for (size_t task = 0; status == MM_OK && task < mm_eval_task_count(eval); task++)
-        mm_eval_task(eval, task, scratch);
+    if (status == MM_OK)
+        mm_eval_run(eval, scratch, 1);
     if (status == MM_OK)
         status = mm_eval_finish(eval, ids, &images, &problem);
     if (status != MM_OK)

@@ -171,8 +171,8 @@ static mm_images *run(const mm_input *input, const char *scores, unsigned thread
     if (*status == MM_OK) {
         for (unsigned i = 0; i < threads; i++)
             w.scratch[i] = aligned_alloc(64, MM_SCRATCH_BYTES);
-        w.count = mm_eval_task_count(w.eval);
-        mm_parallel(task, &w, w.count, threads);
+        while ((w.count = mm_eval_stage(w.eval)) > 0)
+            mm_parallel(task, &w, w.count, threads);
         *status = mm_eval_finish(w.eval, ids, &images, said);
         for (unsigned i = 0; i < threads; i++)
             free(w.scratch[i]);
@@ -625,8 +625,7 @@ static void warnings(void)
         CU_ASSERT_EQUAL_FATAL(mm_input_shape(&input, &shape, NULL), MM_OK);
         CU_ASSERT_EQUAL_FATAL(mm_plan_bind(plan, &shape, NULL), MM_OK);
         CU_ASSERT_EQUAL_FATAL(mm_eval_new(&eval, &input, plan, 0, NULL), MM_OK);
-        for (size_t i = 0; i < mm_eval_task_count(eval); i++)
-            mm_eval_task(eval, i, scratch);
+        mm_eval_run(eval, scratch, 1);
         CU_ASSERT_EQUAL_FATAL(mm_eval_finish(eval, ids, &images, NULL), MM_OK);
         CU_ASSERT_EQUAL(mm_eval_warning(eval).count, 1);
         CU_ASSERT_EQUAL(mm_eval_warning(eval).index, 3 * 1600 + 1500);

@@ -212,8 +212,7 @@ static mm_status evaluate(const mm_input *input, const mm_plan *plan, void *scra
         snprintf(names[i], sizeof names[i], "0/%zu", i);
         ids[i] = names[i];
     }
-    for (size_t task = 0; task < mm_eval_task_count(eval); task++)
-        mm_eval_task(eval, task, scratch);
+    mm_eval_run(eval, scratch, 1);
     status = mm_eval_finish(eval, ids, &images, problem);
     if (status == MM_OK)
         status = mm_images_score(results, images, plan, NULL, problem);

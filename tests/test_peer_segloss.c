@@ -497,8 +497,7 @@ static double masked_value(const data *d, unsigned char *mask)
     double value = (double)NAN;
 
     if (scratch != NULL && mm_eval_new(&eval, &input, plan, 0, NULL) == MM_OK) {
-        for (size_t task = 0; task < mm_eval_task_count(eval); task++)
-            mm_eval_task(eval, task, scratch);
+        mm_eval_run(eval, scratch, 1);
         if (mm_eval_finish(eval, ids, &images, NULL) == MM_OK &&
             mm_images_score(&results, images, plan, NULL, NULL) == MM_OK &&
             mm_results_at(results, 0)->value.reason == MM_DEFINED)

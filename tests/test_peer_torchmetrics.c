@@ -521,10 +521,10 @@ static mm_status evaluate(const mm_input *input, const char *expression, double 
     mm_status status = mm_plan_bind(plan, &shape, &problem);
     if (status == MM_OK)
         status = mm_eval_new(&eval, input, plan, 0, &problem);
-    for (size_t task = 0; status == MM_OK && task < mm_eval_task_count(eval); task++)
-        mm_eval_task(eval, task, scratch);
-    if (status == MM_OK)
+    if (status == MM_OK) {
+        mm_eval_run(eval, scratch, 1);
         status = mm_eval_finish(eval, ids, &images, &problem);
+    }
     if (status == MM_OK)
         status = mm_images_score(&results, images, plan, NULL, &problem);
     for (size_t i = 0; status == MM_OK && i < count; i++) {

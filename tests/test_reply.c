@@ -33,8 +33,7 @@ static void run_tasks(mm_eval *eval)
     void *scratch = aligned_alloc(64, MM_SCRATCH_BYTES);
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(scratch);
-    for (size_t i = 0; i < mm_eval_task_count(eval); i++)
-        mm_eval_task(eval, i, scratch);
+    mm_eval_run(eval, scratch, 1);
     free(scratch);
 }
 
