@@ -123,7 +123,7 @@ pytest  = $(PYTHON) -B -m pytest -q -rs -p no:cacheprovider --basetemp=$(BUILD)/
 each_level = for cpu in $(cpus); do MM_CPU=$$cpu $1 || [ $$? = 77 ] || exit 1; done
 
 test: deps                             ## every suite; sanitizers, valgrind and fuzzers in short form
-	@for suite in $(suites); do echo "== $$suite"; $(MAKE) SHORT=1 $$suite || exit 1; done
+	@for suite in $(suites); do echo "== $$suite, $$(date +%T)"; $(MAKE) SHORT=1 $$suite || exit 1; done
 check-long: deps                       ## every suite in its long form
 	@for suite in $(suites); do echo "== $$suite"; $(MAKE) $$suite || exit 1; done
 
@@ -170,13 +170,17 @@ tsan:                                  ## unit and HTTP tests under the thread s
 # Under valgrind all is built by gcc, the kernels too.  The server is a script, so that the HTTP tests can start it.
 memcheck = valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect \
            --errors-for-leak-kinds=definite,indirect
+# In short form: the suites where bytes from outside are read, kept or passed between threads.
+memcheck_short = tensor input eval record record_bytes reader header coding wire_read wire_write expression explain plans \
+                 query request reply body history_merge history_rows history_sqlite history_sqlite_read \
+                 history_sqlite_write history_thread compute loop client
 valgrind: export OMP_WAIT_POLICY = passive
 valgrind: export MASKMETER_BIN = $(BUILD)/gcc/memcheck
 valgrind: export MASKMETER_TEST_SLOWNESS = 20
 valgrind:                              ## unit and HTTP tests under valgrind
 	@$(MAKE) BUILD=$(BUILD)/gcc CC=gcc KERNEL_CC=gcc CFLAGS='-O1 -g -U_FORTIFY_SOURCE' \
 	    $(BUILD)/gcc/maskmeter $(BUILD)/gcc/run_tests
-	@$(memcheck) $(BUILD)/gcc/run_tests
+	@$(memcheck) $(BUILD)/gcc/run_tests $(if $(SHORT),$(memcheck_short))
 	@printf '#!/bin/sh\nexec $(memcheck) $(abspath $(BUILD))/gcc/maskmeter "$$@"\n' > $(MASKMETER_BIN)
 	@chmod +x $(MASKMETER_BIN)
 	@$(pytest) $(if $(SHORT),$(patsubst %,tests/http/test_%.py,routes expected exactness),tests/http)
