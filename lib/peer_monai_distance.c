@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+#include "lib/tolerances.h"
+
 /* Every metric begins with these. */
 enum { BACKGROUND, METRIC, SPACING, OWN };
 
@@ -117,56 +119,31 @@ static double threshold_of(const mm_args *args, size_t c)
 {
     const size_t first = mm_monai_first(&args->own[BACKGROUND], args);
 
-    return args->own[THRESHOLDS].list[c < first ? 0 : c - first];
-}
-
-#define MOST_THRESHOLDS (MM_ROW_STATS - 1)
-
-/* One column for each threshold, after that of sizes; returns their number, and the place of class c's among them. */
-static size_t dice_columns(const mm_args *args, size_t c, double values[MOST_THRESHOLDS], size_t *place)
-{
-    size_t count = 0;
-
-    *place = 0;
-    for (size_t k = 0; k < args->classes; k++) {
-        const double threshold = threshold_of(args, k);
-        size_t at = 0;
-
-        while (at < count && values[at] != threshold)
-            at++;
-        if (at == MOST_THRESHOLDS)
-            return MOST_THRESHOLDS + 1;
-        values[at] = threshold;
-        count += at == count;
-        *place = k == c ? at : *place;
-    }
-    return count;
+    return c < first ? -1.0 : args->own[THRESHOLDS].list[c - first];
 }
 
 static size_t dice_stats(const mm_args *args, mm_stat stats[MM_ROW_STATS])
 {
     mm_surface_args surface = surface_args(args);
-    double thresholds[MOST_THRESHOLDS];
-    size_t place;
-    const size_t count = dice_columns(args, 0, thresholds, &place);
+    double thresholds[MM_MOST_TOLERANCES];
+    const size_t count = mm_tolerances(args, threshold_of, thresholds);
 
     surface.surfels = args->own[SUBVOXELS].number != 0.0;
     stats[0] = mm_surface_stat(&surface, MM_IMAGE_SURFACE, 0.0);
-    for (size_t i = 0; i < count && i < MOST_THRESHOLDS; i++)
+    for (size_t i = 0; i < count; i++)
         stats[1 + i] = mm_surface_stat(&surface, MM_IMAGE_SURFACE_WITHIN, thresholds[i]);
     return 1 + count;
 }
 
 static const char *dice_check(const mm_args *args)
 {
-    double thresholds[MOST_THRESHOLDS];
-    size_t place;
+    double thresholds[MM_MOST_TOLERANCES];
 
     if (args->own[THRESHOLDS].list == NULL ||
         args->own[THRESHOLDS].count != args->classes - mm_monai_first(&args->own[BACKGROUND], args))
         return "class_thresholds takes a list of one number for each scored class (class 0 is not with "
                "include_background=false)";
-    if (dice_columns(args, 0, thresholds, &place) > MOST_THRESHOLDS)
+    if (mm_tolerances(args, threshold_of, thresholds) > MM_MOST_TOLERANCES)
         return "class_thresholds takes at most 11 different numbers";
     if (args->own[SUBVOXELS].number != 0.0 && args->own[METRIC].word != 0)
         return "use_subvoxels=true takes distance_metric=euclidean";
@@ -176,17 +153,14 @@ static const char *dice_check(const mm_args *args)
 /* (size of a within the threshold + size of b within it) / (both sizes) */
 static mm_value dice_cell(const mm_group *x, const mm_args *args)
 {
-    double thresholds[MOST_THRESHOLDS];
-    size_t at;
+    const size_t within = 1 + mm_tolerance_place(args, threshold_of, x->index);
     const mm_reason reason = mm_whole_reason(x, 0);
-
-    dice_columns(args, x->index, thresholds, &at);
 
     if (reason == MM_EMPTY_LABEL || reason == MM_EMPTY_PREDICTION)
         return mm_defined(0.0);
     if (reason != MM_DEFINED)
         return mm_undefined(reason);
-    return mm_ratio(mm_wide(x, 1 + at, MM_SURFACE_WITHIN_A) + mm_wide(x, 1 + at, MM_SURFACE_WITHIN_B),
+    return mm_ratio(mm_wide(x, within, MM_SURFACE_WITHIN_A) + mm_wide(x, within, MM_SURFACE_WITHIN_B),
                     mm_wide(x, 0, MM_SURFACE_SIZE_A) + mm_wide(x, 0, MM_SURFACE_SIZE_B), MM_ABSENT_IN_BOTH);
 }
 
