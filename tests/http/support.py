@@ -82,6 +82,8 @@ def read_safetensors(data):
 _zstd = ctypes.CDLL("libzstd.so.1")
 for _name in ("ZSTD_compress", "ZSTD_decompress", "ZSTD_compressBound"):
     getattr(_zstd, _name).restype = ctypes.c_size_t
+_zstd.ZSTD_getFrameContentSize.restype = ctypes.c_ulonglong
+_zstd.ZSTD_getFrameContentSize.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
 _zstd.ZSTD_compress.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int]
 _zstd.ZSTD_decompress.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
 _zstd.ZSTD_compressBound.argtypes = [ctypes.c_size_t]
@@ -95,7 +97,9 @@ def zstd(data, level=1):
     return out.raw[:size]
 
 
-def unzstd(data, size):
+def unzstd(data, size=None):
+    """size: of what comes out; None: as the frame says."""
+    size = _zstd.ZSTD_getFrameContentSize(data, len(data)) if size is None else size
     out = ctypes.create_string_buffer(size)
     assert _zstd.ZSTD_decompress(out, size, data, len(data)) == size
     return out.raw
