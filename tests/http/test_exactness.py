@@ -21,6 +21,20 @@ SCORES = ",".join([
     "mix:sum(0.3*dice_loss,0.7*cross_entropy)", "seed.categorical_dice", "seed.categorical_tversky(beta=0.3)",
     "seed.generalized_dice_loss_w", "seed.categorical_crossentropy", "seed.categorical_dicePcrossentroy(lamda=0.5)",
 ])
+# Distances: both kinds of surface, percentiles, tolerances, neighbours, losses, and two libraries' names.
+DISTANCES = [
+    "hausdorff", "hd95", "hd95(of=pooled)", "assd", "masd", "rms_surface_distance", "hausdorff_percentile(q=33.3)",
+    "hausdorff_directed(from=label)", "nsd(tolerance=0.7)", "nsd(tolerance=2)", "surface_overlap(tolerance=1.5)",
+    "hausdorff(connectivity=2)", "assd(metric=chessboard)", "hd95(metric=taxicab)", "hausdorff(empty=diagonal)",
+]
+WIDE_DISTANCES = DISTANCES + [  # of two or three axes
+    "hd95(surface=surfel)", "assd(surface=surfel)", "nsd(tolerance=1.2,surface=surfel)",
+]
+PEER_DISTANCES = [
+    "monai.compute_hausdorff_distance(percentile=95,spacing=0.7)",
+    "monai.compute_average_surface_distance(symmetric=true)", "monai.HausdorffDTLoss", "segloss.HausdorffDTLoss",
+    "segloss.BDLoss",
+]
 FILES = [
     "demo.safetensors",
     "seed3d.safetensors.zst",
@@ -61,6 +75,32 @@ INCLUDE = {"include": "images,confusion"}
 RANDOM = {"ignore_index": "255", "weights": "0.3,1,2.5,0.7,1.1", "scores": scores_for(5), **INCLUDE}
 
 
+def rough_case(spatial, images=3, classes=4, seed=9):
+    """Probabilities and labels whose regions have surfaces: blocks, shifted and torn; the last class is rare."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, classes - 1, (images, *(-(-n // 5) for n in spatial)))
+    label = np.kron(coarse, np.ones((1, *(5 for _ in spatial)), int))[(slice(None), *(slice(n) for n in spatial))]
+    label[:, 0] = np.where(rng.random(label[:, 0].shape) < 0.1, classes - 1, label[:, 0])
+    pred = np.where(rng.random(label.shape) < 0.04, rng.integers(0, classes, label.shape), np.roll(label, 1, axis=-1))
+    pred[0][pred[0] == classes - 1] = 0
+    probs = 0.2 * rng.random((images, classes, *spatial)) + np.moveaxis(np.eye(classes)[pred], -1, 1)
+    return (probs / probs.sum(axis=1, keepdims=True)).astype("<f4"), label.astype("u1")
+
+
+ROUGH = {"picture": rough_case((37, 61)), "volume": rough_case((11, 23, 19)), "signal": rough_case((301,))}
+ROUGH_PARAMS = {
+    "picture": {"spacing": "0.7,1.3", "include": "images", "scores": ",".join(WIDE_DISTANCES + PEER_DISTANCES)},
+    "volume": {"spacing": "3,0.9,0.9", "include": "images", "scores": ",".join(WIDE_DISTANCES + PEER_DISTANCES)},
+    "signal": {"spacing": "0.3", "include": "images", "scores": ",".join(DISTANCES)},
+}
+
+
+def score_rough(server, name, pred=None, label=None, **params):
+    probs, index = ROUGH[name]
+    tensors = {"pred": probs if pred is None else pred, "label": index if label is None else label}
+    return server.score(safetensors(tensors), **{**ROUGH_PARAMS[name], **params})
+
+
 def score_file(server, name):
     body, headers = data_file(name)
     scores = scores_for(MANIFEST[name]["classes"], MANIFEST[name]["layout"] == "no class axis")
@@ -83,6 +123,8 @@ def answers(server):
     out["multilabel"] = bits(
         server.score(body, task="multilabel", scores="dice,binary_cross_entropy,focal_loss,tversky_loss")
     )
+    for name in ROUGH:
+        out[name] = bits(score_rough(server, name))
     return out
 
 
@@ -104,7 +146,7 @@ def cpu_levels():
     return levels
 
 
-@pytest.mark.parametrize("threads, level", itertools.product(["1", "2"], cpu_levels()))
+@pytest.mark.parametrize("threads, level", itertools.product(["1", "2", "3"], cpu_levels()))
 def test_threads_and_cpu_levels(tmp_path, reference, threads, level):
     server = Server(tmp_path, "--threads", threads, env={"MM_CPU": level})
     try:
@@ -157,6 +199,60 @@ def test_index_and_one_hot_labels(server, dtype):
     last = np.ascontiguousarray(np.moveaxis(onehot, 1, -1))
     body = safetensors({"pred": np.ascontiguousarray(np.moveaxis(PROBS, 1, -1)), "label": last})
     assert bits(server.score(body, layout="channels_last", **params)) == index
+
+
+@pytest.mark.parametrize("name", ROUGH)
+def test_distances_of_any_layout_and_order(server, reference, name):
+    """Class axis first or last, label before pred, label as an index map or one-hot."""
+    probs, label = ROUGH[name]
+    last = np.ascontiguousarray(np.moveaxis(probs, 1, -1))
+    onehot = np.eye(4, dtype="u1")[label]
+    assert bits(score_rough(server, name, last, layout="channels_last")) == reference[name]
+    assert bits(score_rough(server, name, last, onehot, layout="channels_last")) == reference[name]
+    first = np.ascontiguousarray(np.moveaxis(onehot, -1, 1))
+    assert bits(score_rough(server, name, label=first)) == reference[name]
+    body = safetensors({"label": label, "pred": probs}, {"note": "x"}, pad=False)
+    assert bits(server.score(body, **ROUGH_PARAMS[name])) == reference[name]
+
+
+@pytest.mark.parametrize("name", ROUGH)
+def test_distances_of_probabilities_masks_and_label_maps(server, name):
+    """What counts is the hard map: from probabilities, logits, one-hot masks, or as it is, in any type."""
+    probs, label = ROUGH[name]
+    scores = ",".join(DISTANCES if name == "signal" else WIDE_DISTANCES)
+    hard = probs.argmax(axis=1)
+    onehot = np.ascontiguousarray(np.moveaxis(np.eye(4, dtype="u1")[hard], -1, 1))
+    first = score_rough(server, name, scores=scores)
+    wanted = bits(first)
+    assert len({score["value"] for score in first["scores"]}) > 10
+    for pred, params in (
+        (np.log(probs + np.float32(1e-3)), {"pred_kind": "logits"}),
+        (onehot, {"pred_kind": "masks"}),
+        (onehot.astype("?"), {"pred_kind": "masks"}),
+        (onehot.astype("<f2"), {"pred_kind": "probs"}),
+        (hard.astype("u1"), {"num_classes": "4"}),
+        (hard.astype("<i8"), {"num_classes": "4"}),
+    ):
+        assert bits(score_rough(server, name, pred, scores=scores, **params)) == wanted, (pred.dtype, params)
+    many = score_rough(server, name, onehot, np.moveaxis(np.eye(4, dtype="u1")[label], -1, 1), scores=scores,
+                       pred_kind="masks", task="multilabel")  # fmt: skip
+    assert many["scores"] == first["scores"]  # one class each, or masks that happen not to overlap
+
+
+@pytest.mark.parametrize("parts", [[[2], [0], [1]], [[1, 2], [0]], [[0, 2], [1, 0]]], ids=str)
+def test_distances_of_parts(server, parts):
+    """Split, sent in another order, and with an image that is in two parts."""
+    probs, label = ROUGH["volume"]
+    params = {**ROUGH_PARAMS["volume"], "scores": ",".join(WIDE_DISTANCES), "step": "1"}
+    server.score(safetensors({"pred": probs, "label": label}), run="far", image_ids="image0,image1,image2", **params)
+    run = f"far {parts}".replace(",", "")
+    for number, images in enumerate(parts):
+        body = safetensors({"pred": probs[images], "label": label[images]})
+        ids = ",".join(f"image{n}" for n in images)
+        server.score(body, run=run, part=str(number), image_ids=ids, **params)
+    whole = without_rows(merged(server, "far", include="images"))
+    assert without_rows(merged(server, run, include="images")) == whole
+    assert '"hd95"' in whole
 
 
 def test_label_types(server, reference):
@@ -278,6 +374,9 @@ def test_eight_clients_at_once(server, reference):
             for turn in range(4):
                 name = FILES[(number + turn) % len(FILES)]
                 if bits(score_file(local, name)) != reference[name]:
+                    failures.append((number, name))
+                name = list(ROUGH)[(number + turn) % len(ROUGH)]
+                if bits(score_rough(local, name)) != reference[name]:
                     failures.append((number, name))
                 answer = local.score(safetensors({"pred": PROBS, "label": LABEL}), **RANDOM)
                 if bits(answer) != reference["random"]:
