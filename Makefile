@@ -54,6 +54,9 @@ $(BUILD)/run_tests: $(test_obj) $(no_main) $(BUILD)/libmmproto.a $(BUILD)/libmm.
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/wire_tools.o $(no_main) $(BUILD)/libmmproto.a $(BUILD)/libmm.a
 	$(call say,ld)$(CC) $(BASE) -fsanitize=fuzzer $(LINK) -o $@ $(no_note) $(LDLIBS)
 
+$(BUILD)/tests/machines/%: $(BUILD)/tests/machines/%.o $(BUILD)/libmm.a
+	$(call say,ld)$(CC) $(BASE) $(LINK) -o $@ $(no_note) -lm
+
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(no_main) $(BUILD)/libmmproto.a $(BUILD)/libmm.a
 	$(call say,ld)$(CC) $(BASE) $(LINK) -o $@ $(no_note) $(LDLIBS)
 
@@ -96,6 +99,7 @@ demo_packages  := curl zstd
 test_packages  := g++ libcunit1-dev libomp-dev libclang-rt-dev llvm valgrind libc6-dbg util-linux python3-pytest \
                   python3-numpy python3-jsonschema python3-requests
 lint_packages  := clang-format clang-tidy shellcheck
+cross_packages := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 image_packages := debootstrap python3 util-linux
 
 deps:                                  ## install what building, demo and tests need (Debian 12 and 13)
@@ -193,6 +197,15 @@ fuzz:                                  ## each fuzzer on its corpus, then on wha
 	        $(BUILD)/corpus/$$f tests/fuzz/corpus/$${f#fuzz_} > $(BUILD)/$$f.log 2>&1 || { cat $(BUILD)/$$f.log; exit 1; }; \
 	    sed -n "s/^stat::number_of_executed_units:/$$f, inputs tried:/p" $(BUILD)/$$f.log; done
 
+# Another machine, emulated: what the library says there is compared with every CPU level of this one.
+aarch64  = $(MAKE) BUILD=$(BUILD)/aarch64 CC=aarch64-linux-gnu-gcc KERNEL_CC=aarch64-linux-gnu-gcc x86_64=
+check-machines: $(BUILD)/tests/machines/bits  ## every score has the same bits on an emulated aarch64 (needs a cross compiler)
+	@tests/deps.sh $(cross_packages)
+	+@$(aarch64) $(BUILD)/aarch64/tests/machines/bits
+	@qemu-aarch64 -L /usr/aarch64-linux-gnu $(BUILD)/aarch64/tests/machines/bits > $(BUILD)/aarch64/bits
+	@for cpu in $(cpus); do MM_CPU=$$cpu $< > $(BUILD)/bits && cmp $(BUILD)/bits $(BUILD)/aarch64/bits || exit 1; done
+	@echo "$$(wc -l < $(BUILD)/bits) results, the same on aarch64 and at every CPU level here"
+
 bench: all $(benches)                  ## figures of this machine beside their references
 	@$(PYTHON) tests/bench/run.py $(BUILD)
 
@@ -219,8 +232,8 @@ help:                                  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##[ ]/\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 .PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http sanitize tsan \
-        valgrind fuzz bench readme format check-format lint image-check clean help FORCE
+        valgrind fuzz check-machines bench readme format check-format lint image-check clean help FORCE
 .DELETE_ON_ERROR:
-.SECONDARY: $(benches:=.o)
+.SECONDARY: $(benches:=.o) $(BUILD)/tests/machines/bits.o
 $(BUILD)/%.d: ;
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/*/*.d)
