@@ -234,6 +234,6 @@ help:                                  ## this list
 .PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http sanitize tsan \
         valgrind fuzz check-machines bench readme format check-format lint image-check clean help FORCE
 .DELETE_ON_ERROR:
-.SECONDARY: $(benches:=.o) $(BUILD)/tests/machines/bits.o
+.SECONDARY: $(fuzzers:=.o) $(benches:=.o) $(BUILD)/tests/machines/bits.o
 $(BUILD)/%.d: ;
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/*/*.d)
