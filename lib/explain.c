@@ -12,7 +12,7 @@
 struct mm_explanation {
     mm_used *used; /* count of them */
     size_t count;
-    char (*what)[160];
+    char (*what)[192];
     double *values; /* of all of them: pooled, then per image */
 };
 

@@ -6,50 +6,40 @@
 #include "lib/image_kinds.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/surface.h"
+#include "lib/distance.h"
 #include "lib/tensor.h"
-
-/* The voxels of an image, all spacings 1. */
-static mm_array array_of(const mm_field *field)
-{
-    const mm_shape *shape = &field->pass->shape;
-    mm_array array = {.rank = shape->spatial_rank};
-
-    for (unsigned axis = 0; axis < shape->spatial_rank; axis++) {
-        array.dim[axis] = shape->spatial[axis];
-        array.spacing[axis] = 1.0;
-    }
-    return array;
-}
-
-/* ---------------------------------------------------------- Hausdorff by DT */
-
-enum { ALPHA };
+#include "lib/window.h"
 
 /* Planes of one image, or of all its classes one after the other. */
 typedef struct planes {
-    mm_array array;
+    mm_array array; /* all spacings 1 */
     size_t voxels;
-    double *p, *g, *field, *weight;
-    unsigned char *mask;
+    double *p, *g, *field;       /* g: only where it was asked for */
+    unsigned char *mask, *other; /* of the label, of the prediction */
 } planes;
 
-static int planes_new(planes *of, const mm_field *field, size_t classes)
+static int planes_new(planes *of, const mm_field *field, size_t classes, int with_g)
 {
+    const mm_shape *shape = &field->pass->shape;
     size_t bytes;
 
-    *of = (planes){.array = array_of(field)};
+    *of = (planes){.array = {.rank = shape->spatial_rank}};
+    for (unsigned axis = 0; axis < shape->spatial_rank; axis++) {
+        of->array.dim[axis] = shape->spatial[axis];
+        of->array.spacing[axis] = 1.0;
+    }
     if (!mm_multiply(classes, field->voxels, &of->voxels) || !mm_multiply(of->voxels, sizeof(double), &bytes))
         return 0;
     of->p = malloc(bytes);
-    of->g = malloc(bytes);
+    of->g = with_g ? malloc(bytes) : NULL;
     of->field = malloc(bytes);
-    of->weight = calloc(of->voxels, sizeof *of->weight);
     of->mask = malloc(of->voxels);
-    return of->p != NULL && of->g != NULL && of->field != NULL && of->weight != NULL && of->mask != NULL;
+    of->other = malloc(of->voxels);
+    return of->p != NULL && (of->g != NULL || !with_g) && of->field != NULL && of->mask != NULL && of->other != NULL;
 }
 
 static void planes_free(planes *of)
@@ -57,9 +47,18 @@ static void planes_free(planes *of)
     free(of->p);
     free(of->g);
     free(of->field);
-    free(of->weight);
     free(of->mask);
+    free(of->other);
 }
+
+static double sum_of_p(const mm_field *field, const planes *of)
+{
+    return mm_plane_sum(field->pass->k, of->p, of->voxels);
+}
+
+/* ---------------------------------------------------------- Hausdorff by DT */
+
+enum { ALPHA };
 
 /* The distances of a full mask: none; or of all classes together, those to the place before the first voxel. */
 static void fill_full(planes *of, int joint)
@@ -67,51 +66,59 @@ static void fill_full(planes *of, int joint)
     for (size_t v = 0; v < of->voxels; v++) {
         double squared = 0.0;
 
-        for (size_t left = v, axis = of->array.rank; axis-- > 0; left /= of->array.dim[axis]) {
+        for (size_t left = v, axis = of->array.rank; joint && axis-- > 0; left /= of->array.dim[axis]) {
             const double steps = (double)(left % of->array.dim[axis]) + (axis == 0 ? 1.0 : 0.0);
 
             squared += steps * steps;
         }
-        of->field[v] = joint ? squared : 0.0;
+        of->field[v] = squared;
     }
 }
 
-/* weight += F^alpha, F how far each voxel is from the other side of the mask x > 1/2; 0 when there is no other side. */
-static int add_distances(planes *of, const double *x, double alpha, int joint)
+/* g += F^alpha, F how far each voxel is from the other side of the mask; 0 when there is no other side. */
+static int add_distances(planes *of, const unsigned char *mask, double alpha, int joint)
 {
     size_t inside = 0;
 
     for (size_t v = 0; v < of->voxels; v++)
-        inside += of->mask[v] = x[v] > 0.5;
+        inside += mask[v];
     for (unsigned char side = 0; side < 2; side++) {
         if (side == 1 && inside == of->voxels)
             fill_full(of, joint);
         else if (inside == 0 || inside == of->voxels)
             continue;
-        else if (!mm_distance_of_mask(of->mask, side, &of->array, MM_EUCLIDEAN, of->field))
+        else if (!mm_distance_of_mask(mask, side, &of->array, MM_EUCLIDEAN, of->field))
             return 0;
         for (size_t v = 0; v < of->voxels; v++)
-            if (of->mask[v] == side)
-                of->weight[v] += mm_pow(sqrt(of->field[v]), alpha);
+            if (mask[v] == side)
+                of->g[v] += mm_pow(sqrt(of->field[v]), alpha);
     }
     return 1;
 }
 
-/* sum (p-g)^2 (F(p)^alpha + F(g)^alpha) */
+/* sum (p-g)^2 (F(p)^alpha + F(g)^alpha), masks p, g > 1/2 */
 static int weigh_errors(const mm_field *field, planes *of, double alpha, int joint, double *sum)
 {
-    if (!add_distances(of, of->p, alpha, joint) || !add_distances(of, of->g, alpha, joint))
+    for (size_t v = 0; v < of->voxels; v++) {
+        const double error = of->p[v] - of->g[v];
+
+        of->mask[v] = of->g[v] > 0.5;
+        of->other[v] = of->p[v] > 0.5;
+        of->p[v] = error * error;
+        of->g[v] = 0.0;
+    }
+    if (!add_distances(of, of->other, alpha, joint) || !add_distances(of, of->mask, alpha, joint))
         return 0;
     for (size_t v = 0; v < of->voxels; v++)
-        of->field[v] = (of->p[v] - of->g[v]) * (of->p[v] - of->g[v]) * of->weight[v];
-    *sum = mm_plane_sum(field->pass->k, of->field, of->voxels);
+        of->p[v] *= of->g[v];
+    *sum = sum_of_p(field, of);
     return 1;
 }
 
 static int hausdorff(const mm_field *field, const mm_stat *stat, size_t class_index, double *values)
 {
     planes of;
-    int fine = planes_new(&of, field, 1);
+    int fine = planes_new(&of, field, 1, 1);
 
     if (fine) {
         mm_field_planes(field, 0, class_index, of.p, of.g, NULL);
@@ -125,7 +132,7 @@ static int hausdorff_joint(const mm_field *field, const mm_stat *stat, size_t cl
 {
     const size_t classes = field->pass->shape.classes;
     planes of;
-    int fine = planes_new(&of, field, classes);
+    int fine = planes_new(&of, field, classes, 1);
 
     (void)class_index;
     if (fine) {
@@ -142,75 +149,194 @@ static int hausdorff_joint(const mm_field *field, const mm_stat *stat, size_t cl
 
 /* ----------------------------------------------------------------- boundary */
 
+/* sum p phi, phi = distance to the label outside, 1 - distance to the outside inside; 0 where there is no border. */
+static int boundary(const mm_field *field, const mm_stat *stat, size_t class_index, double *values)
+{
+    planes of;
+    int fine = planes_new(&of, field, 1, 0) && mm_field_masks(field, 0, class_index, of.mask, NULL);
+
+    (void)stat;
+    for (size_t v = 0; fine && v < of.voxels; v++)
+        of.mask[v] = of.mask[v] == 1;
+    if (fine)
+        mm_field_planes(field, 0, class_index, of.p, NULL, NULL);
+    for (unsigned char side = 0; fine && side < 2; side++) {
+        fine = mm_distance_of_mask(of.mask, side, &of.array, MM_EUCLIDEAN, of.field);
+        for (size_t v = 0; fine && v < of.voxels; v++)
+            if (of.mask[v] == side)
+                of.p[v] *= of.field[v] == INFINITY ? 0.0 : side ? 1.0 - sqrt(of.field[v]) : sqrt(of.field[v]);
+    }
+    if (fine)
+        values[1] = sum_of_p(field, &of);
+    planes_free(&of);
+    return fine;
+}
+
+/* ----------------------------------------------------------------- entropy */
+
+static int exclusive(const mm_field *field)
+{
+    return field->pass->shape.task == MM_MULTICLASS;
+}
+
+/* p = the cross-entropy of each voxel, 0 where its label is another class; independent masks: the binary one.  Hard
+ * labels need the probabilities of their own class alone.  The field is left with anything in it. */
+static void load_entropy(const mm_field *field, const mm_stat *stat, size_t class_index, planes *of)
+{
+    const int soft = exclusive(field) && field->pass->shape.label_kind != MM_INDEX;
+
+    if (soft)
+        mm_field_cross_entropy(field, 0, stat->eps, of->p, NULL);
+    else
+        mm_field_binary_entropy(field, 0, class_index, stat->eps, of->p, of->field);
+    for (size_t v = 0; exclusive(field) && v < of->voxels; v++)
+        if (of->mask[v] != 1)
+            of->p[v] = 0.0;
+}
+
+/* The sum of the cross-entropy, and of that where the hard prediction differs from the label. */
+static int wrong_entropy(const mm_field *field, const mm_stat *stat, size_t class_index, double *values)
+{
+    planes of;
+    const int fine = planes_new(&of, field, 1, 0) && mm_field_masks(field, 0, class_index, of.mask, of.other);
+
+    if (fine) {
+        load_entropy(field, stat, class_index, &of);
+        values[1] = sum_of_p(field, &of);
+        for (size_t v = 0; v < of.voxels; v++)
+            if (of.mask[v] == of.other[v])
+                of.p[v] = 0.0;
+        values[2] = sum_of_p(field, &of);
+    }
+    planes_free(&of);
+    return fine;
+}
+
+/* --------------------------------------------------------------------- near */
+
 /* A distance that is there. */
 static double finite_or_0(double squared)
 {
     return squared < INFINITY ? sqrt(squared) : 0.0;
 }
 
-/* sum p phi, phi = distance to the label outside, 1 - distance to the outside inside; 0 where there is no border. */
-static int boundary(const mm_field *field, const mm_stat *stat, size_t class_index, double *values)
+/* p *= 1 + f on one side of the mask, f = (max d - d) / max (max d - d), d the distance to the other side; 0 when all
+ * are as far, or there is no other side.  spread: max (max d - d). */
+static int weigh_side(planes *of, unsigned char side, double *spread)
+{
+    double most = 0.0, least = INFINITY;
+
+    if (!mm_distance_of_mask(of->mask, side, &of->array, MM_EUCLIDEAN, of->field))
+        return 0;
+    for (size_t v = 0; v < of->voxels; v++)
+        if (of->mask[v] == side) {
+            most = fmax(most, of->field[v] < INFINITY ? of->field[v] : 0.0);
+            least = fmin(least, of->field[v] < INFINITY ? of->field[v] : 0.0);
+        }
+    most = sqrt(most);
+    *spread = most > sqrt(least) ? most - sqrt(least) : 0.0;
+    for (size_t v = 0; *spread > 0.0 && v < of->voxels; v++)
+        if (of->mask[v] == side)
+            of->p[v] *= 1.0 + (most - finite_or_0(of->field[v])) / *spread;
+    return 1;
+}
+
+static int near_entropy(const mm_field *field, const mm_stat *stat, size_t class_index, double *values)
 {
     planes of;
-    int fine = planes_new(&of, field, 1) && mm_field_masks(field, 0, class_index, of.mask, NULL);
+    double outside;
+    int fine = planes_new(&of, field, 1, 0) && mm_field_masks(field, 0, class_index, of.mask, NULL);
 
-    (void)stat;
-    for (size_t v = 0; fine && v < of.voxels; v++)
-        of.mask[v] = of.mask[v] == 1;
-    if (fine)
-        mm_field_planes(field, 0, class_index, of.p, of.g, NULL);
-    for (unsigned char side = 0; fine && side < 2; side++) {
-        fine = mm_distance_of_mask(of.mask, side, &of.array, MM_EUCLIDEAN, of.field);
-        for (size_t v = 0; fine && v < of.voxels; v++)
-            if (of.mask[v] == side && of.field[v] < INFINITY)
-                of.weight[v] = side ? 1.0 - sqrt(of.field[v]) : sqrt(of.field[v]);
-    }
     if (fine) {
-        for (size_t v = 0; v < of.voxels; v++)
-            of.weight[v] *= of.p[v];
-        values[1] = mm_plane_sum(field->pass->k, of.weight, of.voxels);
+        load_entropy(field, stat, class_index, &of);
+        fine = weigh_side(&of, 1, &values[2]) && (exclusive(field) || weigh_side(&of, 0, &outside));
     }
+    if (fine)
+        values[1] = sum_of_p(field, &of);
     planes_free(&of);
     return fine;
 }
 
-/* ---------------------------------------------------------------- near */
-
-/* weight = 1 + f inside the label, 0 outside; f = (max d - d) / max (max d - d), d the distance to the outside; 0 when
- * all are as far, or there is no outside.  spread: max (max d - d). */
-static int weigh_label(const mm_field *field, planes *of, size_t class_index, double *spread)
+static int near_overlap(const mm_field *field, const mm_stat *stat, size_t class_index, double *values)
 {
-    double most = 0.0, least = INFINITY;
+    planes of;
+    int fine = planes_new(&of, field, 1, 0) && mm_field_masks(field, 0, class_index, of.mask, NULL);
 
-    if (!mm_field_masks(field, 0, class_index, of->mask, NULL) ||
-        !mm_distance_of_mask(of->mask, 1, &of->array, MM_EUCLIDEAN, of->field))
+    (void)stat;
+    if (fine) {
+        mm_field_planes(field, 0, class_index, of.p, of.field, NULL);
+        for (size_t v = 0; v < of.voxels; v++)
+            of.p[v] *= of.field[v];
+        fine = weigh_side(&of, 1, &values[2]);
+    }
+    if (fine)
+        values[1] = sum_of_p(field, &of);
+    planes_free(&of);
+    return fine;
+}
+
+/* -------------------------------------------------------------------- bands */
+
+enum { RATIO, DISTANCE, METRIC };            /* places in more */
+enum { REASON, IN_LABEL, IN_PRED, IN_BOTH }; /* values */
+
+/* How deep a band is: as asked for, or a share of the diagonal in voxels, rounded, at least 1. */
+static double depth_of(const mm_array *array, const mm_stat *stat)
+{
+    double squares = 0.0;
+
+    if (stat->more[DISTANCE] > 0.0)
+        return stat->more[DISTANCE];
+    for (unsigned axis = 0; axis < array->rank; axis++)
+        squares += (double)array->dim[axis] * (double)array->dim[axis];
+    return fmax(1.0, rint(stat->more[RATIO] * sqrt(squares)));
+}
+
+/* How many steps a voxel is from the nearest place outside the image. */
+static double to_edge(const mm_grid *grid, const size_t at[3])
+{
+    size_t least = SIZE_MAX;
+
+    for (unsigned axis = grid->first; axis < 3; axis++) {
+        const size_t before = at[axis] + 1, after = grid->dim[axis] - at[axis];
+
+        least = before < least ? before : least;
+        least = after < least ? after : least;
+    }
+    return (double)least;
+}
+
+/* mask: 1 where it is 1 and the outside, or the image's edge, is at most `depth` away, else 0. */
+static int keep_band(planes *of, unsigned char *mask, mm_metric metric, double depth)
+{
+    const mm_grid grid = mm_grid_of(of->array.rank, of->array.dim);
+    const double limit = metric == MM_EUCLIDEAN ? depth * depth : depth;
+    size_t at[3], v = 0;
+
+    if (!mm_distance_of_mask(mask, 1, &of->array, metric, of->field))
         return 0;
-    for (size_t v = 0; v < of->voxels; v++)
-        if (of->mask[v] == 1) {
-            most = fmax(most, finite_or_0(of->field[v]));
-            least = fmin(least, finite_or_0(of->field[v]));
-        }
-    *spread = most > least ? most - least : 0.0;
-    for (size_t v = 0; v < of->voxels; v++)
-        if (of->mask[v] == 1)
-            of->weight[v] = 1.0 + (*spread > 0.0 ? (most - finite_or_0(of->field[v])) / *spread : 0.0);
+    for (at[0] = 0; at[0] < grid.dim[0]; at[0]++)
+        for (at[1] = 0; at[1] < grid.dim[1]; at[1]++)
+            for (at[2] = 0; at[2] < grid.dim[2]; at[2]++, v++)
+                mask[v] = mask[v] == 1 && (of->field[v] <= limit || to_edge(&grid, at) <= depth);
     return 1;
 }
 
-/* Of the cross-entropy, or of p. */
-static int near_border(const mm_field *field, const mm_stat *stat, size_t class_index, double *values)
+static int bands(const mm_field *field, const mm_stat *stat, size_t class_index, double *values)
 {
+    const mm_metric metric = (mm_metric)stat->more[METRIC];
     planes of;
-    const int fine = planes_new(&of, field, 1) && weigh_label(field, &of, class_index, &values[2]);
+    int fine = planes_new(&of, field, 1, 0) && mm_field_masks(field, 0, class_index, of.mask, of.other);
 
     if (fine) {
-        if (stat->kind == MM_IMAGE_NEAR_ENTROPY)
-            mm_field_cross_entropy(field, 0, stat->eps, of.p, of.g);
-        else
-            mm_field_planes(field, 0, class_index, of.p, NULL, NULL);
-        for (size_t v = 0; v < of.voxels; v++)
-            of.weight[v] *= of.p[v];
-        values[1] = mm_plane_sum(field->pass->k, of.weight, of.voxels);
+        const double depth = depth_of(&of.array, stat);
+
+        fine = keep_band(&of, of.mask, metric, depth) && keep_band(&of, of.other, metric, depth);
+    }
+    for (size_t v = 0; fine && v < of.voxels; v++) {
+        values[IN_LABEL] += of.mask[v];
+        values[IN_PRED] += of.other[v];
+        values[IN_BOTH] += of.mask[v] && of.other[v];
     }
     planes_free(&of);
     return fine;
@@ -218,16 +344,19 @@ static int near_border(const mm_field *field, const mm_stat *stat, size_t class_
 
 /* clang-format off */
 const mm_image_kind mm_image_border[] = {
-    {.kind = MM_IMAGE_HAUSDORFF_DT, .words = "errors by their distance from the border", .values = 1, .planes = 5,
+    {.kind = MM_IMAGE_HAUSDORFF_DT, .words = "errors by their distance from the border", .values = 1, .planes = 4,
      .compute = hausdorff},
     {.kind = MM_IMAGE_HAUSDORFF_DT_JOINT, .words = "errors by their distance from the border, all classes together",
-     .joint = 1, .values = 1, .class_planes = 5, .compute = hausdorff_joint},
-    {.kind = MM_IMAGE_BOUNDARY, .words = "predictions by their signed distance from the label", .values = 1, .planes = 5,
+     .joint = 1, .values = 1, .class_planes = 4, .compute = hausdorff_joint},
+    {.kind = MM_IMAGE_BOUNDARY, .words = "predictions by their signed distance from the label", .values = 1, .planes = 6,
      .compute = boundary},
     {.kind = MM_IMAGE_NEAR_ENTROPY, .words = "cross-entropy by nearness to the border", .needs_probs = 1, .values = 2,
-     .planes = 5, .compute = near_border},
-    {.kind = MM_IMAGE_NEAR_OVERLAP, .words = "overlap by nearness to the border", .values = 2, .planes = 5,
-     .compute = near_border},
+     .planes = 6, .compute = near_entropy},
+    {.kind = MM_IMAGE_NEAR_OVERLAP, .words = "overlap by nearness to the border", .values = 2, .planes = 6,
+     .compute = near_overlap},
+    {.kind = MM_IMAGE_BANDS, .words = "bands along the inside of the borders", .values = 3, .planes = 6, .compute = bands},
+    {.kind = MM_IMAGE_WRONG_ENTROPY, .words = "cross-entropy where the hard prediction is wrong", .needs_probs = 1, .values = 2,
+     .planes = 6, .compute = wrong_entropy},
     {.kind = 0},
 };
 /* clang-format on */

@@ -3,13 +3,14 @@
  */
 #include "lib/image_kinds.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* One line per file that computes some: its rows end with kind 0. */
 static const mm_image_kind *const families[] = {
     mm_image_order,   mm_image_window,   mm_image_skeleton, mm_image_components,
-    mm_image_erosion, mm_image_distance, mm_image_border,
+    mm_image_erosion, mm_image_distance, mm_image_border,   mm_image_regions,
 };
 
 const mm_image_kind *mm_image_kind_find(unsigned kind)
@@ -19,6 +20,56 @@ const mm_image_kind *mm_image_kind_find(unsigned kind)
             if (row->kind == kind)
                 return row;
     return NULL;
+}
+
+/* ------------------------------------------------------------------- words */
+
+/* "voxels, connectivity 2, taxicab" */
+static void describe_surfaces(const mm_stat *stat, char *text, size_t size)
+{
+    static const char *const metrics[] = {"euclidean", "chessboard", "taxicab", "?"};
+    const unsigned options = (unsigned)stat->more[MM_SURFACE_OPTIONS];
+    const unsigned connectivity = options / MM_SURFACE_CONNECTIVITY;
+    char neighbours[32] = "";
+
+    if (!(options & MM_SURFACE_SURFELS))
+        snprintf(neighbours, sizeof neighbours, " of connectivity %u", connectivity == 0 ? 1 : connectivity);
+    snprintf(text, size, "%s%s, %s", options & MM_SURFACE_SURFELS ? "surfels" : "voxels", neighbours,
+             metrics[options & MM_SURFACE_METRIC]);
+}
+
+/* Columns of surfaces say which number they are of, and what their values are. */
+static int describe_surface(const mm_stat *stat, char *text, size_t size)
+{
+    char surfaces[64];
+
+    if (stat->kind < MM_IMAGE_SURFACE || stat->kind > MM_IMAGE_SURFACE_WITHIN)
+        return 0;
+    describe_surfaces(stat, surfaces, sizeof surfaces);
+    if (stat->kind == MM_IMAGE_SURFACE)
+        snprintf(
+            text, size,
+            "distances between surfaces (%s): reason; size, sum, sum of squares and greatest, each from prediction "
+            "and from label; diagonal",
+            surfaces);
+    else if (stat->kind == MM_IMAGE_SURFACE_PERCENTILE)
+        snprintf(text, size,
+                 "percentile %g of the distances between surfaces (%s): reason; from prediction, from label, of both",
+                 stat->more[MM_SURFACE_Q], surfaces);
+    else
+        snprintf(text, size, "surfaces within %g of each other (%s): reason; size of prediction's, of label's",
+                 stat->more[MM_SURFACE_TOLERANCE], surfaces);
+    return 1;
+}
+
+void mm_image_kind_describe(const mm_stat *stat, char *text, size_t size)
+{
+    const mm_image_kind *kind = mm_image_kind_find(stat->kind);
+
+    if (kind == NULL)
+        snprintf(text, size, "unknown kind");
+    else if (!describe_surface(stat, text, size))
+        snprintf(text, size, "%s", kind->words);
 }
 
 /* ------------------------------------------------------------------- masks */

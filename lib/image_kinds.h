@@ -39,8 +39,15 @@ enum {
     MM_IMAGE_HAUSDORFF_DT_JOINT = 83, /* the same, all classes as one array of one axis more */
     MM_IMAGE_BOUNDARY = 84,           /* sum p phi, phi > 0 outside the label, <= 0 inside */
     MM_IMAGE_NEAR_ENTROPY = 85,       /* voxels whose label is the class: sum (1 + f) CE, f = (max d - d) / max
-                                         (max d - d), d = distance to the outside; and that last maximum */
-    MM_IMAGE_NEAR_OVERLAP = 86        /* the same, sum p (1 + f) */
+                                         (max d - d), d = distance to the outside; and that last maximum.  Independent
+                                         masks: all voxels and the binary CE, f of the side on which a voxel is */
+    MM_IMAGE_NEAR_OVERLAP = 86,       /* sum p g (1 + f), the same f in the label's mask, 0 outside; the maximum */
+    MM_IMAGE_BANDS = 87, /* more = ratio of the diagonal, distance (0: by the ratio), metric: voxels of the inner bands
+                            of label and prediction, of both; inner band: at most that far from the outside */
+    MM_IMAGE_WRONG_ENTROPY = 88, /* voxels whose label is the class (independent masks: all): sum CE (the binary one),
+                                    and that of those where the hard prediction differs */
+    MM_IMAGE_REGIONS = 89 /* more = connectivity: each component of the label owns the voxels nearest to it (with the
+                             request's spacing; as near: the first); sum of the Dice of the regions, their number */
 };
 
 /* Places in more of the three kinds of surfaces. */
@@ -108,10 +115,12 @@ typedef struct mm_image_kind {
 
 /* The families: rows that end with kind 0. */
 extern const mm_image_kind mm_image_order[], mm_image_window[], mm_image_skeleton[], mm_image_components[],
-    mm_image_erosion[], mm_image_distance[], mm_image_border[];
+    mm_image_erosion[], mm_image_distance[], mm_image_border[], mm_image_regions[];
 
 /* NULL when there is none of that number. */
 const mm_image_kind *mm_image_kind_find(unsigned kind);
+/* What a column of such a kind holds, in words. */
+void mm_image_kind_describe(const mm_stat *stat, char *text, size_t size);
 
 /* Planes of image `n` of the field (0 .. images - 1) for one class, `voxels` numbers each, row-major: prediction in the
  * field's form, label, and 1 where scored, else 0 (p and g are 0 there).  NULL planes are left out. */

@@ -185,7 +185,11 @@ static int gives(const mm_node *node, const mm_shape *shape)
     const int hard = shape->pred_kind == MM_LABELS || shape->pred_kind == MM_MASKS;
     mm_stat need[MM_ROW_STATS];
 
-    if (!hard || node->row == NULL || node->row->stats == NULL)
+    if (!hard || node->row == NULL)
+        return 1;
+    if (node->row->probs)
+        return 0;
+    if (node->row->stats == NULL)
         return 1;
     const size_t count = node->row->stats(&node->args, need);
     for (size_t i = 0; i < count; i++)

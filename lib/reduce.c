@@ -479,7 +479,7 @@ static mm_status score_peer(work *w)
 static mm_status not_in_sums(work *w, const mm_stat *stat)
 {
     mm_scored *out = w->out;
-    char sum[128] = "the confusion table";
+    char sum[192] = "the confusion table";
 
     if (stat != NULL)
         mm_stat_describe(stat, sum, sizeof sum);

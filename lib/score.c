@@ -28,7 +28,8 @@ mm_value mm_overlap_score(double tp, double fp, double fn, const mm_overlap *for
 {
     const double below = form->k * tp + form->a * fp + form->b * fn + form->d0;
 
-    return mm_ratio(form->k * tp + form->n0, below > form->eps ? below : form->eps, MM_ZERO_DENOMINATOR);
+    return mm_ratio(form->k * tp + form->n0, form->eps > 0.0 && below < form->eps ? form->eps : below,
+                    MM_ZERO_DENOMINATOR);
 }
 
 /* --------------------------------------------------------------- arguments */
@@ -82,6 +83,7 @@ const mm_param mm_common_sum[5]     = {OVER, CLASSES, STAT, ABSENT, NORMALIZE};
 const mm_param mm_common_image[6]   = {IMAGE, CLASSES, STAT, ABSENT, BY_CLASS, NORMALIZE};
 const mm_param mm_common_image_joint[3] = {IMAGE, CLASSES, STAT};
 const mm_param mm_common_image_sum[5]   = {IMAGE, CLASSES, STAT, ABSENT, NORMALIZE};
+const mm_param mm_common_image_entropy[6] = {IMAGE, CLASSES, STAT, ABSENT, BY_VOXEL, NORMALIZE};
 /* clang-format on */
 
 /* The value of the common parameter `name`; NULL when the row does not have it. */
@@ -113,7 +115,8 @@ static mm_average average_of(const mm_score_info *info, int word)
 
     if (info->common == mm_common_image)
         return by_class[word];
-    return info->common == mm_common_entropy ? by_voxel[word] : (mm_average)word;
+    return info->common == mm_common_entropy || info->common == mm_common_image_entropy ? by_voxel[word]
+                                                                                        : (mm_average)word;
 }
 
 const char *mm_common_resolve(mm_common *common, const mm_score_info *info, const mm_arg *values)

@@ -152,6 +152,7 @@ typedef struct mm_score {
     int by_image;        /* joint: over=pooled is the mean over images, too */
     int table;           /* needs the table of pairs of exclusive classes (independent masks: the counts are enough) */
     int exclusive;       /* needs exclusive classes */
+    int probs;           /* needs probabilities, also where hard masks could give its sums */
     int logits;          /* needs pred_kind=logits */
     const char *example; /* with what it requires; NULL: the name alone */
     double witness;      /* value of the example on p = 1 .5 .5 0, g = 1 1 0 0, one class; where only
@@ -176,6 +177,7 @@ extern const mm_param mm_common_sum[5];
 extern const mm_param mm_common_image[6];
 extern const mm_param mm_common_image_joint[3];
 extern const mm_param mm_common_image_sum[5]; /* of named sums with such a term */
+extern const mm_param mm_common_image_entropy[6];
 
 /* The common parameters of `info`, resolved from values in the order of its `common` (lists stay borrowed).
  * A sentence when they do not go together, else NULL. */

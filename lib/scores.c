@@ -8,9 +8,10 @@
 #include "lib/peer.h"
 
 static const mm_score_family *const natural[] = {
-    &mm_scores_overlap,  &mm_scores_joint,     &mm_scores_agreement, &mm_scores_entropy,     &mm_scores_focal,
-    &mm_scores_compound, &mm_scores_confusion, &mm_scores_table,     &mm_scores_calibration, &mm_scores_order,
-    &mm_scores_rank,     &mm_scores_window,    &mm_scores_skeleton,  &mm_scores_components,  &mm_scores_distance,
+    &mm_scores_overlap,     &mm_scores_joint,      &mm_scores_agreement, &mm_scores_entropy,
+    &mm_scores_focal,       &mm_scores_compound,   &mm_scores_confusion, &mm_scores_table,
+    &mm_scores_calibration, &mm_scores_order,      &mm_scores_rank,      &mm_scores_window,
+    &mm_scores_skeleton,    &mm_scores_components, &mm_scores_distance,  &mm_scores_border,
 };
 
 /* Row `index` of the families in `list`; *index is lowered by their rows when they do not reach it. */

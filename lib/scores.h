@@ -21,6 +21,7 @@ extern const mm_score_family mm_scores_window;
 extern const mm_score_family mm_scores_skeleton;
 extern const mm_score_family mm_scores_components;
 extern const mm_score_family mm_scores_distance;
+extern const mm_score_family mm_scores_border;
 
 /* The row behind mm_score_at() and mm_score_find(). */
 const mm_score *mm_row_at(size_t index);

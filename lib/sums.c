@@ -147,9 +147,10 @@ void mm_stat_describe(const mm_stat *stat, char *text, size_t size)
     const char *form = stat->form < MM_FORM_COUNT ? forms[stat->form] : "";
 
     if (stat->kind >= MM_IMAGE_KINDS) {
-        const mm_image_kind *kind = mm_image_kind_find(stat->kind);
+        char words[160];
 
-        snprintf(text, size, "the %s%s", kind == NULL ? "unknown kind" : kind->words, form);
+        mm_image_kind_describe(stat, words, sizeof words);
+        snprintf(text, size, "the %s%s", words, form);
     } else if (is_histogram(stat->kind)) {
         snprintf(text, size, "the %s (%g bins)%s", words_of(stat->kind), stat->more[0], form);
     } else if (stat->kind == MM_SUM_OVER || stat->kind == MM_SUM_OVER_G) {
