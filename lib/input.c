@@ -252,8 +252,9 @@ static mm_status check_numbers(const mm_input *input, const mm_shape *shape, mm_
         return fail(problem, MM_BAD_PARAM, "spacing", "", "spacing has %zu numbers, the images have %u spatial axes",
                     input->spacing_count, shape->spatial_rank);
     for (size_t i = 0; i < input->spacing_count; i++)
-        if (!isfinite(input->spacing[i]) || input->spacing[i] <= 0.0)
-            return fail(problem, MM_BAD_PARAM, "spacing", "", "spacing must be positive");
+        if (!(input->spacing[i] >= MM_SPACING_LEAST && input->spacing[i] <= MM_SPACING_MOST))
+            return fail(problem, MM_BAD_PARAM, "spacing", "", "spacing must be from %g to %g", MM_SPACING_LEAST,
+                        MM_SPACING_MOST);
     return MM_OK;
 }
 

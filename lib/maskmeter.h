@@ -101,6 +101,10 @@ typedef enum mm_task { MM_TASK_AUTO, MM_MULTICLASS, MM_MULTILABEL } mm_task;
 typedef enum mm_pred_kind { MM_PRED_AUTO, MM_PROBS, MM_LOGITS, MM_LABELS, MM_MASKS, MM_PROBS_U8 } mm_pred_kind;
 typedef enum mm_label_kind { MM_LABEL_AUTO, MM_INDEX, MM_ONEHOT } mm_label_kind;
 
+/* Of spacing, in mm: within them no square of a distance overflows or vanishes. */
+#define MM_SPACING_LEAST 1e-6
+#define MM_SPACING_MOST  1e6
+
 /* One upload.  Zero-initialised means: every parameter as API.md section 3 has it by default,
  * but threshold, which the caller sets (0.5). */
 typedef struct mm_input {

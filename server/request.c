@@ -64,8 +64,8 @@ static mm_status read_numbers(mm_request *request, const mm_query *query, mm_pro
         status = mm_query_numbers(query, "weights", 0.0, 1e300, request->max_classes, &request->weights,
                                   &request->weight_count, problem);
     if (status == MM_OK)
-        status =
-            mm_query_numbers(query, "spacing", 1e-300, 1e300, 3, &request->spacing, &input->spacing_count, problem);
+        status = mm_query_numbers(query, "spacing", MM_SPACING_LEAST, MM_SPACING_MOST, 3, &request->spacing,
+                                  &input->spacing_count, problem);
     input->spacing = request->spacing;
     request->num_classes = (size_t)num_classes;
     return status;

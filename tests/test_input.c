@@ -147,6 +147,7 @@ static void does_not_fit(void)
 static void numbers(void)
 {
     const double spacing[3] = {1.0, 2.0, 3.0}, zero[2] = {1.0, 0.0}, nan[2] = {NAN, 1.0};
+    const double tiny[2] = {1.0, 1e-7}, huge[2] = {1e7, 1.0};
     mm_input input = {.pred = {"", MM_F32, 4, {2, 3, 4, 5}}, .label = {"", MM_U8, 3, {2, 4, 5}}, .threshold = 0.5};
     mm_shape out;
     mm_problem problem;
@@ -161,6 +162,10 @@ static void numbers(void)
     input.spacing = zero;
     CU_ASSERT_EQUAL(mm_input_shape(&input, &out, &problem), MM_BAD_PARAM);
     input.spacing = nan;
+    CU_ASSERT_EQUAL(mm_input_shape(&input, &out, &problem), MM_BAD_PARAM);
+    input.spacing = tiny;
+    CU_ASSERT_EQUAL(mm_input_shape(&input, &out, &problem), MM_BAD_PARAM);
+    input.spacing = huge;
     CU_ASSERT_EQUAL(mm_input_shape(&input, &out, &problem), MM_BAD_PARAM);
     input.spacing = NULL;
     input.threshold = NAN;
