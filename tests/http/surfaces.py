@@ -42,10 +42,13 @@ def surfel_elements(mask, spacing):
 def nearest(of, to):
     """Distance from each point to the nearest of the others."""
     out = np.empty(len(of))
-    step = max(1, 2**22 // max(1, len(to)))
+    step = max(1, 2**17 // max(1, len(to)))  # a cache full at a time
     for first in range(0, len(of), step):
-        difference = of[first : first + step, None, :] - to[None, :, :]
-        out[first : first + step] = np.sqrt((difference**2).sum(axis=2).min(axis=1))
+        squares = 0.0
+        for axis in range(of.shape[1]):
+            difference = np.subtract.outer(of[first : first + step, axis], to[:, axis])
+            squares = squares + difference * difference
+        out[first : first + step] = np.sqrt(squares.min(axis=1))
     return out
 
 
