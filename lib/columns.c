@@ -150,6 +150,14 @@ static double power_of(double x, double gamma)
     return gamma == 2.0 ? x * x : mm_exp_of(gamma * mm_log_of(x));
 }
 
+/* sigmoid(-x (2 g - 1)) of the logit x = log p - log(1-p) */
+static double left_of_logit(double neglog_p, double neglog_q, double g)
+{
+    const double y = (neglog_q - neglog_p) * (2.0 * g - 1.0), z = mm_exp_of(0.0 - fabs(y));
+
+    return (y > 0.0 ? z : 1.0) / (1.0 + z);
+}
+
 /* One class against the rest; see MM_SUM_BCE_IN. */
 static void bce_term(const mm_pass *pass, mm_scratch *s, const mm_stat *stat)
 {
@@ -158,7 +166,8 @@ static void bce_term(const mm_pass *pass, mm_scratch *s, const mm_stat *stat)
 
     for (size_t i = 0; i < s->length; i++) {
         const double g = s->g[i], bce = g * from.neglog_p[i] + (1.0 - g) * from.neglog_q[i];
-        const double p_t = mm_exp_of(0.0 - bce), left = 1.0 - p_t;
+        const double p_t = mm_exp_of(0.0 - bce);
+        const double left = stat->more[1] == 0.0 ? 1.0 - p_t : left_of_logit(from.neglog_p[i], from.neglog_q[i], g);
         const double factor = t > 0.0 ? (p_t < t ? 1.0 : power_of(left / t, stat->gamma)) : power_of(left, stat->gamma);
         const double side = stat->kind == MM_SUM_BCE_IN ? g : 1.0 - g;
 

@@ -242,7 +242,8 @@ static int ssim(const mm_field *field, const mm_stat *stat, size_t class_index, 
 
 /* --------------------------------------------------------------------- NACL */
 
-enum { NACL_SIZE, NACL_KERNEL, NACL_SIGMA }; /* places in mm_stat.more */
+enum { NACL_SIZE, NACL_KERNEL, NACL_SIGMA };      /* places in mm_stat.more */
+enum { NACL_MEAN, NACL_GAUSSIAN, NACL_INTEGRAL }; /* kernels */
 enum { LOGIT, LABEL, HOLES, ROOM, NACL_PLANES };
 
 /* sum |u - x|^gamma over the voxels whose window is scored, u the mean of the label around; and their number */
@@ -260,7 +261,10 @@ static int nacl(const mm_field *field, const mm_stat *stat, size_t class_index, 
         mm_field_planes(field, 0, class_index, plane(&of, LOGIT), plane(&of, LABEL), plane(&of, HOLES));
         const size_t missing = find_missing(plane(&of, HOLES), grid.voxels);
 
-        mm_window_init(&window, size, stat->more[NACL_KERNEL] == 0.0 ? 0.0 : stat->more[NACL_SIGMA]);
+        if (stat->more[NACL_KERNEL] == NACL_INTEGRAL)
+            mm_window_integral(&window, size, stat->more[NACL_SIGMA]);
+        else
+            mm_window_init(&window, size, stat->more[NACL_KERNEL] == NACL_MEAN ? 0.0 : stat->more[NACL_SIGMA]);
         mm_window_init(&any, size, 0.0);
         mm_window_around(plane(&of, LABEL), &grid, &window, plane(&of, ROOM));
         if (missing > 0)

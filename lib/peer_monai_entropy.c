@@ -121,8 +121,8 @@ static void dice_ce_loss(const mm_cells *cells, const mm_args *args, mm_value *l
 /* One class against the rest: the columns of label voxels and of others. */
 static size_t sigmoid_focal_stats(double gamma, mm_stat *stats)
 {
-    stats[0] = (mm_stat){.kind = MM_SUM_BCE_IN, .form = MM_FORM_SIGMOID, .gamma = gamma};
-    stats[1] = (mm_stat){.kind = MM_SUM_BCE_OUT, .form = MM_FORM_SIGMOID, .gamma = gamma};
+    stats[0] = (mm_stat){.kind = MM_SUM_BCE_IN, .form = MM_FORM_SIGMOID, .gamma = gamma, .more = {0.0, 1.0}};
+    stats[1] = (mm_stat){.kind = MM_SUM_BCE_OUT, .form = MM_FORM_SIGMOID, .gamma = gamma, .more = {0.0, 1.0}};
     return 2;
 }
 
@@ -280,7 +280,7 @@ static const mm_score rows[] = {
                             "sigmoid(pred), weight on label voxels", UNDEFINED), MM_PARAMS(dice_ce_params)},
      .stats = dice_ce_stats, .check = dice_ce_check, .peer = dice_ce_loss, .witness = 0.86364008411115789},
     {.info = {MM_MONAI_LOSS("FocalLoss", "Focal loss, averaged over images, classes and voxels.",
-                            "mean of (1-p_t)^gamma BCE, p_t = exp(-BCE), BCE of sigmoid(pred); use_softmax: mean of "
+                            "mean of (1-p_t)^gamma BCE, p_t = sigmoid(pred (2 g - 1)), BCE of sigmoid(pred); use_softmax: mean of "
                             "-g (1-p)^gamma log p, p = softmax(pred)", "no voxel is scored"), MM_PARAMS(focal_params)},
      .stats = focal_stats, .check = focal_check, .peer = focal_loss, .witness = 0.16023248600634177},
     {.info = {MM_MONAI_LOSS("DiceFocalLoss", "Dice loss and the sigmoid focal loss.",

@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "lib/image_kinds.h"
+#include "lib/window.h"
 
 static mm_reason reason_of(const mm_group *x, size_t column)
 {
@@ -113,17 +114,24 @@ static const char *center_check(const mm_args *args)
 
 enum { N_CLASSES, N_DIM, N_SIZE, N_KERNEL, N_DISTANCE, N_ALPHA, N_SIGMA };
 enum { N_CE, N_PENALTY };
+enum { NACL_INTEGRAL = 2 }; /* kernel of MM_IMAGE_NACL */
+
+/* The peer's Gaussian kernel reaches four sigma, whatever kernel_size says. */
+static double gaussian_size(const mm_args *args)
+{
+    return 2.0 * floor(fmax(4.0 * args->own[N_SIGMA].number, 0.5) + 0.5) + 1.0;
+}
 
 static size_t nacl_stats(const mm_args *args, mm_stat stats[MM_ROW_STATS])
 {
     const int gaussian = args->own[N_KERNEL].word == 1;
 
     stats[N_CE] = (mm_stat){.kind = MM_SUM_POS, .form = MM_FORM_SOFTMAX};
-    stats[N_PENALTY] =
-        (mm_stat){.kind = MM_IMAGE_NACL,
-                  .form = MM_FORM_SENT,
-                  .gamma = args->own[N_DISTANCE].word == 1 ? 2.0 : 1.0,
-                  .more = {args->own[N_SIZE].number, gaussian, gaussian ? args->own[N_SIGMA].number : 0.0}};
+    stats[N_PENALTY] = (mm_stat){.kind = MM_IMAGE_NACL,
+                                 .form = MM_FORM_SENT,
+                                 .gamma = args->own[N_DISTANCE].word == 1 ? 2.0 : 1.0,
+                                 .more = {gaussian ? gaussian_size(args) : args->own[N_SIZE].number,
+                                          gaussian ? NACL_INTEGRAL : 0.0, gaussian ? args->own[N_SIGMA].number : 0.0}};
     return 2;
 }
 
@@ -138,6 +146,8 @@ static const char *nacl_check(const mm_args *args)
         return "cross-entropy over the classes needs two or more";
     if (!is_whole(size) || fmod(size, 2.0) == 0.0)
         return "kernel_size is an odd whole number";
+    if (args->own[N_KERNEL].word == 1 && gaussian_size(args) > MM_MAX_WINDOW)
+        return "sigma is at most 12.6: the window, which reaches four sigma, would exceed 101 voxels";
     return check_axes(&args->own[N_DIM], args);
 }
 
@@ -356,7 +366,7 @@ static void rank_metric(const mm_cells *cells, const mm_args *args, mm_value *li
 
     for (size_t c = 0; c < args->classes; c++) {
         const mm_group x = mm_cell_pooled(cells, c);
-        const mm_reason reason = reason_of(&x, 0);
+        const mm_reason reason = x.label == x.scored && x.scored > 0 ? MM_SINGLE_CLASS : reason_of(&x, 0);
         const mm_value value = reason == MM_DEFINED ? mm_defined(mm_wide(&x, 0, 1)) : mm_undefined(reason);
 
         mm_mean_add(&all, value, average == WEIGHTED ? (double)x.label : 1.0);
@@ -399,7 +409,7 @@ static const mm_param center_dice_params[] = {CENTER_PARAMS("added to every sum"
 static const mm_param nacl_params[] = {
     [N_CLASSES]  = {"classes", MM_NUMBER, "none", 1, 4096, "none", "accepted when it is the number of classes of the data"},
     [N_DIM]      = AXES_PARAM("dim"),
-    [N_SIZE]     = {"kernel_size", MM_NUMBER, "3", 1, 255, NULL, "voxels along each axis of the window, an odd number"},
+    [N_SIZE]     = {"kernel_size", MM_NUMBER, "3", 1, 255, NULL, "voxels along each axis of the window of the mean, an odd number; a gaussian window reaches four sigma"},
     [N_KERNEL]   = {"kernel_ops", MM_WORD, "mean", 0, 0, "mean|gaussian", "weights of the window"},
     [N_DISTANCE] = {"distance_type", MM_WORD, "l1", 0, 0, "l1|l2", "|u - x| or (u - x)^2"},
     [N_ALPHA]    = {"alpha", MM_NUMBER, "0.1", 0, 1e6, NULL, "factor of the penalty"},

@@ -43,7 +43,8 @@ typedef enum mm_stat_kind {
     MM_SUM_ERROR_OUT = 15,  /* (g-p)^2 (1-g) */
 
     /* One class against the rest: BCE = -(g log q + (1-g) log(1-q)), p_t = exp(-BCE), f = (1-p_t)^gamma; with
-     * more[0] = t > 0: f = 1 where p_t < t, else ((1-p_t)/t)^gamma. */
+     * more[0] = t > 0: f = 1 where p_t < t, else ((1-p_t)/t)^gamma; with more[1] = 1: p_t = sigmoid(x (2 g - 1)), x the
+     * logit of q, which differs where g is neither 0 nor 1. */
     MM_SUM_BCE_IN = 16,     /* g f BCE */
     MM_SUM_BCE_OUT = 17,    /* (1-g) f BCE */
     MM_SUM_BCE_FACTOR = 18, /* f */

@@ -3,6 +3,7 @@
  */
 #include "lib/window.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "lib/elementary.h"
@@ -21,6 +22,34 @@ void mm_window_init(mm_window *window, size_t size, double sigma)
     }
     for (size_t i = 0; i < size; i++)
         window->weight[i] /= total;
+}
+
+/* 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x: 2 x / sqrt(pi) exp(-x^2) sum_n (2 x^2)^n / (1 3 5 ...
+ * (2n+1)), whose terms are all positive; above 6 it is 1 in double. */
+static double error_function(double x)
+{
+    const double two_over_sqrt_pi = 1.1283791670955126, limit = fabs(x) < 6.0 ? x : 0.0;
+    double term = 1.0, sum = 1.0;
+
+    for (double n = 1.0; term > sum * 1e-17; n += 1.0) {
+        term *= 2.0 * limit * limit / (2.0 * n + 1.0);
+        sum += term;
+    }
+    if (limit != x)
+        return x > 0.0 ? 1.0 : -1.0;
+    return two_over_sqrt_pi * x * mm_exp_of(-(x * x)) * sum;
+}
+
+void mm_window_integral(mm_window *window, size_t size, double sigma)
+{
+    const double middle = ((double)size - 1.0) / 2.0, scale = 1.0 / (sigma * sqrt(2.0));
+
+    window->size = size;
+    for (size_t i = 0; i < size; i++) {
+        const double off = (double)i - middle;
+
+        window->weight[i] = 0.5 * (error_function((off + 0.5) * scale) - error_function((off - 0.5) * scale));
+    }
 }
 
 mm_grid mm_grid_of(unsigned rank, const size_t *spatial)

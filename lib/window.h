@@ -18,6 +18,9 @@ typedef struct mm_window {
 
 /* exp(-(i - middle)^2 / (2 sigma^2)), or with sigma 0 all equal; they add up to 1. */
 void mm_window_init(mm_window *window, size_t size, double sigma);
+/* The integral of the Gaussian over each voxel: what lies outside the window is missing, so they add up to less than 1.
+ */
+void mm_window_integral(mm_window *window, size_t size, double sigma);
 
 typedef struct mm_grid {
     size_t dim[3], stride[3];

@@ -113,9 +113,10 @@ static logs logs_of(const mm_stat *stat, unsigned form, double p, double total)
 }
 
 /* One class against the rest: (1-p_t)^gamma, or 1 and ((1-p_t)/t)^gamma. */
-static double bce_factor(const mm_stat *stat, double bce)
+static double bce_factor(const mm_stat *stat, const logs *l, double g, double bce)
 {
-    const double p_t = exp(-bce), t = stat->more[0];
+    const double logit = l->log_rest - l->log_q, t = stat->more[0];
+    const double p_t = stat->more[1] == 0.0 ? exp(-bce) : 1.0 / (1.0 + exp(-logit * (2.0 * g - 1.0)));
 
     return t > 0.0 ? (p_t < t ? 1.0 : pow((1.0 - p_t) / t, stat->gamma)) : pow(1.0 - p_t, stat->gamma);
 }
@@ -138,11 +139,11 @@ static double term(const mm_stat *stat, unsigned form, double p, double g, doubl
     case MM_SUM_LOGQ:
         return l.log_rest;
     case MM_SUM_BCE_IN:
-        return g * bce_factor(stat, bce) * bce;
+        return g * bce_factor(stat, &l, g, bce) * bce;
     case MM_SUM_BCE_OUT:
-        return (1.0 - g) * bce_factor(stat, bce) * bce;
+        return (1.0 - g) * bce_factor(stat, &l, g, bce) * bce;
     case MM_SUM_BCE_FACTOR:
-        return bce_factor(stat, bce);
+        return bce_factor(stat, &l, g, bce);
     case MM_SUM_LOG_POWER:
         return g == 0.0 ? 0.0 : g * pow(l.log_q, stat->gamma);
     case MM_SUM_LOG_POWER_REST:

@@ -276,6 +276,8 @@ static size_t all_kinds(unsigned form, mm_task task, mm_stat *stats)
     stats[count++] = (mm_stat){.kind = MM_SUM_LOG_POWER_REST, .form = form, .gamma = 0.3, .eps = EPS};
     stats[count++] = (mm_stat){.kind = MM_SUM_BCE_IN, .form = form, .gamma = 2.0, .eps = EPS, .more = {0.5}};
     stats[count++] = (mm_stat){.kind = MM_SUM_BCE_FACTOR, .form = form, .gamma = 2.0, .eps = EPS, .more = {0.5}};
+    stats[count++] = (mm_stat){.kind = MM_SUM_BCE_IN, .form = form, .gamma = 1.5, .eps = EPS, .more = {0.0, 1.0}};
+    stats[count++] = (mm_stat){.kind = MM_SUM_BCE_OUT, .form = form, .gamma = 2.0, .eps = EPS, .more = {0.0, 1.0}};
     stats[count++] = (mm_stat){.kind = MM_HISTOGRAM_CLASS, .form = form, .more = {10.0, 1.0}};
     stats[count++] = (mm_stat){.kind = MM_HISTOGRAM_TOP, .form = form, .more = {10.0, 1.0}};
     return count;

@@ -405,6 +405,41 @@ static void test_focal(void)
     data_free(&d);
 }
 
+/* The factor of a soft label is sigmoid(-x (2 g - 1))^gamma, not (1 - exp(-BCE))^gamma. */
+static void test_focal_soft_labels(void)
+{
+    data d = data_random(MM_MULTILABEL, 2, 2, 30, 62);
+    double plain = 0.0, priced = 0.0;
+
+    for (size_t i = 0; i < 120; i++) {
+        const double x = 6.0 * (d.p[i] - 0.5), g = 0.1 + 0.7 * d.g[i] + 0.1 * d.p[i];
+        const double left = 1.0 / (1.0 + exp(x * (2.0 * g - 1.0))), bce = x - x * g + log1p(exp(-x));
+
+        d.p[i] = x;
+        d.g[i] = g;
+        plain += left * left * bce;
+        priced += pow(left, 1.5) * bce * (0.25 * g + 0.75 * (1.0 - g));
+    }
+    check(&d, "monai.FocalLoss", plain / 120.0);
+    check(&d, "monai.FocalLoss(gamma=1.5,alpha=0.25)", priced / 120.0);
+    check(&d, "monai.DiceFocalLoss(sigmoid=true,lambda_dice=0,gamma=1.5,alpha=0.25)", priced / 120.0);
+    check(&d, "monai.GeneralizedDiceFocalLoss(sigmoid=true,lambda_gdl=0)", plain / 120.0);
+    data_free(&d);
+}
+
+/* Predictions without an activation may be anything, as in the peer: denominators below 0 divide, too. */
+static void test_as_sent(void)
+{
+    static const double values[] = {-4.0, 1.0, -2.0, 0.5, /* p */ 1.0, 1.0, 0.0, 0.0 /* g */};
+    data d = data_given(MM_MULTILABEL, 1, 1, 4, values);
+
+    check(&d, "monai.DiceLoss", 1.0 - (-6.0 + 1e-5) / (-4.5 + 2.0 + 1e-5));
+    check(&d, "monai.TverskyLoss(alpha=0.3,beta=0.7)",
+          1.0 - (-3.0 + 1e-5) / (-3.0 + 0.3 * -1.5 + 0.7 * (2.0 + 3.0) + 1e-5));
+    check(&d, "monai.GeneralizedDiceLoss(w_type=simple)", 1.0 - (-3.0 + 1e-5) / (-2.5 / 2.0 + 1e-5));
+    data_free(&d);
+}
+
 /* The focal part is of the sigmoid, whatever the Dice part does. */
 static void test_focal_compounds(void)
 {
@@ -644,6 +679,8 @@ static CU_TestInfo tests[] = {
     {"DiceCELoss against voxels", test_dice_ce},
     {"DiceCELoss of one class", test_dice_ce_of_one_class},
     {"FocalLoss against voxels", test_focal},
+    {"FocalLoss of soft labels", test_focal_soft_labels},
+    {"denominators below 0", test_as_sent},
     {"compounds with focal loss", test_focal_compounds},
     {"asymmetric losses against voxels", test_asymmetric},
     {"overlap of clamped probabilities", test_clamped_overlap},

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/score_tools.h"
@@ -279,8 +280,22 @@ static void test_fbeta(void)
 
 /* -------------------------------------------------------------------- windows */
 
-/* Images of one axis: a window of three. */
-static double nacl(const data *d, double power)
+/* A third of each voxel of a window of three. */
+static double third(long off)
+{
+    return labs(off) <= 1 ? 1.0 / 3.0 : 0.0;
+}
+
+/* The integral of a Gaussian over the voxel, within four sigma, sigma 0.8. */
+static double gaussian(long off)
+{
+    const double scale = 1.0 / (0.8 * sqrt(2.0));
+
+    return labs(off) <= 3 ? 0.5 * (erf(((double)off + 0.5) * scale) - erf(((double)off - 0.5) * scale)) : 0.0;
+}
+
+/* Images of one axis; a window of these weights. */
+static double nacl(const data *d, double power, double (*weight)(long off))
 {
     double entropy = 0.0, penalty = 0.0;
 
@@ -291,10 +306,10 @@ static double nacl(const data *d, double power)
             for (size_t c = 0; c < d->classes; c++)
                 total += exp(p_at(d, n, c, v));
             for (size_t c = 0; c < d->classes; c++) {
-                const double before = v > 0 ? g_at(d, n, c, v - 1) : 0.0;
-                const double after = v + 1 < d->voxels ? g_at(d, n, c, v + 1) : 0.0;
-                const double u = (before + g_at(d, n, c, v) + after) / 3.0;
+                double u = 0.0;
 
+                for (size_t w = 0; w < d->voxels; w++)
+                    u += weight((long)w - (long)v) * g_at(d, n, c, w);
                 entropy -= g_at(d, n, c, v) * log(exp(p_at(d, n, c, v)) / total);
                 penalty += pow(fabs(u - p_at(d, n, c, v)), power);
             }
@@ -307,8 +322,11 @@ static void test_nacl(void)
 {
     data d = data_random(MM_MULTICLASS, 2, 3, 30, 71);
 
-    check(&d, "monai.NACLLoss(classes=3,dim=1,alpha=0.2)", nacl(&d, 1.0));
-    check(&d, "monai.NACLLoss(distance_type=l2,alpha=0.2)", nacl(&d, 2.0));
+    check(&d, "monai.NACLLoss(classes=3,dim=1,alpha=0.2)", nacl(&d, 1.0, third));
+    check(&d, "monai.NACLLoss(distance_type=l2,alpha=0.2)", nacl(&d, 2.0, third));
+    check(&d, "monai.NACLLoss(kernel_ops=gaussian,sigma=0.8,alpha=0.2)", nacl(&d, 1.0, gaussian));
+    check(&d, "monai.NACLLoss(kernel_ops=gaussian,sigma=0.8,kernel_size=5,distance_type=l2,alpha=0.2)",
+          nacl(&d, 2.0, gaussian));
     data_free(&d);
 }
 
@@ -482,6 +500,9 @@ static void test_single_class(void)
     CU_ASSERT_EQUAL(reason_of(&d, "monai.ROCAUCMetric"), MM_SINGLE_CLASS);
     CU_ASSERT_EQUAL(reason_of(&d, "monai.AveragePrecisionMetric"), MM_SINGLE_CLASS);
     check(&steps, "monai.AveragePrecisionMetric", (1.0 + 2.0 / 4.0 + 3.0 / 6.0) / 3.0);
+    for (size_t v = 0; v < steps.voxels; v++)
+        steps.g[v] = 1.0;
+    CU_ASSERT_EQUAL(reason_of(&steps, "monai.AveragePrecisionMetric"), MM_SINGLE_CLASS);
     data_free(&d);
     data_free(&steps);
 }
@@ -513,6 +534,7 @@ static void test_errors(void)
     refused(&d, "monai.NACLLoss(classes=2)", "classes");
     refused(&d, "monai.NACLLoss(dim=3)", "spatial axes");
     refused(&d, "monai.NACLLoss(kernel_size=4)", "odd");
+    refused(&d, "monai.NACLLoss(kernel_ops=gaussian,sigma=13)", "sigma is at most");
     refused(&one, "monai.NACLLoss", "two or more");
     refused(&d, "monai.SSIMLoss(spatial_dims=2)", "spatial axes");
     refused(&d, "monai.SSIMMetric(win_size=2.5)", "whole");
