@@ -39,6 +39,7 @@
     X(history_sqlite_write) \
     X(history_thread) \
     X(http_check) \
+    X(image_border) \
     X(image_components) \
     X(image_distance) \
     X(image_order) \
@@ -49,6 +50,7 @@
     X(kernels) \
     X(log) \
     X(loop) \
+    X(nearest) \
     X(peer_common) \
     X(peer_monai) \
     X(peer_monai_metrics) \
@@ -69,6 +71,7 @@
     X(routes) \
     X(sample) \
     X(score_confusion) \
+    X(score_distance) \
     X(score_entropy) \
     X(score_agreement) \
     X(score_images) \
