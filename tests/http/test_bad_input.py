@@ -2,6 +2,7 @@
 server serving afterwards, and memory back at the end."""
 
 import json
+import os
 import socket
 import struct
 import time
@@ -9,7 +10,9 @@ import zlib
 
 import numpy as np
 import pytest
-from support import SLOW, bf16, eventually, frame, problem, responses, safetensors, small_file, softmax_case, zstd
+from support import (
+    SLOW, bf16, eventually, frame, problem, responses, safetensors, small_file, softmax_case, zstd,
+)  # fmt: skip
 
 GOOD = small_file()
 PROBS, LABEL = softmax_case()
@@ -316,7 +319,6 @@ PARAMETERS = [
     ("threshold", "half"), ("threshold", "nan"), ("threshold", "inf"), ("threshold", "0x1"),
     ("weights", "1,2"), ("weights", "1,2,3,4"), ("weights", "1,2,x"), ("weights", "1,2,nan"), ("weights", "1,2,-1"),
     ("weights", "1,2,1e999"),
-    ("spacing", "1"), ("spacing", "1,1,1"), ("spacing", "1,0"), ("spacing", "1,-1"), ("spacing", "1,inf"),
     ("run", ""), ("run", "a,b"), ("run", "a\nb"), ("run", "x" * 257), ("run", "\x7f"),
     ("split", ""), ("split", "a,b"), ("part", ""), ("part", "a,b"), ("part", "\t"),
     ("step", "-1"), ("step", "1.5"), ("step", "one"), ("step", ""), ("step", "9" * 19), ("step", "9" * 30),
@@ -548,6 +550,133 @@ def test_client_that_leaves_in_the_middle(server):
     eventually(lambda: server.metrics()[USED] == 0, 4)
     assert server.get("/v1/runs/bad").status_code == 404
     assert server.score(GOOD)["images"] == 2
+
+
+# ------------------------------------------------------------------------------------- distances
+
+BAD_SPACING = ["1", "1,1,1", "1,0", "0,0", "1,-1", "-0.0,1", "1,nan", "nan,nan", "1,inf", "1,1e400", "1,1e7", "1,1e-7",
+               "", "1,", ",1", "1,,1", "1;1", "1 1", "a,b", "0x1,1"]  # fmt: skip
+BAD_DISTANCES = {
+    "nsd(tolerance=-1)": "tolerance", "nsd(tolerance=nan)": "tolerance", "nsd(tolerance=inf)": "tolerance",
+    "nsd(tolerance=1e400)": "tolerance", "nsd(tolerance=-1e-300)": "tolerance", "nsd(tolerance=[1,2])": "tolerance",
+    "nsd(tolerance=[1,2,-3])": "tolerance", "nsd(tolerance=[1,2,3,4])": "tolerance", "nsd(tolerance=[])": "tolerance",
+    "nsd(tolerance=near)": "tolerance", "surface_overlap(tolerance=-1)": "tolerance", "surface_overlap(side=both)": "side",
+    "hausdorff_percentile(q=-1)": "q", "hausdorff_percentile(q=100.5)": "q", "hausdorff_percentile(q=nan)": "q",
+    "hausdorff_percentile(q=[95])": "q", "hd95(q=90)": "q", "hd95(connectivity=0)": "connectivity",
+    "hd95(connectivity=4)": "connectivity", "hd95(connectivity=1.5)": "connectivity", "hd95(of=both)": "of",
+    "hd95(surface=voxels)": "surface", "hd95(surface=surfel,of=pooled)": "pooled",
+    "hd95(surface=surfel,connectivity=2)": "connectivity", "hd95(metric=manhattan)": "metric", "hd95(over=pooled)": "over",
+    "hd95(spacing=2)": "spacing", "hd95(empty=0)": "empty", "hausdorff_directed(from=both)": "from",
+    "monai.compute_hausdorff_distance(spacing=[1,2,3])": "spacing", "monai.compute_hausdorff_distance(spacing=0)": "spacing",
+    "monai.compute_hausdorff_distance(spacing=[1,-1])": "spacing",
+    "monai.compute_hausdorff_distance(percentile=101)": "percentile",
+    "monai.compute_surface_dice": "class_thresholds", "monai.compute_surface_dice(class_thresholds=[1])": "class_thresholds",
+    "monai.compute_surface_dice(class_thresholds=[1,-1])": "class_thresholds",
+    "monai.compute_surface_dice(class_thresholds=1)": "class_thresholds",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BAD_SPACING, ids=repr)
+def test_spacing_of_distances(refused, text):
+    refused(GOOD, 400, params={"spacing": text, "scores": "hd95"}, param="spacing")
+
+
+@pytest.mark.parametrize("text", BAD_DISTANCES)
+def test_parameters_of_distances(refused, text):
+    refused(GOOD, 400, params={"scores": text}, param="scores", says=BAD_DISTANCES[text])
+
+
+def distances(server, pred, label, classes=2, spacing=None, scores="hausdorff,hd95,assd,nsd"):
+    """{name: one value per class} of one pair of label maps; afterwards no budget is held."""
+    params = {"num_classes": str(classes), "scores": scores, **({"spacing": spacing} if spacing else {})}
+    answer = server.score(upload(pred[None], label[None]), **params)
+    eventually(lambda: server.metrics()[USED] == 0, 2)
+    return {score["name"]: score["per_class"] for score in answer["scores"]}
+
+
+def corners(shape):
+    """One voxel at the first corner of the prediction, one at the last of the label."""
+    pred, label = np.zeros((2, *shape), "u1")
+    pred.reshape(-1)[0] = label.reshape(-1)[-1] = 1
+    return pred, label
+
+
+@pytest.mark.parametrize("shape, spacing", [
+    ((16384,), None), ((16384, 4), None), ((4, 16384), None), ((16384, 1), "0.5,9"), ((3, 16384, 2), "1,2,3"),
+    ((70000, 1, 2), None), ((1, 70000, 2), "3,1,1"), ((2, 1, 70000), "1e6,1,1e6"), ((2**20,), "1e-6"),
+], ids=str)  # fmt: skip
+def test_long_axes(server, shape, spacing):
+    """From corner to corner, also where the square of the distance takes more than 32 bits: exact to the last bits."""
+    numbers = [float(x) for x in (spacing or ",".join("1" * len(shape))).split(",")]
+    want = float(np.sqrt(sum((s * (n - 1)) ** 2 for s, n in zip(numbers, shape))))
+    found = distances(server, *corners(shape), spacing=spacing)
+    for name in ("hausdorff", "hd95", "assd"):
+        assert found[name][1] == pytest.approx(want, rel=1e-14), name
+    assert found["nsd"][1] == 0
+
+
+def test_long_frames(server):
+    """The background's surface is the frame of the picture, less the one corner that the other class has."""
+    found = distances(server, *corners((16384, 4)), scores="hausdorff,assd,nsd(tolerance=0)")
+    elements = 2 * 4 + 2 * 16382 - 1
+    assert found["hausdorff"][0] == 1
+    assert found["assd"][0] == pytest.approx(1 / elements, rel=1e-14)
+    assert found["nsd(tolerance=0)"][0] == pytest.approx(1 - 1 / elements, rel=1e-14)
+
+
+def test_a_picture_of_2_to_the_23(server):
+    """Boxes as large as the picture, of a class that is nearly everywhere and of one that is nearly nowhere."""
+    pred, label = corners((16384, 512))
+    pred[5:-5, 5:-5] = 2
+    label[9:-5, 5:-5] = 2
+    found = distances(server, pred, label, classes=3, scores="hausdorff,hausdorff(surface=surfel)")
+    assert found["hausdorff"][1] == pytest.approx(np.hypot(16383, 511), rel=1e-14)
+    assert found["hausdorff"][2] == found["hausdorff(surface=surfel)"][2] == 4
+
+
+FULL = {"line": (50,), "picture": (12, 9), "slice": (1, 12, 9), "last slice": (12, 9, 1), "voxel": (1, 1, 1), "volume": (6, 7, 8)}
+
+
+@pytest.mark.parametrize("shape", FULL.values(), ids=FULL)
+def test_a_class_that_fills_the_image(server, shape):
+    """Its surface is the frame: nothing is away from itself, and the class that is nowhere has no distance."""
+    full = np.ones(shape, "u1")
+    found = distances(server, full, full, scores="hausdorff,hd95,assd,nsd(tolerance=0)")
+    assert {name: values[1] for name, values in found.items()} == {
+        "hausdorff": 0, "hd95": 0, "assd": 0, "nsd(tolerance=0)": 1,
+    }  # fmt: skip
+    assert all(values[0] is None for values in found.values())
+    one = np.zeros(shape, "u1")
+    one.reshape(-1)[0] = 1
+    found = distances(server, full, one)
+    assert found["hausdorff"][1] == pytest.approx(np.sqrt(sum((n - 1) ** 2 for n in shape)), rel=1e-14)
+
+
+def test_more_classes_than_voxels(server):
+    """Nearly all classes are in neither map; those that are have one voxel each."""
+    label = np.array([[7, 250], [999, 0]], "<u2")
+    pred = np.array([[250, 7], [999, 1]], "<u2")
+    found = distances(server, pred, label, classes=1000, scores="hausdorff,nsd(tolerance=0)")
+    values = {c: value for c, value in enumerate(found["hausdorff"]) if value is not None}
+    assert values == {7: 1, 250: 1, 999: 0}
+    values = {c: value for c, value in enumerate(found["nsd(tolerance=0)"]) if value is not None}
+    assert values == {0: 0, 1: 0, 7: 0, 250: 0, 999: 1}
+
+
+def test_distances_of_an_image_that_is_not_scored(server):
+    """A mask of zeros leaves nothing: no distance, not an error."""
+    body = upload(mask=np.zeros_like(LABEL))
+    answer = server.score(body, scores="hd95,nsd,assd(surface=surfel)")
+    assert all(value is None for score in answer["scores"] for value in score["per_class"])
+
+
+@pytest.mark.skipif(not os.environ.get("MM_TEST_LARGE"), reason="MM_TEST_LARGE asks for half a GiB")
+def test_a_picture_of_16384_by_16384(start):
+    server = start("--memory", "4GiB")
+    pred, label = corners((16384, 16384))
+    found = distances(server, pred, label, scores="hausdorff,hd95")
+    assert found["hausdorff"][1] == found["hd95"][1] == pytest.approx(16383 * np.sqrt(2), rel=1e-14)
+    assert server.peak() < pred.size * 2 + 64 * 2**20
 
 
 def test_memory_is_back_after_all_that(server):
