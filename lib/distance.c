@@ -1,10 +1,24 @@
 /*
- * distance.c - exact distance transforms, one axis after the other (Euclidean, taxicab) or in two scans (chessboard).
+ * distance.c - exact distance transforms, one axis after the other.
+ *
+ * Along the first axis steps are counted.  Along each further one a place takes the least of what the places of its
+ * line have, with the way to them.  Where sites are near, many lines side by side look at one place after the other,
+ * from the nearest on; where they are far a line is done by itself, in a time that is the same however far they are.
  */
 #include "lib/distance.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "lib/distance_line.h"
+#include "lib/kernels_distance.h"
+#include "lib/tensor.h"
+
+#define BLOCK_BYTES  128       /* of numbers side by side */
+#define COUNT_ROOM   (1 << 16) /* steps that are counted side by side */
+#define PIECE_VOXELS (1 << 17) /* done axis after axis while they are in the cache */
+#define TASK_VOXELS  (1 << 16)
 
 size_t mm_array_voxels(const mm_array *array)
 {
@@ -15,192 +29,448 @@ size_t mm_array_voxels(const mm_array *array)
     return voxels;
 }
 
-/* ---------------------------------------------------------------- Euclidean */
-
-/* A parabola of the lower envelope of a line: f(at) + w^2 (x - at)^2, the lowest from x = from on. */
-typedef struct parabola {
-    double at, value, from;
-} parabola;
-
-/* The first whole x at which the parabola of b, to the right of a, is below that of a.
- * With spacing 1 the quotient has a denominator below 2^16: rounding it does not take it across a whole number. */
-static double overtakes(const parabola *a, const parabola *b, double squared_spacing)
+static size_t least_of(size_t a, size_t b)
 {
-    const double gap = b->at - a->at;
-
-    return floor(((b->value - a->value) / squared_spacing + gap * (a->at + b->at)) / (2.0 * gap)) + 1.0;
+    return a < b ? a : b;
 }
 
-/* line[x] = min over i of line[i] + w^2 (x - i)^2 (Felzenszwalb and Huttenlocher 2012) */
-static void lower_envelope(double *line, size_t length, double spacing, parabola *envelope)
+static size_t number_size(const mm_transform *transform)
 {
-    const double squared = spacing * spacing;
-    size_t count = 0, k = 0;
-
-    for (size_t x = 0; x < length; x++) {
-        parabola next = {.at = (double)x, .value = line[x], .from = 0.0};
-
-        if (next.value == INFINITY)
-            continue;
-        while (count > 0 && (next.from = overtakes(&envelope[count - 1], &next, squared)) <= envelope[count - 1].from)
-            count--;
-        if (count == 0)
-            next.from = 0.0;
-        if (next.from < (double)length)
-            envelope[count++] = next;
-    }
-    for (size_t x = 0; count > 0 && x < length; x++) {
-        while (k + 1 < count && envelope[k + 1].from <= (double)x)
-            k++;
-        const double gap = (double)x - envelope[k].at;
-
-        line[x] = envelope[k].value + squared * (gap * gap);
-    }
+    return transform->whole ? sizeof(int32_t) : sizeof(double);
 }
 
-/* ------------------------------------------------------------------ taxicab */
-
-/* line[x] = min over i of line[i] + |x - i| */
-static void nearest_steps(double *line, size_t length)
+static void *at_number(const mm_transform *transform, void *numbers, size_t i)
 {
-    for (size_t x = 1; x < length; x++)
-        line[x] = fmin(line[x], line[x - 1] + 1.0);
-    for (size_t x = length; x-- > 1;)
-        line[x - 1] = fmin(line[x - 1], line[x] + 1.0);
+    return (unsigned char *)numbers + i * number_size(transform);
 }
 
-/* -------------------------------------------------------------- line by line */
-
-/* Room for one line and its envelope. */
-typedef struct line_room {
-    double *line;
-    parabola *envelope;
-} line_room;
-
-static void transform_axis(double *field, const mm_array *array, unsigned axis, mm_metric metric, line_room *room)
+static void fill_far(const mm_transform *transform, void *numbers, size_t n)
 {
-    const size_t length = array->dim[axis], voxels = mm_array_voxels(array);
-    size_t step = 1;
+    int32_t *whole = numbers;
+    double *real = numbers;
 
-    for (unsigned later = axis + 1; later < array->rank; later++)
-        step *= array->dim[later];
-    for (size_t i = 0; i < voxels / length; i++) {
-        double *first = field + i / step * step * length + i % step;
+    for (size_t i = 0; transform->whole && i < n; i++)
+        whole[i] = MM_FAR;
+    for (size_t i = 0; !transform->whole && i < n; i++)
+        real[i] = (double)INFINITY;
+}
 
-        for (size_t x = 0; x < length; x++)
-            room->line[x] = first[x * step];
-        if (metric == MM_EUCLIDEAN)
-            lower_envelope(room->line, length, array->spacing[axis], room->envelope);
+static int is_last(const mm_transform *transform, unsigned axis)
+{
+    return axis > 0 && axis + 1 == transform->rank;
+}
+
+/* -------------------------------------------------------------------- lines */
+
+/* Lines in scratch memory: in[x][lane], or, along, a single one with a block of nothing but far before and after it.
+ * out: the same without those blocks. */
+typedef struct lines {
+    void *in, *out, *line; /* line: room for three */
+    void *squares;         /* the square of the way for 0 steps, those before and after around it */
+    size_t *seams;
+    size_t length, lanes; /* lanes: from one place of a line to the next, unless along */
+    size_t count;         /* lines */
+    int along;
+} lines;
+
+static void far_line(const mm_transform *transform, const lines *of, void *out, const void *in)
+{
+    const mm_distance_kernels *k = transform->k;
+
+    if (transform->whole)
+        k->far_whole(out, in, of->length, of->squares, BLOCK_BYTES / sizeof(int32_t), of->seams);
+    else
+        k->far_real(out, in, of->length, of->squares, BLOCK_BYTES / sizeof(double), of->seams);
+}
+
+/* `step` numbers from one to the next. */
+static void copy_line(const mm_transform *transform, void *out, size_t out_step, const void *in, size_t in_step,
+                      size_t length)
+{
+    const int32_t *whole_in = in;
+    const double *real_in = in;
+    int32_t *whole_out = out;
+    double *real_out = out;
+
+    for (size_t x = 0; transform->whole && x < length; x++)
+        whole_out[x * out_step] = whole_in[x * in_step];
+    for (size_t x = 0; !transform->whole && x < length; x++)
+        real_out[x * out_step] = real_in[x * in_step];
+}
+
+/* One line after the other. */
+static void solve_lines(const mm_transform *transform, const lines *of)
+{
+    const size_t step = of->along ? 1 : of->lanes;
+    int32_t *steps = of->line;
+    void *result = of->line;
+
+    for (size_t l = 0; l < of->count; l++) {
+        copy_line(transform, of->line, 1, at_number(transform, of->in, l), step, of->length);
+        if (transform->metric == MM_CHESSBOARD)
+            mm_line_chessboard(steps, of->length, MM_FAR, steps + of->length);
         else
-            nearest_steps(room->line, length);
-        for (size_t x = 0; x < length; x++)
-            first[x * step] = room->line[x];
+            far_line(transform, of, result = at_number(transform, of->line, of->length), of->line);
+        copy_line(transform, at_number(transform, of->out, l), step, result, 1, of->length);
     }
 }
 
-static int transform_lines(double *field, const mm_array *array, mm_metric metric)
+/* Returns where the result is: out, or in. */
+static void *solve(const mm_transform *transform, unsigned axis, const lines *of)
 {
-    size_t longest = 1;
+    const mm_distance_kernels *k = transform->k;
 
-    for (unsigned axis = 0; axis < array->rank; axis++)
-        longest = array->dim[axis] > longest ? array->dim[axis] : longest;
-    line_room room = {.line = calloc(longest, sizeof *room.line), .envelope = calloc(longest, sizeof *room.envelope)};
-    const int fine = room.line != NULL && room.envelope != NULL;
+    if (transform->metric == MM_TAXICAB) {
+        k->walk(of->in, of->length, of->along ? 1 : of->lanes);
+        return of->in;
+    }
+    if (transform->metric == MM_EUCLIDEAN &&
+        (transform->whole ? k->near_whole(of->out, of->in, of->length, of->lanes, of->along)
+                          : k->near_real(of->out, of->in, of->length, of->lanes, of->along, transform->squared[axis])))
+        return of->out;
+    if (transform->metric == MM_EUCLIDEAN && of->along)
+        far_line(transform, of, of->out, of->in);
+    else
+        solve_lines(transform, of);
+    return of->out;
+}
 
-    for (unsigned axis = array->rank; fine && axis-- > 0;)
-        if (array->dim[axis] > 1)
-            transform_axis(field, array, axis, metric, &room);
-    free(room.line);
-    free(room.envelope);
+/* ---------------------------------------------------------------------- axes */
+
+static void first_axis(const mm_transform *transform, const mm_sites *sites, void *field, void *scratch, size_t unit)
+{
+    const mm_distance_kernels *k = transform->k;
+    const mm_grouping *of = &transform->grouping[0];
+    const size_t start = unit * of->lanes, width = least_of(of->lanes, of->inner - start);
+    int32_t *steps = scratch;
+
+    for (size_t x = 0; x < of->length; x++)
+        k->mark(steps + x * width, sites->bytes + x * of->inner + start, sites->value, sites->others, width);
+    k->walk(steps, of->length, width);
+    for (size_t x = 0; x < of->length; x++) {
+        void *out = at_number(transform, field, x * of->inner + start);
+
+        if (transform->metric != MM_EUCLIDEAN)
+            memcpy(out, steps + x * width, width * sizeof *steps);
+        else if (transform->whole)
+            k->square_whole(out, steps + x * width, width);
+        else
+            k->square_real(out, steps + x * width, transform->squared[0], width);
+    }
+}
+
+/* Where the parts of scratch memory are. */
+static lines lines_in(const mm_transform *transform, unsigned axis, void *scratch)
+{
+    const mm_grouping *of = &transform->grouping[axis];
+    const int along = is_last(transform, axis);
+    unsigned char *bytes = scratch;
+
+    return (lines){.in = at_number(transform, bytes + transform->in, along ? of->lanes : 0),
+                   .out = bytes + transform->out,
+                   .line = bytes + transform->line,
+                   .squares = at_number(transform, bytes + of->squares, of->length - 1),
+                   .seams = (size_t *)(void *)(bytes + transform->seams),
+                   .length = of->length,
+                   .lanes = of->lanes,
+                   .count = 1,
+                   .along = along};
+}
+
+/* Before the tasks of an axis: the squares of 1 - length to length + lanes - 1 steps. */
+static void fill_squares(const mm_transform *transform, unsigned axis, void *scratch)
+{
+    const lines of = lines_in(transform, axis, scratch);
+    int32_t *whole = of.squares;
+    double *real = of.squares;
+
+    for (ptrdiff_t x = 1 - (ptrdiff_t)of.length; x < (ptrdiff_t)(of.length + of.lanes); x++)
+        if (transform->whole)
+            whole[x] = (int32_t)((uint32_t)x * (uint32_t)x);
+        else
+            real[x] = transform->squared[axis] * ((double)x * (double)x);
+}
+
+static void middle_axis(const mm_transform *transform, void *field, void *scratch, unsigned axis, size_t unit)
+{
+    const mm_grouping *of = &transform->grouping[axis];
+    const size_t size = number_size(transform), start = unit % of->blocks * of->lanes;
+    lines here = lines_in(transform, axis, scratch);
+    unsigned char *first = at_number(transform, field, unit / of->blocks * of->length * of->inner + start), *result;
+
+    here.count = least_of(of->lanes, of->inner - start);
+    here.lanes = (here.count + 7) / 8 * 8; /* whole vectors */
+    for (size_t x = 0; x < of->length; x++) {
+        void *to = at_number(transform, here.in, x * here.lanes);
+
+        memcpy(to, first + x * of->inner * size, here.count * size);
+        fill_far(transform, at_number(transform, to, here.count), here.lanes - here.count);
+    }
+    result = solve(transform, axis, &here);
+    for (size_t x = 0; x < of->length; x++)
+        memcpy(first + x * of->inner * size, result + x * here.lanes * size, here.count * size);
+}
+
+static void last_axis(const mm_transform *transform, void *field, void *scratch, unsigned axis, size_t unit)
+{
+    const mm_grouping *of = &transform->grouping[axis];
+    const size_t size = number_size(transform);
+    const lines here = lines_in(transform, axis, scratch);
+    void *line = at_number(transform, field, unit * of->length);
+
+    fill_far(transform, (unsigned char *)here.in - of->lanes * size, of->lanes);
+    memcpy(here.in, line, of->length * size);
+    fill_far(transform, at_number(transform, here.in, of->length), of->lanes);
+    memcpy(line, solve(transform, axis, &here), of->length * size);
+}
+
+/* --------------------------------------------------------------------- plan */
+
+static mm_grouping group(const mm_transform *transform, unsigned axis)
+{
+    mm_grouping of = {.length = transform->dim[axis], .inner = 1, .lanes = BLOCK_BYTES / number_size(transform)};
+
+    for (unsigned later = axis + 1; later < transform->rank; later++)
+        of.inner *= transform->dim[later];
+    if (axis == 0) {
+        of.lanes = COUNT_ROOM / of.length / 64 * 64;
+        of.lanes = least_of(of.lanes < 64 ? 64 : of.lanes, of.inner);
+    }
+    of.blocks = (of.inner + of.lanes - 1) / of.lanes;
+    of.units = transform->voxels / of.length / of.inner * of.blocks;
+    return of;
+}
+
+/* Room for a * b + c things of a size, after what there is; *at: where it begins.  0: too large. */
+static int add_room(size_t *bytes, size_t size, size_t a, size_t b, size_t c, size_t *at)
+{
+    size_t count;
+
+    *at = *bytes;
+    if (!mm_multiply(a, b, &count) || count > SIZE_MAX - c || count + c > (SIZE_MAX - *bytes - 63) / size)
+        return 0;
+    *bytes += ((count + c) * size + 63) / 64 * 64;
+    return 1;
+}
+
+/* The first axis has all of it for its steps; the others have blocks of lines, a line with its seams, and squares. */
+static int plan_scratch(mm_transform *transform)
+{
+    const size_t size = number_size(transform), lanes = BLOCK_BYTES / size;
+    size_t longest = 1, bytes = 0, unused, counts = 0;
+    int fine = add_room(&counts, sizeof(int32_t), transform->dim[0], transform->grouping[0].lanes, 0, &unused);
+
+    for (unsigned axis = 1; fine && axis < transform->rank; axis++) {
+        longest = longest < transform->dim[axis] ? transform->dim[axis] : longest;
+        fine = add_room(&bytes, size, 2, transform->dim[axis], lanes, &transform->grouping[axis].squares);
+    }
+    fine = fine && add_room(&bytes, sizeof(size_t), 1, longest / lanes, 2, &transform->seams) &&
+           add_room(&bytes, size, 3, longest, lanes, &transform->line) &&
+           add_room(&bytes, size, longest, transform->rank > 2 ? lanes : 1, 2 * lanes, &transform->in) &&
+           add_room(&bytes, size, longest, transform->rank > 2 ? lanes : 1, lanes, &transform->out);
+    transform->scratch_bytes = counts > bytes ? counts : bytes;
     return fine;
 }
 
-/* --------------------------------------------------------------- chessboard */
-
-#define NEIGHBOURS 40 /* (3^4 - 1) / 2: those before a voxel, row by row */
-
-/* One of them: steps along the axes, -1 to 1, and all together in voxels (backwards). */
-typedef struct neighbour {
-    int step[MM_DISTANCE_AXES];
-    size_t back;
-} neighbour;
-
-/* The neighbours before a voxel; returns their number. */
-static size_t find_neighbours(const mm_array *array, neighbour list[NEIGHBOURS])
+static void add_step(mm_transform *transform, unsigned first, unsigned last, size_t pieces)
 {
-    size_t all = 1, count = 0;
+    const size_t tasks = (transform->voxels + TASK_VOXELS - 1) / TASK_VOXELS;
 
-    for (unsigned axis = 0; axis < array->rank; axis++)
-        all *= 3;
-    for (size_t number = 0; number < all / 2; number++) { /* those below the middle, which is the voxel itself */
-        ptrdiff_t to = 0, stride = 1;
-        size_t digits = number;
-
-        for (unsigned axis = array->rank; axis-- > 0; digits /= 3) {
-            list[count].step[axis] = (int)(digits % 3) - 1;
-            to += list[count].step[axis] * stride;
-            stride *= (ptrdiff_t)array->dim[axis];
-        }
-        list[count++].back = (size_t)-to;
-    }
-    return count;
+    transform->step[transform->steps++] =
+        (mm_distance_step){.first = first, .last = last, .pieces = pieces, .tasks = least_of(tasks, pieces)};
 }
 
-/* Is the neighbour (direction -1: the opposite one) inside the array? */
-static int is_inside(const mm_array *array, const size_t *at, const neighbour *of, int direction)
+/* The last axes, as many as fit, in one step. */
+static void plan_steps(mm_transform *transform)
 {
-    for (unsigned axis = 0; axis < array->rank; axis++) {
-        const int step = of->step[axis] * direction;
+    const unsigned rank = transform->rank;
+    unsigned from = rank - 1;
+    size_t piece = transform->dim[from];
 
-        if ((step < 0 && at[axis] == 0) || (step > 0 && at[axis] + 1 == array->dim[axis]))
+    transform->steps = 0;
+    add_step(transform, 0, 0, transform->grouping[0].units);
+    if (rank == 1)
+        return;
+    while (from > 1 && transform->dim[from - 1] <= PIECE_VOXELS / piece)
+        piece *= transform->dim[--from];
+    for (unsigned axis = 1; axis < from; axis++)
+        add_step(transform, axis, axis, transform->grouping[axis].units);
+    add_step(transform, from, rank - 1, transform->voxels / piece);
+}
+
+/* Axes of one voxel do not matter.  0: too large. */
+static int plan_axes(mm_transform *transform, const mm_array *array, double *spacing)
+{
+    size_t steps = 0;
+
+    transform->rank = 0;
+    transform->voxels = 1;
+    for (unsigned axis = 0; axis < array->rank; axis++) {
+        if (array->dim[axis] > MM_DISTANCE_LENGTH - steps ||
+            !mm_multiply(transform->voxels, array->dim[axis], &transform->voxels))
             return 0;
+        steps += array->dim[axis];
+        if (array->dim[axis] == 1)
+            continue;
+        spacing[transform->rank] = array->spacing[axis];
+        transform->dim[transform->rank++] = array->dim[axis];
+    }
+    if (transform->rank == 0) {
+        spacing[0] = 1.0;
+        transform->dim[transform->rank++] = 1;
     }
     return 1;
 }
 
-/* One scan, forwards (1) or backwards (-1): a voxel is one step farther than its nearest neighbour that came before.
- * Two are exact: a shortest path can take its steps forwards first. */
-static void scan(double *field, const mm_array *array, const neighbour *list, size_t count, int direction)
+/* With one spacing for all axes: whole numbers of it, in 32 bits if the diagonal fits.  Else the greatest is brought to
+ * between 1 and 2, by a power of two that changes no bit but keeps squares from overflowing. */
+static void plan_numbers(mm_transform *transform, const double *spacing)
 {
-    const size_t voxels = mm_array_voxels(array);
-    size_t at[MM_DISTANCE_AXES];
+    double greatest = spacing[0], diagonal = 0.0;
+    int equal = 1, exponent;
 
-    for (size_t i = 0; i < voxels; i++) {
-        const size_t v = direction > 0 ? i : voxels - 1 - i;
+    for (unsigned axis = 0; axis < transform->rank; axis++) {
+        const double most = (double)(transform->dim[axis] - 1);
 
-        for (size_t left = v, axis = array->rank; axis-- > 0; left /= array->dim[axis])
-            at[axis] = left % array->dim[axis];
-        for (size_t k = 0; k < count; k++)
-            if (field[v] > 0.0 && is_inside(array, at, &list[k], direction))
-                field[v] = fmin(field[v], field[direction > 0 ? v - list[k].back : v + list[k].back] + 1.0);
+        diagonal += most * most;
+        equal = equal && spacing[axis] == spacing[0];
+        greatest = fmax(greatest, spacing[axis]);
+    }
+    (void)frexp(greatest, &exponent);
+    transform->whole = transform->metric != MM_EUCLIDEAN || (equal && diagonal < (double)MM_FAR);
+    transform->unit = transform->metric != MM_EUCLIDEAN ? 1.0 : equal ? greatest : ldexp(1.0, exponent - 1);
+    for (unsigned axis = 0; axis < transform->rank; axis++) {
+        const double length = equal ? 1.0 : spacing[axis] / transform->unit;
+
+        transform->squared[axis] = length * length;
     }
 }
 
-static void transform_scans(double *field, const mm_array *array)
+int mm_transform_plan(mm_transform *transform, const mm_array *array, mm_metric metric)
 {
-    neighbour list[NEIGHBOURS];
-    const size_t count = find_neighbours(array, list);
+    double spacing[MM_DISTANCE_AXES];
 
-    scan(field, array, list, count, 1);
-    scan(field, array, list, count, -1);
+    transform->k = mm_kernels_chosen()->distances;
+    transform->metric = metric;
+    if (!plan_axes(transform, array, spacing))
+        return 0;
+    plan_numbers(transform, spacing);
+    for (unsigned axis = 0; axis < transform->rank; axis++)
+        transform->grouping[axis] = group(transform, axis);
+    plan_steps(transform);
+    return mm_multiply(transform->voxels, number_size(transform), &transform->field_bytes) && plan_scratch(transform);
 }
 
-/* ------------------------------------------------------------------- either */
+/* -------------------------------------------------------------------- tasks */
+
+size_t mm_transform_tasks(const mm_transform *transform, size_t step)
+{
+    return transform->step[step].tasks;
+}
+
+static void run_axis(const mm_transform *transform, const mm_sites *sites, void *field, void *scratch, unsigned axis,
+                     size_t unit)
+{
+    if (axis == 0)
+        first_axis(transform, sites, field, scratch, unit);
+    else if (is_last(transform, axis))
+        last_axis(transform, field, scratch, axis, unit);
+    else
+        middle_axis(transform, field, scratch, axis, unit);
+}
+
+void mm_transform_task(const mm_transform *transform, const mm_sites *sites, void *field, void *scratch, size_t step,
+                       size_t task)
+{
+    const mm_distance_step *of = &transform->step[step];
+    const size_t each = of->pieces / of->tasks, more = of->pieces % of->tasks;
+    const size_t first = task * each + least_of(task, more), end = first + each + (task < more);
+
+    for (unsigned axis = of->first; axis <= of->last; axis++)
+        if (axis > 0 && transform->metric == MM_EUCLIDEAN)
+            fill_squares(transform, axis, scratch);
+    for (size_t i = first; i < end; i++)
+        for (unsigned axis = of->first; axis <= of->last; axis++) {
+            const size_t units = transform->grouping[axis].units / of->pieces;
+
+            for (size_t unit = i * units; unit < (i + 1) * units; unit++)
+                run_axis(transform, sites, field, scratch, axis, unit);
+        }
+}
+
+void mm_transform_run(const mm_transform *transform, const mm_sites *sites, void *field, void *scratch)
+{
+    for (size_t step = 0; step < transform->steps; step++)
+        for (size_t task = 0; task < transform->step[step].tasks; task++)
+            mm_transform_task(transform, sites, field, scratch, step, task);
+}
+
+/* ------------------------------------------------------------------- values */
+
+/* What the field holds. */
+static double value_at(const mm_transform *transform, const void *field, size_t v)
+{
+    const int32_t *whole = field;
+    const double *real = field;
+
+    if (!transform->whole)
+        return real[v];
+    return whole[v] < MM_FAR ? (double)whole[v] : (double)INFINITY;
+}
+
+double mm_transform_square(const mm_transform *transform, const void *field, size_t v)
+{
+    return transform->unit * value_at(transform, field, v) * transform->unit;
+}
+
+double mm_transform_distance(const mm_transform *transform, const void *field, size_t v)
+{
+    const double value = value_at(transform, field, v);
+
+    return transform->metric == MM_EUCLIDEAN ? transform->unit * sqrt(value) : value;
+}
+
+/* ----------------------------------------------------------------- in doubles */
+
+/* A field of doubles is worked on in place. */
+static int transform_into(double *field, const mm_array *array, mm_metric metric, const mm_sites *sites)
+{
+    mm_transform transform;
+    void *scratch = NULL, *whole = NULL;
+    int fine = mm_transform_plan(&transform, array, metric);
+
+    if (fine) {
+        scratch = malloc(transform.scratch_bytes);
+        whole = transform.whole ? malloc(transform.field_bytes) : NULL;
+        fine = scratch != NULL && (whole != NULL || !transform.whole);
+    }
+    if (fine)
+        mm_transform_run(&transform, sites, transform.whole ? whole : field, scratch);
+    for (size_t v = 0; fine && v < transform.voxels; v++)
+        field[v] = mm_transform_square(&transform, transform.whole ? whole : field, v);
+    free(scratch);
+    free(whole);
+    return fine;
+}
 
 int mm_distance_transform(double *field, const mm_array *array, mm_metric metric)
 {
-    if (metric != MM_CHESSBOARD)
-        return transform_lines(field, array, metric);
-    transform_scans(field, array);
-    return 1;
+    const size_t voxels = mm_array_voxels(array);
+    unsigned char *bytes = malloc(voxels);
+    const mm_sites sites = {.bytes = bytes, .value = 1};
+    int fine = bytes != NULL;
+
+    for (size_t v = 0; fine && v < voxels; v++)
+        bytes[v] = field[v] == 0.0;
+    fine = fine && transform_into(field, array, metric, &sites);
+    free(bytes);
+    return fine;
 }
 
 int mm_distance_of_mask(const unsigned char *mask, unsigned char inside, const mm_array *array, mm_metric metric,
                         double *field)
 {
-    const size_t voxels = mm_array_voxels(array);
+    const mm_sites others = {.bytes = mask, .value = inside, .others = 1};
 
-    for (size_t v = 0; v < voxels; v++)
-        field[v] = mask[v] == inside ? INFINITY : 0.0;
-    return mm_distance_transform(field, array, metric);
+    return transform_into(field, array, metric, &others);
 }

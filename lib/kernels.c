@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/elementary.h"
+#include "lib/kernels_distance.h"
 
 /* Lanes 8+i onto i, then 4+i, 2+i, 1+i. */
 static double fold(double lanes[MM_LANES])
@@ -612,5 +613,6 @@ const mm_kernels MM_THIS_LEVEL(mm_kernels) = {
     .complement = complement, .neglog = neglog, .clip = clip, .divide = divide,
     .logit_exp = logit_exp, .logit_rest = logit_rest, .softmax = softmax, .log_softmax = log_softmax,
     .sigmoid = sigmoid,
+    .distances = &MM_THIS_LEVEL(mm_distance_kernels),
 };
 /* clang-format on */

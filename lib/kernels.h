@@ -111,6 +111,8 @@ typedef struct mm_kernels {
     void (*log_softmax)(double *out, const double *x, const double *max, const double *rest, size_t n); /* -log p */
     void (*sigmoid)(double *p, double *complement, double *neglog_p, double *neglog_complement, const double *x,
                     size_t n);
+
+    const struct mm_distance_kernels *distances; /* kernels_distance.h */
 } mm_kernels;
 
 /* The table of the level that cpu.c chose. */
