@@ -26,6 +26,24 @@ places places_of(const data *d)
     return all;
 }
 
+data rows_apart(void)
+{
+    data d = data_random(MM_MULTICLASS, 2, 2, 30, 4);
+
+    d.spatial_rank = 2;
+    memcpy(d.spatial, (size_t[]){5, 6, 1}, sizeof d.spatial);
+    for (size_t n = 0; n < 2; n++)
+        for (size_t v = 0; v < 30; v++) {
+            const double p = v / 6 >= 1 && v / 6 < 3, g = v / 6 >= 1 && v / 6 < 4;
+
+            d.p[(n * 2 + 1) * 30 + v] = p;
+            d.p[n * 2 * 30 + v] = 1.0 - p;
+            d.g[(n * 2 + 1) * 30 + v] = n == 0 ? g : 0.0;
+            d.g[n * 2 * 30 + v] = 1.0 - (n == 0 ? g : 0.0);
+        }
+    return d;
+}
+
 void label_mask(const data *d, size_t n, size_t c, unsigned char *mask)
 {
     for (size_t v = 0; v < d->voxels; v++)

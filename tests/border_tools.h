@@ -19,6 +19,10 @@ typedef struct places {
 /* Those of an image: spacing as the data has it, or 1 in voxels. */
 places places_of(const data *d);
 places places_in_voxels(const data *d);
+/* Two images of 5 x 6 voxels, two exclusive classes: rows 1 and 2 of the prediction are of class 1, rows 1 to 3 of the
+ * first label; none of the second. */
+data rows_apart(void);
+
 /* The hard masks of one (image, class): of the label, of the prediction. */
 void label_mask(const data *d, size_t n, size_t c, unsigned char *mask);
 void pred_mask(const data *d, size_t n, size_t c, unsigned char *mask);

@@ -52,6 +52,7 @@
     X(loop) \
     X(nearest) \
     X(peer_common) \
+    X(peer_distance) \
     X(peer_monai) \
     X(peer_monai_metrics) \
     X(peer_segloss) \
@@ -70,6 +71,7 @@
     X(request) \
     X(routes) \
     X(sample) \
+    X(score_border) \
     X(score_confusion) \
     X(score_distance) \
     X(score_entropy) \
