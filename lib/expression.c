@@ -87,7 +87,8 @@ static mm_status unknown_param(parser *p, const mm_score_info *info, const mm_to
         }
     }
     if (nearest == NULL)
-        return mm_plan_fault(p->problem, MM_BAD_PARAM, "byte %zu: %s has no parameters", key->at + 1, info->name);
+        return mm_plan_fault(p->problem, MM_BAD_PARAM, "byte %zu: %s has no parameters, so no \"%s\"", key->at + 1,
+                             info->name, name);
     return mm_plan_fault(p->problem, MM_BAD_PARAM, "byte %zu: %s has no parameter \"%s\"; %s \"%s\"", key->at + 1,
                          info->name, name, offer(name, best), nearest);
 }

@@ -95,7 +95,7 @@ static const struct {
     {"tp(absent=0)",              MM_BAD_PARAM,      "tp has no parameter \"absent\""},
     {"generalized_dice_loss(average=macro)", MM_BAD_PARAM, "no parameter \"average\""},
     {"focal_tversky_loss(overlap=l1)", MM_BAD_PARAM, "no parameter \"overlap\""},
-    {"seed.binary_crossentropy(beta=1)", MM_BAD_PARAM, "byte 26: seed.binary_crossentropy has no parameters"},
+    {"seed.binary_crossentropy(beta=1)", MM_BAD_PARAM, "byte 26: seed.binary_crossentropy has no parameters, so no \"beta\""},
     {"seed.categorical_dice(over=pooled)", MM_BAD_PARAM, "no parameter \"over\""},
     {"seed.categorical_tversky",  MM_BAD_PARAM,      "byte 1: seed.categorical_tversky needs the parameter \"beta\""},
     {"dice(over=image,over=image)", MM_BAD_PARAM,    "byte 17: parameter \"over\" is given twice"},

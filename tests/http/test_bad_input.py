@@ -421,10 +421,97 @@ EXPRESSIONS = {
     "dice\x00": None,
     "dïce": None,
     "sum(" * 300 + "dice" + ")" * 300: None,
-    ",".join(f"a{i}:dice(smooth=0.{i})" for i in range(300)): None,
+    ",".join(f"a{i}:dice_loss(smooth={i})" for i in range(257)): "256",
+    "sum(" + ",".join(["dice"] * 257) + ")": "256",
     "dice(" + "a" * 20000 + "=1)": None,
     "no_such_score_at_all_zzz": None,
 }
+
+
+# Each names the parameter that is at fault: of the wrong type, out of its range, a list of another length, or one that
+# the peer has and this service does not offer.
+ARGUMENTS = {
+    "dice(over=1)": "over",
+    "dice(classes=1)": "classes",
+    "dice(classes=background)": "classes",
+    "dice(classes=[1.5])": "classes",
+    "dice(classes=[-1])": "classes",
+    "dice(absent=2)": "absent",
+    "dice(stat=p10)": "stat",
+    "dice(average=voxel)": "average",
+    "dice(normalize_weights=1)": "normalize_weights",
+    "dice_loss(overlap=1)": "overlap",
+    "dice_loss(smooth=true)": "smooth",
+    "dice_loss(smooth=-1)": "smooth",
+    "tversky_loss(alpha=high)": "alpha",
+    "focal_tversky_loss(gamma=-0.5)": "gamma",
+    "sensitivity_specificity_loss(r=1.5)": "r",
+    "kappa(weights=[1,2,3])": "weights",
+    "confusion_matrix(normalize=true)": "normalize",
+    "fbeta(beta=-1)": "beta",
+    "expected_calibration_error(bins=0)": "bins",
+    "expected_calibration_error(bins=1001)": "bins",
+    "expected_calibration_error(bins=1.5)": "bins",
+    "topk_cross_entropy(k=0)": "k",
+    "topk_cross_entropy(k=101)": "k",
+    "cross_entropy(label_smoothing=1.5)": "label_smoothing",
+    "binary_cross_entropy(pos_weight=[1,2])": "pos_weight",
+    "focal_loss(alpha=[1,2,3,4])": "alpha",
+    "generalized_wasserstein_dice_loss(matrix=[[0,1],[1,0]])": "matrix",
+    "generalized_wasserstein_dice_loss(matrix=[[0,1,1],[1,0]])": "matrix",
+    "panoptic_quality(iou=2)": "iou",
+    "ssim(window=0)": "window",
+    "cldice_loss(iterations=-1)": "iterations",
+    "unified_focal_loss(weight=2)": "weight",
+    "dice_ce_loss(smooth=1)": "smooth",
+    "monai.DiceLoss(include_background=1)": "include_background",
+    "monai.DiceLoss(weight=[1,2])": "weight",
+    "monai.DiceLoss(other_act=relu)": "other_act",
+    "monai.DiceLoss(reduction=median)": "reduction",
+    "monai.FocalLoss(reduction=none)": "reduction",
+    "monai.DiceMetric(get_not_nans=true)": "get_not_nans",
+    "monai.ConfusionMatrixMetric(metric_name=dice)": "metric_name",
+    "monai.compute_panoptic_quality": "of_class",
+    "torchmetrics.multiclass_accuracy(top_k=2)": "top_k",
+    "torchmetrics.multiclass_accuracy(num_classes=4)": "num_classes",
+    "torchmetrics.multiclass_auroc(max_fpr=0.5)": "max_fpr",
+    "torchmetrics.multiclass_auroc(thresholds=10)": "thresholds",
+    "torchmetrics.multiclass_jaccard_index(average=none,zero_division=2)": "zero_division",
+    "smp.DiceLoss": "mode",
+    "smp.DiceLoss(mode=multiclass,class_weights=[1,2])": "class_weights",
+    "smp.FocalLoss(mode=multiclass,reduction=none)": "reduction",
+    "smp.iou_score(reduction=weighted)": "class_weights",
+    "segloss.SoftDiceLoss(apply_nonlin=softmax)": "apply_nonlin",
+    "segloss.FocalTversky_loss(alpha=0.5)": "alpha",
+    "torch.cross_entropy(weight=[1,2])": "weight",
+    "torch.cross_entropy(size_average=true)": "size_average",
+    "torch.cross_entropy(reduction=none)": "reduction",
+    "seed.categorical_focal_loss(gamma=2,alpha=[1])": "alpha",
+    "survey.dice_loss(smooth=1)": "smooth",
+}
+
+
+@pytest.mark.parametrize("text", ARGUMENTS)
+def test_arguments(refused, text):
+    """The score and the parameter are named."""
+    refused(GOOD, 400, params={"scores": text}, param="scores", says=ARGUMENTS[text])
+
+
+def test_a_thousand_expressions(refused):
+    """The limit is named: how many, or how many bytes of text."""
+    tensors = {"pred": PROBS, "label": LABEL}
+    many = ",".join(f"fbeta(beta={i})" for i in range(1000))
+    longer = ",".join(f"a{i}:dice_loss(smooth={i})" for i in range(1000))
+    refused(safetensors(tensors, {"maskmeter.scores": many}), 400, param="scores", says="256")
+    refused(safetensors(tensors, {"maskmeter.scores": longer}), 400, param="scores", says="16384")
+    refused(GOOD, 400, params={"scores": longer}, param="scores", says="16384")
+
+
+def test_expressions_up_to_the_limit(server):
+    """256 of them are answered, in order."""
+    many = [f"a{i}:dice_loss(smooth={i})" for i in range(256)]
+    body = safetensors({"pred": PROBS, "label": LABEL}, {"maskmeter.scores": ",".join(many)})
+    assert [score["name"] for score in server.score(body)["scores"]] == [f"a{i}" for i in range(256)]
 
 
 @pytest.mark.parametrize("text", EXPRESSIONS, ids=lambda text: repr(text[:40]))
@@ -435,7 +522,14 @@ def test_expressions(refused, text):
 
 def test_scores_that_the_input_cannot_give(refused):
     """Label maps hold no probabilities to take a logarithm of."""
-    refused(upload(LABEL), 422, params={"scores": "cross_entropy", "num_classes": "3"}, param="scores")
+    names = ("cross_entropy", "focal_loss", "auroc", "ssim", "expected_calibration_error", "lovasz_softmax_loss",
+             "topk_cross_entropy", "torch.cross_entropy", "monai.FocalLoss", "monai.DiceLoss(softmax=true)",
+             "smp.FocalLoss(mode=multiclass)", "segloss.TopKLoss", "torchmetrics.multiclass_auroc")  # fmt: skip
+    cases = {name: name.split("(")[0] for name in names}
+    cases["dice_ce_loss"] = "dice_ce_loss"
+    cases["sum(dice,0.5*cross_entropy)"] = "cross_entropy"
+    for text, needs in cases.items():
+        refused(upload(LABEL), 422, params={"scores": text, "num_classes": "3"}, param="scores", says=needs)
 
 
 # ------------------------------------------------------------------------------------- content codings
