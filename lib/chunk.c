@@ -33,12 +33,13 @@ static void count_margins(const mm_pass *pass, mm_scratch *s)
         }
 }
 
-/* Counts the pairs (label, pred) of the planes of that name. */
+/* Counts the pairs (label, pred) of the planes of that name, and keeps them where maps are asked for. */
 static void count_pairs(const mm_place *here)
 {
     const mm_pass *pass = here->pass;
     mm_scratch *s = here->s;
 
+    mm_place_map_classes(here);
     s->task_scored += s->scored_count;
     if (pass->confusion_classes == 0) {
         count_margins(pass, s);
@@ -342,6 +343,7 @@ static void count_masks(const mm_place *here)
         mm_place_class(here, pass->natural, c);
         mm_place_g(here, c);
         pass->k->count_masks(s->p, threshold, s->g, s->scored, counts, s->length);
+        mm_place_map_masks(here, c, s->p, threshold, s->g);
         for (unsigned which = 0; which < 3; which++)
             s->table[which * pass->shape.classes + c] += (uint32_t)counts[which];
         for (size_t i = 0; pass->columns.all_right && i < s->length; i++)
@@ -390,6 +392,7 @@ void mm_chunk_run(mm_pass *pass, size_t image, size_t chunk, mm_scratch *scratch
         break;
     case MM_WAY_MASKS:
         run_masks(&here);
-        break;
+        return;
     }
+    mm_place_map_channels(&here);
 }

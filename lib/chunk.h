@@ -41,6 +41,12 @@ typedef enum mm_way {
     MM_WAY_MASKS /* independent masks */
 } mm_way;
 
+/* Hard classes and masks of each voxel, for kinds that compare masks; NULL: not asked for. */
+typedef struct mm_maps {
+    uint16_t *label, *pred; /* [image][voxel]: class, MM_NO_CLASS where not scored; exclusive classes */
+    unsigned char *masks;   /* [image][class][voxel]: kernels_surface.h; independent masks, or channels by themselves */
+} mm_maps;
+
 /* What all chunks of an evaluation share, and what they add to without order. */
 typedef struct mm_pass {
     const mm_kernels *k;
@@ -54,6 +60,7 @@ typedef struct mm_pass {
     double spacing[3]; /* of the spatial axes */
     mm_columns columns;
     size_t chunks;            /* of one image */
+    mm_maps maps;             /* borrowed */
     double *partials;         /* [image][chunk][value][class] */
     size_t confusion_classes; /* classes when pairs are counted, 0 when only the margins are */
 

@@ -7,8 +7,8 @@
 
 #include "lib/plan.h"
 #include "lib/record.h"
+#include "lib/surfaces.h"
 #include "lib/tensor.h"
-#include "lib/wholes.h"
 
 #define TASK_BYTES  ((size_t)1 << 20) /* of pred: a fraction of a millisecond */
 #define TASK_CHUNKS 64                /* at most: counters of a task hold 32 bits */
@@ -22,6 +22,7 @@ struct mm_eval {
     int keep_confusion;
     _Atomic uint64_t *counters; /* one block: scored, unmasked, counts, confusion */
     mm_wholes images, batch;    /* columns of whole images, and of all of them as one */
+    mm_surfaces surfaces;       /* those of `images` that come of distances between surfaces */
 };
 
 /* ---------------------------------------------------------------- what to do */
@@ -34,8 +35,8 @@ typedef struct layout {
     mm_columns columns;
     size_t chunks;
     int keep_confusion;
-    size_t partials, counters; /* elements */
-    size_t records, work;      /* bytes, about */
+    size_t partials, counters;      /* elements */
+    size_t records, work, surfaces; /* bytes, about */
 } layout;
 
 static void add_stat(mm_stat *stats, size_t *count, mm_stat stat)
@@ -200,7 +201,7 @@ static size_t planes_at_work(const layout *l)
     for (size_t i = 0; i < l->stat_count; i++) {
         const mm_image_kind *kind = l->stats[i].kind < MM_IMAGE_KINDS ? NULL : mm_image_kind_find(l->stats[i].kind);
 
-        if (kind == NULL)
+        if (kind == NULL || kind->compute == NULL)
             continue;
         const int batch = (l->stats[i].flags & MM_STAT_BATCH) != 0;
         const size_t planes = (kind->planes + kind->class_planes * l->shape.classes) * (batch ? l->shape.images : 1);
@@ -237,6 +238,7 @@ static mm_status plan_layout(const mm_input *input, const mm_plan *plan, unsigne
         !mm_multiply(out->partials, out->columns.values, &out->partials) ||
         !mm_multiply(images, 2 + 3 * classes + cells, &out->counters) || !mm_multiply(images, record, &out->records) ||
         !mm_multiply(planes_at_work(out) * sizeof(double), out->shape.voxels, &out->work) ||
+        !mm_surfaces_bytes(&out->shape, out->stats, out->stat_count, &out->surfaces) || out->surfaces > SIZE_MAX / 4 ||
         out->partials > SIZE_MAX / 32 || out->counters > SIZE_MAX / 32 || out->records > SIZE_MAX / 4 ||
         out->work > SIZE_MAX / 4)
         return too_large(problem);
@@ -249,7 +251,7 @@ mm_status mm_eval_size(const mm_input *input, const mm_plan *plan, unsigned keep
     mm_status status = plan_layout(input, plan, keep, &l, problem);
 
     if (status == MM_OK)
-        *bytes = sizeof(mm_eval) + (l.partials + l.counters) * 8 + 2 * l.records + l.work;
+        *bytes = sizeof(mm_eval) + (l.partials + l.counters) * 8 + 2 * l.records + l.work + l.surfaces;
     return status;
 }
 
@@ -326,6 +328,10 @@ mm_status mm_eval_new(mm_eval **out, const mm_input *input, const mm_plan *plan,
     eval->keep_confusion = l.keep_confusion;
     set_pass(eval, input, &l);
     set_tasks(eval);
+    if (!mm_surfaces_init(&eval->surfaces, &eval->pass, &eval->images)) {
+        mm_eval_free(eval);
+        return too_large(problem);
+    }
     *out = eval;
     return MM_OK;
 }
@@ -341,15 +347,22 @@ static size_t first_tasks(const mm_eval *eval)
     return mm_wholes_task_count(&eval->batch) + mm_wholes_task_count(&eval->images) + voxel_tasks(eval);
 }
 
+/* Has a value been found that makes no sense? */
+static int is_bad(const mm_pass *pass)
+{
+    return atomic_load(&pass->bad_pred) != UINT64_MAX || atomic_load(&pass->bad_label) != UINT64_MAX;
+}
+
 size_t mm_eval_stage(mm_eval *eval)
 {
-    return eval->stage++ == 0 ? first_tasks(eval) : 0;
+    if (eval->stage++ == 0)
+        return first_tasks(eval);
+    return is_bad(&eval->pass) ? 0 : mm_surfaces_stage(&eval->surfaces);
 }
 
 int mm_eval_is_long(const mm_eval *eval)
 {
-    (void)eval;
-    return 0;
+    return eval->surfaces.geometry_count > 0;
 }
 
 static void run_block(mm_eval *eval, size_t task, mm_scratch *scratch)
@@ -370,7 +383,9 @@ void mm_eval_task(mm_eval *eval, size_t task, void *scratch)
 {
     const size_t batch = mm_wholes_task_count(&eval->batch), images = mm_wholes_task_count(&eval->images);
 
-    if (task < batch)
+    if (eval->stage > 1)
+        mm_surfaces_task(&eval->surfaces, task, scratch);
+    else if (task < batch)
         mm_wholes_task(&eval->batch, &eval->pass, task, scratch);
     else if (task < batch + images)
         mm_wholes_task(&eval->images, &eval->pass, task - batch, scratch);
@@ -548,7 +563,8 @@ mm_status mm_eval_finish(mm_eval *eval, const char *const *image_ids, mm_images 
     mm_images *images = NULL;
     mm_status status = check_values(eval, problem);
 
-    if (status == MM_OK && (atomic_load(&eval->images.no_memory) || atomic_load(&eval->batch.no_memory)))
+    if (status == MM_OK &&
+        (eval->surfaces.failed || atomic_load(&eval->images.no_memory) || atomic_load(&eval->batch.no_memory)))
         status = too_large(problem);
     if (status == MM_OK && mm_images_new(&images, eval->pass.shape.task, eval->pass.shape.classes) != MM_OK)
         status = too_large(problem);
@@ -582,6 +598,7 @@ void mm_eval_free(mm_eval *eval)
         return;
     free(eval->pass.partials);
     free(eval->counters);
+    mm_surfaces_clear(&eval->surfaces);
     mm_wholes_clear(&eval->images);
     mm_wholes_clear(&eval->batch);
     free(eval);

@@ -109,7 +109,7 @@ typedef struct mm_image_kind {
     size_t values;       /* proper values, without the reason */
     size_t planes;       /* doubles per voxel and image of the field that it works with at most */
     size_t class_planes; /* and per class besides */
-    /* values[0] is the reason, the others follow.  0: out of memory. */
+    /* values[0] is the reason, the others follow.  0: out of memory.  NULL: computed in stages (surfaces.h). */
     int (*compute)(const mm_field *field, const mm_stat *stat, size_t class_index, double *values);
 } mm_image_kind;
 

@@ -10,6 +10,7 @@
 
 #include "lib/elementary.h"
 #include "lib/kernels_distance.h"
+#include "lib/kernels_surface.h"
 
 /* Lanes 8+i onto i, then 4+i, 2+i, 1+i. */
 static double fold(double lanes[MM_LANES])
@@ -613,6 +614,6 @@ const mm_kernels MM_THIS_LEVEL(mm_kernels) = {
     .complement = complement, .neglog = neglog, .clip = clip, .divide = divide,
     .logit_exp = logit_exp, .logit_rest = logit_rest, .softmax = softmax, .log_softmax = log_softmax,
     .sigmoid = sigmoid,
-    .distances = &MM_THIS_LEVEL(mm_distance_kernels),
+    .distances = &MM_THIS_LEVEL(mm_distance_kernels), .surfaces = &MM_THIS_LEVEL(mm_surface_kernels),
 };
 /* clang-format on */

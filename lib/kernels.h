@@ -113,6 +113,7 @@ typedef struct mm_kernels {
                     size_t n);
 
     const struct mm_distance_kernels *distances; /* kernels_distance.h */
+    const struct mm_surface_kernels *surfaces;   /* kernels_surface.h */
 } mm_kernels;
 
 /* The table of the level that cpu.c chose. */

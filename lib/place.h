@@ -32,6 +32,10 @@ void mm_place_maximum(const mm_place *here, size_t first, int check);
 /* Everything that mm_place_class() needs; then p, q (and exact_p, exact_q) of a class in that form. */
 void mm_place_begin_form(const mm_place *here, unsigned form);
 void mm_place_class(const mm_place *here, unsigned form, size_t class_index);
+/* place_maps.c: what the maps are to hold of this chunk, where they are asked for. */
+void mm_place_map_classes(const mm_place *here);
+void mm_place_map_masks(const mm_place *here, size_t class_index, const double *p, double threshold, const double *g);
+void mm_place_map_channels(const mm_place *here);
 /* The first class that has a p in that form. */
 size_t mm_form_first_class(unsigned form);
 int mm_form_is_softmax(unsigned form);

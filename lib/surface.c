@@ -1,291 +1,495 @@
 /*
- * surface.c - surface elements of two masks in their joint box, and the distances between them.
+ * surface.c - two masks of one box: their surface elements, and how far each is from the nearest of the other mask.
+ *
+ * Surfaces of masks that agree lie close together, so distances are searched for around each element: steps along the
+ * first axis are known everywhere, and the rows and places of its plane are tried from near to far until none beyond
+ * can be nearer.  Where that takes more steps than a transform of the whole grid would, the transform is made.
  */
 #include "lib/surface.h"
 
 #include <math.h>
 #include <stdint.h>
-#include <stdlib.h>
+#include <string.h>
 
-#include "lib/surfel.h"
+#include "lib/image_kinds.h"
 #include "lib/tensor.h"
 
-#define AXES 3
+#define ALIGNMENT     64
+#define SLACK         128  /* bytes past a mask that the kernels may read */
+#define COLUMNS       2048 /* whose steps are counted at once: they stay in the cache */
+#define STEPS_OF_ALL  24   /* of a search per place of a plane: about what the transform of it costs */
+#define STEPS_BESIDES 4096
 
-/* ---------------------------------------------------------------------- box */
+/* ----------------------------------------------------------------- geometry */
 
-/* What part of the array both masks lie in: half-open. */
-typedef struct box {
-    size_t low[AXES], high[AXES];
-    int empty;
-} box;
-
-static box box_of(const unsigned char *a, const unsigned char *b, const mm_array *array)
+int mm_geometry_is_surfels(const mm_geometry *geometry)
 {
-    const size_t voxels = mm_array_voxels(array);
-    box of = {.empty = 1};
-
-    for (size_t v = 0; v < voxels; v++) {
-        if (a[v] != 1 && b[v] != 1)
-            continue;
-        for (size_t left = v, axis = array->rank; axis-- > 0; left /= array->dim[axis]) {
-            const size_t at = left % array->dim[axis];
-
-            of.low[axis] = of.empty || at < of.low[axis] ? at : of.low[axis];
-            of.high[axis] = of.empty || at >= of.high[axis] ? at + 1 : of.high[axis];
-        }
-        of.empty = 0;
-    }
-    return of;
+    return (geometry->options & MM_SURFACE_SURFELS) != 0;
 }
 
-/* Is the voxel at a place of the box set?  Outside the box (below 0, too) nothing is. */
-static int is_set(const unsigned char *mask, const mm_array *array, const box *of, const ptrdiff_t *at)
+/* The axis of the array that is axis `axis` of the grid, or `rank`. */
+static unsigned array_axis(unsigned rank, unsigned axis)
 {
-    size_t v = 0;
+    if (axis + 1 == MM_SURFACE_AXES)
+        return rank - 1;
+    return axis + 1 < rank ? axis : rank;
+}
 
-    for (unsigned axis = 0; axis < array->rank; axis++) {
-        if (at[axis] < 0 || (size_t)at[axis] >= of->high[axis] - of->low[axis])
-            return 0;
-        v = v * array->dim[axis] + of->low[axis] + (size_t)at[axis];
+void mm_geometry_axes(const mm_geometry *geometry, const size_t *array, size_t grid[MM_SURFACE_AXES])
+{
+    for (unsigned axis = 0; axis < MM_SURFACE_AXES; axis++)
+        grid[axis] = geometry->there[axis] ? *array++ : 1;
+}
+
+void mm_geometry_set_shape(mm_geometry *geometry, unsigned rank, const double *spacing, unsigned options)
+{
+    geometry->options = options;
+    geometry->metric = (mm_metric)(options & MM_SURFACE_METRIC);
+    for (unsigned axis = 0; axis < MM_SURFACE_AXES; axis++) {
+        const unsigned from = array_axis(rank, axis);
+
+        geometry->there[axis] = from < rank;
+        geometry->spacing[axis] = from < rank ? spacing[from] : 1.0;
     }
-    return mask[v] == 1;
+}
+
+/* Squares are whole numbers where one unit serves all axes. */
+static void set_squares(mm_geometry *geometry, unsigned rank, const double *spacing)
+{
+    int equal = 1;
+
+    for (unsigned axis = 1; axis < rank; axis++)
+        equal = equal && spacing[axis] == spacing[0];
+    geometry->unit = equal ? spacing[0] : 1.0;
+    for (unsigned axis = 0; axis < MM_SURFACE_AXES; axis++) {
+        const double step = equal ? 1.0 : geometry->spacing[axis];
+
+        for (size_t k = 0; k <= MM_FAR_STEPS; k++)
+            geometry->square[axis][k] = step * step * (double)(k * k);
+        geometry->reach[axis] = geometry->square[axis][MM_FAR_STEPS];
+    }
+    geometry->square[0][MM_FAR_STEPS] = INFINITY; /* steps of a column without an element */
+}
+
+void mm_geometry_set(mm_geometry *geometry, unsigned rank, const double *spacing, unsigned options)
+{
+    mm_geometry_set_shape(geometry, rank, spacing, options);
+    set_squares(geometry, rank, spacing);
+    memset(geometry->sizes.of, 0, sizeof geometry->sizes.of);
+    geometry->sizes.of[1] = 1.0;
+    if (mm_geometry_is_surfels(geometry))
+        mm_surfel_sizes(rank, spacing, geometry->sizes.of);
+    mm_sizes_rank(&geometry->sizes);
+}
+
+/* ------------------------------------------------------------------- memory */
+
+static size_t round_up(size_t bytes)
+{
+    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+/* Else the tasks of a step are done one after the other, in scratch of the pair's own. */
+static int is_worker_enough(const mm_transform *transform)
+{
+    return transform->scratch_bytes <= MM_SCRATCH_BYTES;
+}
+
+/* The grid of a box, and the transform of it.  0: too large. */
+static int lay_grid(const mm_geometry *geometry, const size_t box[MM_SURFACE_AXES], mm_array *grid,
+                    mm_transform *transform)
+{
+    *grid = (mm_array){.rank = MM_SURFACE_AXES};
+    for (unsigned axis = 0; axis < MM_SURFACE_AXES; axis++) {
+        grid->dim[axis] = box[axis] + (geometry->there[axis] ? 2 : 0);
+        grid->spacing[axis] = geometry->spacing[axis];
+    }
+    return mm_transform_plan(transform, grid, geometry->metric) && transform->voxels < SIZE_MAX / 64 &&
+           transform->scratch_bytes < SIZE_MAX / 64;
+}
+
+/* Where the parts of a pair begin, in bytes. */
+typedef struct parts {
+    size_t element[2], mask, steps[2], field, scratch, count[2], list, code, end;
+} parts;
+
+/* Of elements of one side. */
+static size_t most_elements(const mm_geometry *geometry, size_t places, size_t voxels)
+{
+    const size_t of_voxel = mm_geometry_is_surfels(geometry) ? 8 : 1; /* corners of a voxel */
+
+    return voxels < places / of_voxel ? voxels * of_voxel : places;
+}
+
+static size_t greater(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static parts lay_parts(const mm_geometry *geometry, size_t planes, const mm_transform *transform, const size_t most[2])
+{
+    const size_t places = transform->voxels, bytes = round_up(places), counts = round_up(planes * sizeof(size_t));
+    const size_t a = most_elements(geometry, places, most[0]), b = most_elements(geometry, places, most[1]);
+    const size_t sorting = mm_geometry_is_surfels(geometry) ? round_up(greater(a, b) * (sizeof(double) + 1)) : 0;
+    parts p = {.element = {0, bytes}, .mask = 2 * bytes, .field = 2 * bytes};
+
+    p.steps[0] = p.mask + round_up(places + SLACK);
+    p.steps[1] = p.steps[0] + bytes;
+    p.scratch = greater(greater(p.steps[1] + bytes, p.field + round_up(transform->field_bytes)), sorting);
+    p.count[0] = p.scratch + (is_worker_enough(transform) ? 0 : round_up(transform->scratch_bytes));
+    p.count[1] = p.count[0] + counts;
+    p.list = p.count[1] + counts;
+    p.code = p.list + round_up((a + b) * sizeof(double));
+    p.end = p.code + (mm_geometry_is_surfels(geometry) ? round_up(a + b) : 0);
+    return p;
+}
+
+int mm_pair_bytes(const mm_geometry *geometry, const size_t box[MM_SURFACE_AXES], const size_t most[2], size_t *bytes)
+{
+    mm_transform transform;
+    mm_array grid;
+
+    if (!lay_grid(geometry, box, &grid, &transform))
+        return 0;
+    *bytes = lay_parts(geometry, grid.dim[0], &transform, most).end;
+    return 1;
+}
+
+void mm_pair_begin(mm_pair *pair, const mm_geometry *geometry, const mm_kernels *k, const size_t box[MM_SURFACE_AXES],
+                   const size_t most[2], unsigned char *memory)
+{
+    mm_array grid;
+
+    *pair = (mm_pair){.geometry = geometry, .k = k->surfaces};
+    (void)lay_grid(geometry, box, &grid, &pair->transform);
+    const parts p = lay_parts(geometry, grid.dim[0], &pair->transform, most);
+
+    memcpy(pair->box, box, sizeof pair->box);
+    memcpy(pair->dim, grid.dim, sizeof pair->dim);
+    pair->plane = pair->dim[1] * pair->dim[2];
+    pair->places = pair->transform.voxels;
+    pair->mask = memory + p.mask;
+    pair->field = memory + p.field;
+    pair->scratch = is_worker_enough(&pair->transform) ? NULL : memory + p.scratch;
+    pair->list[0].squared = (double *)(void *)(memory + p.list);
+    pair->list[0].code = mm_geometry_is_surfels(geometry) ? memory + p.code : NULL;
+    for (size_t side = 0; side < 2; side++) {
+        pair->element[side] = memory + p.element[side];
+        pair->steps[side] = memory + p.steps[side];
+        pair->count[side] = (size_t *)(void *)(memory + p.count[side]);
+    }
+}
+
+void *mm_pair_room(const mm_pair *pair)
+{
+    return pair->element[0]; /* and what follows: lay_parts() */
+}
+
+/* -------------------------------------------------------------------- masks */
+
+void mm_pair_clear(mm_pair *pair, size_t first_plane, size_t end_plane)
+{
+    memset(pair->mask + first_plane * pair->plane, 0, (end_plane - first_plane) * pair->plane);
+    if (end_plane == pair->dim[0])
+        memset(pair->mask + pair->places, 0, SLACK);
+}
+
+/* The place of the grid where the box begins. */
+static size_t border(const mm_pair *pair, unsigned axis)
+{
+    return pair->geometry->there[axis] ? 1 : 0;
+}
+
+static int is_in_box(const mm_pair *pair, unsigned axis, size_t at)
+{
+    return at >= border(pair, axis) && at < border(pair, axis) + pair->box[axis];
+}
+
+unsigned char *mm_pair_row(const mm_pair *pair, size_t plane, size_t row)
+{
+    if (!is_in_box(pair, 0, plane) || !is_in_box(pair, 1, row))
+        return NULL;
+    return pair->mask + plane * pair->plane + row * pair->dim[2] + 1;
 }
 
 /* ----------------------------------------------------------------- elements */
 
-/* The elements of one mask: weights over a grid, 0 where there is none. */
-typedef struct elements {
-    mm_array grid;
-    double *weight, *field; /* owned; field: room for a transform */
-    size_t places, count;
-} elements;
-
-static void elements_free(elements *of)
+/* Which neighbours of a voxel must be set too: of those along one axis, up to two, or up to three. */
+static mm_rows_around rows_around(const mm_pair *pair)
 {
-    free(of->weight);
-    free(of->field);
-}
+    const int asked = (int)(pair->geometry->options / MM_SURFACE_CONNECTIVITY), connectivity = asked == 0 ? 1 : asked;
+    const ptrdiff_t plane = pair->geometry->there[0] ? 1 : 0, row = pair->geometry->there[1] ? 1 : 0;
+    mm_rows_around around = {.wide_count = 0};
 
-/* A grid of the voxels of the box, or of the corners between them. */
-static int elements_new(elements *of, const mm_array *array, const box *within, mm_surface surface)
-{
-    size_t bytes = sizeof(double);
+    for (ptrdiff_t z = -plane; z <= plane; z++)
+        for (ptrdiff_t y = -row; y <= row; y++) {
+            const int axes = (z != 0) + (y != 0);
+            const ptrdiff_t at = z * (ptrdiff_t)pair->plane + y * (ptrdiff_t)pair->dim[2];
 
-    *of = (elements){.grid = *array, .places = 1};
-    for (unsigned axis = 0; axis < array->rank; axis++) {
-        const size_t length = within->high[axis] - within->low[axis];
-
-        of->grid.dim[axis] = surface == MM_SURFACE_SURFEL ? length + 1 : length;
-        if (!mm_multiply(bytes, of->grid.dim[axis], &bytes))
-            return 0;
-        of->places *= of->grid.dim[axis];
-    }
-    of->weight = malloc(bytes);
-    of->field = malloc(bytes);
-    return of->weight != NULL && of->field != NULL;
-}
-
-/* Set, with a neighbour along an axis that is not. */
-static int is_voxel_element(const unsigned char *mask, const mm_array *array, const box *within, ptrdiff_t *at)
-{
-    int open = 0;
-
-    if (!is_set(mask, array, within, at))
-        return 0;
-    for (unsigned axis = 0; !open && axis < array->rank; axis++)
-        for (int step = -1; !open && step <= 1; step += 2) {
-            at[axis] += step;
-            open = !is_set(mask, array, within, at);
-            at[axis] -= step;
+            if (axes < connectivity)
+                around.wide[around.wide_count++] = at;
+            else if (axes == connectivity)
+                around.narrow[around.narrow_count++] = at;
         }
-    return open;
+    return around;
 }
 
-/* Which voxels around the corner are set: the one at `at` has the highest index on every axis. */
-static unsigned code_at(const unsigned char *mask, const mm_array *array, const box *within, const ptrdiff_t *at)
+static void voxel_elements(mm_pair *pair, size_t plane)
 {
-    const unsigned blocks = 1u << array->rank;
-    unsigned code = 0;
+    const mm_rows_around around = rows_around(pair);
+    const size_t first = plane * pair->plane + border(pair, 1) * pair->dim[2] + 1;
+    const size_t n = (pair->box[1] - 1) * pair->dim[2] + pair->box[2];
 
-    for (unsigned corner = 0; corner < blocks; corner++) {
-        ptrdiff_t voxel[AXES];
-
-        for (unsigned axis = 0; axis < array->rank; axis++)
-            voxel[axis] = at[axis] - (corner >> (array->rank - 1 - axis) & 1 ? 0 : 1);
-        code = code << 1 | (unsigned)is_set(mask, array, within, voxel);
-    }
-    return code;
+    if (is_in_box(pair, 0, plane))
+        pair->k->voxel_elements(pair->element[0] + first, pair->element[1] + first, pair->mask + first, &around, n);
 }
 
-static void find_elements(elements *of, const unsigned char *mask, const mm_array *array, const box *within,
-                          mm_surface surface)
+/* At each place the block that begins there. */
+static void surfel_elements(mm_pair *pair, size_t plane)
 {
-    double size[MM_SURFEL_CODES];
-    ptrdiff_t at[AXES];
-
-    if (surface == MM_SURFACE_SURFEL)
-        mm_surfel_sizes(array->rank, array->spacing, size);
-    of->count = 0;
-    for (size_t v = 0; v < of->places; v++) {
-        for (size_t left = v, axis = array->rank; axis-- > 0; left /= of->grid.dim[axis])
-            at[axis] = (ptrdiff_t)(left % of->grid.dim[axis]);
-        of->weight[v] = surface == MM_SURFACE_SURFEL ? size[code_at(mask, array, within, at)]
-                                                     : (double)is_voxel_element(mask, array, within, at);
-        of->count += of->weight[v] > 0.0;
-    }
-}
-
-/* ---------------------------------------------------------------- distances */
-
-static int by_distance(const void *x, const void *y)
-{
-    const mm_element *a = x, *b = y;
-
-    if (a->distance != b->distance)
-        return a->distance < b->distance ? -1 : 1;
-    return (a->weight > b->weight) - (a->weight < b->weight);
-}
-
-static int directed_new(mm_directed *list, size_t count)
-{
-    *list = (mm_directed){.count = count};
-    if (count > 0 && count <= SIZE_MAX / sizeof *list->elements)
-        list->elements = malloc(count * sizeof *list->elements);
-    return count == 0 || list->elements != NULL;
-}
-
-static void directed_sort(mm_directed *list)
-{
-    if (list->count > 0)
-        qsort(list->elements, list->count, sizeof *list->elements, by_distance);
-}
-
-void mm_directed_free(mm_directed *list)
-{
-    free(list->elements);
-    *list = (mm_directed){.count = 0};
-}
-
-/* Reads a transform of where `to` has none at each element of `from`. */
-static int measure(const elements *from, const elements *to, mm_metric metric, mm_directed *list)
-{
+    const size_t first = plane * pair->plane;
+    const size_t n = (pair->dim[1] - (pair->geometry->there[1] ? 2 : 1)) * pair->dim[2] + pair->dim[2] - 1;
+    ptrdiff_t rows[4];
     size_t count = 0;
 
-    for (size_t v = 0; v < to->places; v++)
-        to->field[v] = to->weight[v] > 0.0 ? 0.0 : INFINITY;
-    if (!mm_distance_transform(to->field, &to->grid, metric) || !directed_new(list, from->count))
-        return 0;
-    for (size_t v = 0; v < from->places; v++)
-        if (from->weight[v] > 0.0)
-            list->elements[count++] = (mm_element){
-                .distance = metric == MM_EUCLIDEAN ? sqrt(to->field[v]) : to->field[v], .weight = from->weight[v]};
-    directed_sort(list);
-    return 1;
+    for (int z = 0; z <= pair->geometry->there[0]; z++)
+        for (int y = 0; y <= pair->geometry->there[1]; y++)
+            rows[count++] = z * (ptrdiff_t)pair->plane + y * (ptrdiff_t)pair->dim[2];
+    if (plane + border(pair, 0) < pair->dim[0])
+        pair->k->surfel_elements(pair->element[0] + first, pair->element[1] + first, pair->mask + first, rows, count,
+                                 n);
 }
 
-static int measure_both(const elements of[2], mm_metric metric, mm_directed out[2])
+void mm_pair_elements(mm_pair *pair, size_t first_plane, size_t end_plane)
 {
-    const int fine = measure(&of[0], &of[1], metric, &out[0]) && measure(&of[1], &of[0], metric, &out[1]);
-
-    if (!fine) {
-        mm_directed_free(&out[0]);
-        mm_directed_free(&out[1]);
+    for (size_t plane = first_plane; plane < end_plane; plane++) {
+        for (size_t side = 0; side < 2; side++)
+            memset(pair->element[side] + plane * pair->plane, 0, pair->plane);
+        if (mm_geometry_is_surfels(pair->geometry))
+            surfel_elements(pair, plane);
+        else
+            voxel_elements(pair, plane);
+        for (size_t side = 0; side < 2; side++)
+            pair->count[side][plane] = pair->k->count(pair->element[side] + plane * pair->plane, pair->plane);
     }
-    return fine;
 }
 
-int mm_surface_distances(const unsigned char *a, const unsigned char *b, const mm_array *array, mm_surface surface,
-                         mm_metric metric, mm_directed out[2])
+void mm_pair_lay(mm_pair *pair)
 {
-    const box within = box_of(a, b, array);
-    elements of[2] = {{.weight = NULL}, {.weight = NULL}};
-    int fine;
-
-    out[0] = out[1] = (mm_directed){.count = 0};
-    if (within.empty)
-        return 1;
-    fine = elements_new(&of[0], array, &within, surface) && elements_new(&of[1], array, &within, surface);
-    if (fine) {
-        find_elements(&of[0], a, array, &within, surface);
-        find_elements(&of[1], b, array, &within, surface);
-        fine = measure_both(of, metric, out);
+    for (size_t side = 0; side < 2; side++) {
+        pair->list[side].count = 0;
+        for (size_t plane = 0; plane < pair->dim[0]; plane++)
+            pair->list[side].count += pair->count[side][plane];
     }
-    elements_free(&of[0]);
-    elements_free(&of[1]);
-    return fine;
+    pair->list[1].squared = pair->list[0].squared + pair->list[0].count;
+    pair->list[1].code = pair->list[0].code == NULL ? NULL : pair->list[0].code + pair->list[0].count;
 }
 
-/* --------------------------------------------------------------- reductions */
+/* ----------------------------------------------------------- near distances */
 
-int mm_directed_join(const mm_directed lists[2], mm_directed *out)
+void mm_pair_steps(mm_pair *pair, size_t first_column, size_t end_column)
 {
-    if (!directed_new(out, lists[0].count + lists[1].count))
-        return 0;
-    for (size_t i = 0; i < out->count; i++)
-        out->elements[i] = i < lists[0].count ? lists[0].elements[i] : lists[1].elements[i - lists[0].count];
-    directed_sort(out);
-    return 1;
+    for (size_t first = first_column; first < end_column; first += COLUMNS)
+        for (size_t side = 0; side < 2; side++)
+            pair->k->steps(pair->steps[side] + first, pair->element[side] + first, pair->dim[0], pair->plane,
+                           end_column - first < COLUMNS ? end_column - first : COLUMNS);
 }
 
-double mm_directed_weight(const mm_directed *list)
-{
-    double sum = 0.0;
+/* A search for the nearest element in one plane of the grid. */
+typedef struct search {
+    const double (*square)[MM_FAR_STEPS + 1]; /* of the geometry */
+    const unsigned char *steps;               /* of the plane */
+    size_t rows, length;
+    size_t tried; /* places */
+} search;
 
-    for (size_t i = 0; i < list->count; i++)
-        sum += list->elements[i].weight;
-    return sum;
+static double lesser(double a, double b)
+{
+    return b < a ? b : a;
 }
 
-static double linear_percentile(const mm_directed *list, double q)
+/* The nearest through one row, `across` its squared distance from the element: `best`, or less. */
+static double try_row(search *s, size_t y, size_t x, double across, double best)
 {
-    const double place = (double)(list->count - 1) * q / 100.0;
-    const size_t below = (size_t)place, above = below + 1 < list->count ? below + 1 : below;
-    const double low = list->elements[below].distance, high = list->elements[above].distance;
+    const unsigned char *row = s->steps + y * s->length;
+    const double *along = s->square[2], *first = s->square[0];
+    const size_t right = s->length - x, longer = x + 1 > right ? x + 1 : right;
+    const size_t most = longer < MM_FAR_STEPS ? longer : MM_FAR_STEPS;
+    size_t dx = 0;
 
-    return low == high ? low : low + (place - (double)below) * (high - low);
+    for (; dx < most && across + along[dx] < best; dx++) {
+        if (dx <= x)
+            best = lesser(best, first[row[x - dx]] + across + along[dx]);
+        if (dx < right)
+            best = lesser(best, first[row[x + dx]] + across + along[dx]);
+    }
+    s->tried += dx + 1;
+    return best;
 }
 
-double mm_directed_percentile(const mm_directed *list, mm_surface surface, double q)
+/* The squared distance, if that is less than MM_FAR_STEPS along any axis. */
+static double nearest(search *s, size_t y, size_t x)
 {
-    const double all = mm_directed_weight(list);
-    double sum = 0.0;
-    size_t i = 0;
+    double best = INFINITY;
 
-    if (surface == MM_SURFACE_VOXEL)
-        return linear_percentile(list, q);
-    for (; i + 1 < list->count; i++) {
-        sum += list->elements[i].weight;
-        if (sum / all >= q / 100.0)
+    for (size_t dy = 0; dy < s->rows && dy < MM_FAR_STEPS && s->square[1][dy] < best; dy++) {
+        if (dy <= y)
+            best = try_row(s, y - dy, x, s->square[1][dy], best);
+        if (dy > 0 && y + dy < s->rows)
+            best = try_row(s, y + dy, x, s->square[1][dy], best);
+    }
+    return best;
+}
+
+/* Up to where distances that were found are the least: no place beyond the squares is nearer. */
+static double reach_of(const mm_pair *pair)
+{
+    double reach = INFINITY;
+
+    for (unsigned axis = 0; axis < MM_SURFACE_AXES; axis++)
+        if (pair->dim[axis] > MM_FAR_STEPS)
+            reach = lesser(reach, pair->geometry->reach[axis]);
+    return reach;
+}
+
+/* The first element of a row from x on, or `length`. */
+size_t mm_next_element(const unsigned char *row, size_t x, size_t length)
+{
+    uint64_t eight;
+
+    for (; x + sizeof eight <= length; x += sizeof eight) {
+        memcpy(&eight, row + x, sizeof eight);
+        if (eight != 0)
             break;
     }
-    return list->elements[i].distance;
+    while (x < length && row[x] == 0)
+        x++;
+    return x;
 }
 
-double mm_directed_within(const mm_directed *list, double tolerance)
+/* Where the list has the elements of a plane. */
+static size_t first_of_plane(const mm_pair *pair, unsigned side, size_t plane)
 {
-    const double limit = tolerance * tolerance * (1.0 + 1e-9);
-    double sum = 0.0;
+    size_t first = 0;
 
-    for (size_t i = 0; i < list->count && list->elements[i].distance * list->elements[i].distance <= limit; i++)
-        sum += list->elements[i].weight;
-    return sum;
+    for (size_t before = 0; before < plane; before++)
+        first += pair->count[side][before];
+    return first;
 }
 
-double mm_directed_sum(const mm_directed *list)
+/* Notes the codes of a plane, whose elements begin at that place of the list. */
+static void note_codes(mm_pair *pair, unsigned side, size_t plane, size_t at)
 {
-    double sum = 0.0;
+    unsigned char *code = pair->list[side].code + at;
+    const unsigned char *element = pair->element[side] + plane * pair->plane;
 
-    for (size_t i = 0; i < list->count; i++)
-        sum += list->elements[i].weight * list->elements[i].distance;
-    return sum;
+    for (size_t i = mm_next_element(element, 0, pair->plane); i < pair->plane;
+         i = mm_next_element(element, i + 1, pair->plane))
+        *code++ = element[i];
 }
 
-double mm_directed_square_sum(const mm_directed *list)
+/* There is nothing on the other side. */
+static void fill_none(double *to, size_t count)
 {
-    double sum = 0.0;
+    for (size_t i = 0; i < count; i++)
+        to[i] = INFINITY;
+}
 
-    for (size_t i = 0; i < list->count; i++)
-        sum += list->elements[i].weight * (list->elements[i].distance * list->elements[i].distance);
-    return sum;
+/* 0: too far, or too much work. */
+static int search_plane(mm_pair *pair, unsigned side, size_t plane, double *to)
+{
+    const size_t limit = STEPS_OF_ALL * pair->plane + STEPS_BESIDES, length = pair->dim[2];
+    const unsigned char *element = pair->element[side] + plane * pair->plane;
+    const double reach = reach_of(pair);
+    search s = {.square = pair->geometry->square,
+                .steps = pair->steps[1 - side] + plane * pair->plane,
+                .rows = pair->dim[1],
+                .length = length};
+
+    for (size_t y = 0; y < s.rows; y++) {
+        const unsigned char *row = element + y * length;
+
+        for (size_t x = mm_next_element(row, 0, length); x < length; x = mm_next_element(row, x + 1, length)) {
+            const double best = nearest(&s, y, x);
+
+            if (!(best < reach) || s.tried > limit)
+                return 0;
+            *to++ = pair->geometry->unit * best * pair->geometry->unit;
+        }
+    }
+    return 1;
+}
+
+int mm_pair_wants_far(const mm_pair *pair)
+{
+    return pair->list[0].count > 0 && pair->list[1].count > 0 &&
+           (pair->geometry->metric != MM_EUCLIDEAN || atomic_load_explicit(&pair->far, memory_order_relaxed));
+}
+
+void mm_pair_near(mm_pair *pair, size_t first_plane, size_t end_plane)
+{
+    const int some = pair->list[0].count > 0 && pair->list[1].count > 0;
+
+    for (unsigned side = 0; side < 2; side++) {
+        size_t at = first_of_plane(pair, side, first_plane);
+
+        for (size_t plane = first_plane; plane < end_plane; at += pair->count[side][plane++]) {
+            double *to = pair->list[side].squared + at;
+
+            if (pair->list[side].code != NULL)
+                note_codes(pair, side, plane, at);
+            if (!some)
+                fill_none(to, pair->count[side][plane]);
+            else if (!mm_pair_wants_far(pair) && !search_plane(pair, side, plane, to))
+                atomic_store_explicit(&pair->far, 1, memory_order_relaxed);
+        }
+    }
+}
+
+/* ------------------------------------------------------------ far distances */
+
+size_t mm_pair_far_tasks(const mm_pair *pair, size_t step)
+{
+    if (step >= pair->transform.steps)
+        return 0;
+    return pair->scratch == NULL ? mm_transform_tasks(&pair->transform, step) : 1;
+}
+
+void mm_pair_far_task(mm_pair *pair, unsigned side, size_t step, size_t task, void *scratch)
+{
+    const mm_sites elements = {.bytes = pair->element[1 - side], .value = 0, .others = 1};
+
+    if (pair->scratch == NULL) {
+        mm_transform_task(&pair->transform, &elements, pair->field, scratch, step, task);
+        return;
+    }
+    for (size_t each = 0; each < mm_transform_tasks(&pair->transform, step); each++)
+        mm_transform_task(&pair->transform, &elements, pair->field, pair->scratch, step, each);
+}
+
+void mm_pair_read_far(mm_pair *pair, unsigned side, size_t first_plane, size_t end_plane)
+{
+    const size_t end = end_plane * pair->plane;
+    double *to = pair->list[side].squared + first_of_plane(pair, side, first_plane);
+
+    for (size_t i = first_plane * pair->plane; (i = mm_next_element(pair->element[side], i, end)) < end; i++) {
+        const double value = mm_transform_square(&pair->transform, pair->field, i);
+
+        *to++ = pair->geometry->metric == MM_EUCLIDEAN ? value : value * value;
+    }
+}
+
+void mm_pair_run(mm_pair *pair, void *scratch)
+{
+    mm_pair_elements(pair, 0, pair->dim[0]);
+    mm_pair_lay(pair);
+    if (pair->geometry->metric == MM_EUCLIDEAN)
+        mm_pair_steps(pair, 0, pair->plane);
+    mm_pair_near(pair, 0, pair->dim[0]);
+    for (unsigned side = 0; side < 2 && mm_pair_wants_far(pair); side++) {
+        for (size_t step = 0; step < pair->transform.steps; step++)
+            for (size_t task = 0; task < mm_pair_far_tasks(pair, step); task++)
+                mm_pair_far_task(pair, side, step, task, scratch);
+        mm_pair_read_far(pair, side, 0, pair->dim[0]);
+    }
 }

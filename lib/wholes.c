@@ -5,9 +5,12 @@
 
 #include <stdlib.h>
 
+/* Of one field. */
 static size_t tasks_of(const mm_stat *stat, size_t classes)
 {
-    return mm_image_kind_find(stat->kind)->joint ? 1 : classes;
+    const mm_image_kind *kind = mm_image_kind_find(stat->kind);
+
+    return kind->compute == NULL ? 0 : kind->joint ? 1 : classes;
 }
 
 mm_status mm_wholes_init(mm_wholes *wholes, const mm_shape *shape, const mm_stat *stats, size_t count, int batch)

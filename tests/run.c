@@ -41,7 +41,6 @@
     X(http_check) \
     X(image_border) \
     X(image_components) \
-    X(image_distance) \
     X(image_order) \
     X(image_skeleton) \
     X(image_window) \
@@ -84,6 +83,7 @@
     X(status) \
     X(sums) \
     X(surface) \
+    X(surfaces) \
     X(table) \
     X(tensor) \
     X(wire_read) \

@@ -1,15 +1,17 @@
 /*
- * test_surface.c - surfaces and their distances: areas from geometry, cases by hand, random masks against all pairs.
+ * test_surface.c - surfaces and their distances: areas from geometry, cases by hand, masks of all kinds against all
+ * pairs of elements, cut into slabs or not, near or far, at every CPU level.
  */
 #include "tests/suites.h"
 
 #include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "lib/image_kinds.h"
 #include "lib/surface.h"
-#include "lib/surfel.h"
-
-enum { MOST = 1000 };
+#include "tests/surface_tools.h"
 
 /* ------------------------------------------------------------------ surfels */
 
@@ -55,6 +57,65 @@ static void test_spacing(void)
     CU_ASSERT(size[0] == 0.0 && size[1] == 1.0 && size[2] == 1.0 && size[3] == 0.0);
 }
 
+/* -------------------------------------------------------------------- pairs */
+
+/* A pair that has been worked on, and all it needs. */
+typedef struct worked {
+    mm_geometry geometry;
+    mm_pair pair;
+    unsigned char *memory;
+} worked;
+
+static void *must(void *memory)
+{
+    if (memory == NULL)
+        CU_FAIL_FATAL("out of memory");
+    return memory;
+}
+
+/* A pair in a box of the whole array, with its masks; exactly as much memory as it says it needs. */
+static worked *begin(const masks *of, unsigned options)
+{
+    worked *w = must(calloc(1, sizeof *w));
+    size_t box[3], most[2] = {0, 0}, bytes = 0;
+
+    mm_geometry_set(&w->geometry, of->rank, of->spacing, options);
+    mm_geometry_axes(&w->geometry, of->dim, box);
+    for (size_t v = 0; v < masks_voxels(of); v++) {
+        most[0] += of->pred[v];
+        most[1] += of->label[v];
+    }
+    CU_ASSERT_FATAL(mm_pair_bytes(&w->geometry, box, most, &bytes));
+    w->memory = must(aligned_alloc(64, (bytes + 63) / 64 * 64));
+    memset(w->memory, 0xa5, bytes); /* whatever was there before */
+    mm_pair_begin(&w->pair, &w->geometry, mm_kernels_chosen(), box, most, w->memory);
+    mm_pair_clear(&w->pair, 0, w->pair.dim[0]);
+    for (size_t plane = 0, v = 0; plane < w->pair.dim[0]; plane++)
+        for (size_t row = 0; row < w->pair.dim[1]; row++) {
+            unsigned char *to = mm_pair_row(&w->pair, plane, row);
+
+            for (size_t x = 0; to != NULL && x < box[2]; x++, v++)
+                to[x] = (unsigned char)(of->pred[v] * MM_PRED_BIT | of->label[v] * MM_LABEL_BIT);
+        }
+    return w;
+}
+
+static void drop(worked *w)
+{
+    free(w->memory);
+    free(w);
+}
+
+static worked *work(const masks *of, unsigned options)
+{
+    void *scratch = must(aligned_alloc(64, MM_SCRATCH_BYTES));
+    worked *w = begin(of, options);
+
+    mm_pair_run(&w->pair, scratch);
+    free(scratch);
+    return w;
+}
+
 /* ------------------------------------------------------------ cases by hand */
 
 /* Boxes, half-open; `hole` is taken out of the prediction. */
@@ -62,52 +123,69 @@ typedef struct half {
     size_t low[3], high[3];
 } half;
 
+/* An array: axes, their lengths, spacing. */
+typedef struct array {
+    unsigned rank;
+    size_t dim[3];
+    double spacing[3];
+} array;
+
 typedef struct by_hand {
-    mm_array array;
+    array array;
     half pred, hole, label;
     /* distance, directed percentile, pooled percentile, mean of both sides, surface Dice at 1; of voxels, of surfels */
     double voxel[5], surfel[5];
 } by_hand;
 
-static int is_in(const mm_array *array, const half *box, size_t v)
+static int is_in(const array *of, const half *box, size_t v)
 {
     int in = 1;
 
-    for (unsigned axis = array->rank; axis-- > 0; v /= array->dim[axis])
-        in = in && v % array->dim[axis] >= box->low[axis] && v % array->dim[axis] < box->high[axis];
+    for (unsigned axis = of->rank; axis-- > 0; v /= of->dim[axis])
+        in = in && v % of->dim[axis] >= box->low[axis] && v % of->dim[axis] < box->high[axis];
     return in;
 }
 
-static void reduce(const mm_directed of[2], mm_surface surface, double out[5])
+/* Percentiles last: they change the order of the lists. */
+static void reduce(worked *w, int surfels, double out[5])
 {
-    mm_directed all;
+    mm_directed *lists = w->pair.list;
+    const mm_sizes *sizes = &w->geometry.sizes;
+    const mm_kernels *k = mm_kernels_chosen();
+    const mm_directed_sums a = mm_directed_add(&lists[0], sizes, k), b = mm_directed_add(&lists[1], sizes, k);
+    double percentile[2];
 
-    CU_ASSERT_FATAL(mm_directed_join(of, &all));
-    out[0] = all.elements[all.count - 1].distance;
-    out[1] = fmax(mm_directed_percentile(&of[0], surface, 95.0), mm_directed_percentile(&of[1], surface, 95.0));
-    out[2] = mm_directed_percentile(&all, surface, 95.0);
-    out[3] = mm_directed_sum(&all) / mm_directed_weight(&all);
-    out[4] = mm_directed_within(&all, 1.0) / mm_directed_weight(&all);
-    mm_directed_free(&all);
+    out[0] = fmax(mm_directed_greatest(&lists[0]), mm_directed_greatest(&lists[1]));
+    out[3] = (a.distance + b.distance) / (a.size + b.size);
+    out[4] = (mm_directed_within(&lists[0], sizes, k, 1.0) + mm_directed_within(&lists[1], sizes, k, 1.0)) /
+             (a.size + b.size);
+    for (size_t side = 0; side < 2; side++) {
+        if (surfels)
+            mm_directed_sort(&lists[side], sizes, mm_pair_room(&w->pair));
+        percentile[side] = surfels ? mm_directed_quantile(&lists[side], sizes, 95.0)
+                                   : mm_directed_percentile(lists[side].squared, lists[side].count, 95.0);
+    }
+    out[1] = fmax(percentile[0], percentile[1]);
+    out[2] = surfels ? 0.0 : mm_directed_percentile(lists[0].squared, lists[0].count + lists[1].count, 95.0);
 }
 
-static void check_by_hand(const by_hand *of, mm_surface surface, const double *expected)
+static void check_by_hand(const by_hand *of, int surfels, const double *expected)
 {
-    unsigned char pred[MOST], label[MOST];
-    mm_directed lists[2];
+    masks m = {.rank = of->array.rank};
     double values[5];
 
-    for (size_t v = 0; v < mm_array_voxels(&of->array); v++) {
-        pred[v] = is_in(&of->array, &of->pred, v) && !is_in(&of->array, &of->hole, v);
-        label[v] = (unsigned char)is_in(&of->array, &of->label, v);
+    memcpy(m.dim, of->array.dim, sizeof m.dim);
+    memcpy(m.spacing, of->array.spacing, sizeof m.spacing);
+    for (size_t v = 0; v < masks_voxels(&m); v++) {
+        m.pred[v] = is_in(&of->array, &of->pred, v) && !is_in(&of->array, &of->hole, v);
+        m.label[v] = (unsigned char)is_in(&of->array, &of->label, v);
     }
-    CU_ASSERT_FATAL(mm_surface_distances(pred, label, &of->array, surface, MM_EUCLIDEAN, lists));
-    reduce(lists, surface, values);
+    worked *w = work(&m, surfels ? MM_SURFACE_SURFELS : 0);
+
+    reduce(w, surfels, values);
     for (size_t i = 0; i < 5; i++)
-        if (surface == MM_SURFACE_VOXEL || i != 2)
-            CU_ASSERT_DOUBLE_EQUAL(values[i], expected[i], 6e-6);
-    mm_directed_free(&lists[0]);
-    mm_directed_free(&lists[1]);
+        CU_ASSERT_DOUBLE_EQUAL(values[i], expected[i], 6e-6);
+    drop(w);
 }
 
 static void test_by_hand(void)
@@ -153,12 +231,12 @@ static void test_by_hand(void)
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        check_by_hand(&cases[i], MM_SURFACE_VOXEL, cases[i].voxel);
-        check_by_hand(&cases[i], MM_SURFACE_SURFEL, cases[i].surfel);
+        check_by_hand(&cases[i], 0, cases[i].voxel);
+        check_by_hand(&cases[i], 1, cases[i].surfel);
     }
 }
 
-/* -------------------------------------------------------------- random masks */
+/* ---------------------------------------------------------------- all pairs */
 
 static uint64_t state = 3;
 
@@ -168,117 +246,241 @@ static unsigned draw(unsigned below)
     return (unsigned)(state >> 33) % below;
 }
 
-/* Is the voxel set, with a face neighbour that is not, or is outside? */
-static int on_surface(const unsigned char *mask, const mm_array *array, size_t v)
+static int has_unit_spacing(const masks *of)
 {
-    size_t step = 1;
-
-    for (unsigned axis = array->rank; axis-- > 0; step *= array->dim[axis]) {
-        const size_t at = v / step % array->dim[axis];
-
-        if (mask[v] && (at == 0 || at + 1 == array->dim[axis] || !mask[v - step] || !mask[v + step]))
-            return 1;
-    }
-    return 0;
+    return of->spacing[0] == 1.0 && (of->rank < 2 || of->spacing[1] == 1.0) && (of->rank < 3 || of->spacing[2] == 1.0);
 }
 
-static double apart(const mm_array *array, size_t v, size_t w, mm_metric metric)
+/* Whole squares are equal to the last bit. */
+static void check_list(const masks *of, const mm_directed *list, const element *from, size_t from_count,
+                       const element *to, size_t to_count, mm_metric metric)
 {
-    double all = 0.0;
+    size_t wrong = 0;
 
-    for (unsigned axis = array->rank; axis-- > 0; v /= array->dim[axis], w /= array->dim[axis]) {
-        const double steps = fabs((double)(v % array->dim[axis]) - (double)(w % array->dim[axis]));
+    CU_ASSERT_EQUAL_FATAL(list->count, from_count);
+    for (size_t i = 0; i < from_count; i++) {
+        const double expected = squared_nearest(of, &from[i], to, to_count, metric);
 
-        if (metric == MM_EUCLIDEAN)
-            all += array->spacing[axis] * array->spacing[axis] * steps * steps;
+        if (list->code != NULL)
+            wrong += list->code[i] != from[i].code;
+        if (expected == INFINITY || has_unit_spacing(of) || metric != MM_EUCLIDEAN)
+            wrong += list->squared[i] != expected;
         else
-            all = metric == MM_TAXICAB ? all + steps : fmax(all, steps);
+            wrong += !(fabs(list->squared[i] - expected) <= 1e-14 * expected);
     }
-    return metric == MM_EUCLIDEAN ? sqrt(all) : all;
+    CU_ASSERT_EQUAL(wrong, 0);
 }
 
-/* Number, sum and greatest of the distances, from all pairs. */
-static void check_pairs(const unsigned char *a, const unsigned char *b, const mm_array *array, mm_metric metric,
-                        const mm_directed *list)
+static void check_pair(const masks *of, unsigned options)
 {
-    double sum = 0.0, most = 0.0;
-    size_t count = 0;
+    const mm_metric metric = (mm_metric)(options & MM_SURFACE_METRIC);
+    element *lists = must(calloc(4 * MASKS_MOST, sizeof *lists));
+    const size_t a = masks_elements(of, of->pred, options, lists);
+    const size_t b = masks_elements(of, of->label, options, lists + 2 * MASKS_MOST);
+    worked *w = work(of, options);
 
-    for (size_t v = 0; v < mm_array_voxels(array); v++) {
-        double nearest = INFINITY;
-
-        if (!on_surface(a, array, v))
-            continue;
-        for (size_t w = 0; w < mm_array_voxels(array); w++)
-            if (on_surface(b, array, w))
-                nearest = fmin(nearest, apart(array, v, w, metric));
-        sum += nearest;
-        most = fmax(most, nearest);
-        count++;
-    }
-    CU_ASSERT_EQUAL(list->count, count);
-    CU_ASSERT_EQUAL(mm_directed_weight(list), (double)count);
-    if (count > 0 && count == list->count) {
-        const double last = list->elements[count - 1].distance;
-
-        CU_ASSERT(last == most || fabs(last - most) <= 1e-13 * most);
-        CU_ASSERT(sum == mm_directed_sum(list) || fabs(mm_directed_sum(list) - sum) <= 1e-12 * sum);
-    }
+    check_list(of, &w->pair.list[0], lists, a, lists + 2 * MASKS_MOST, b, metric);
+    check_list(of, &w->pair.list[1], lists + 2 * MASKS_MOST, b, lists, a, metric);
+    drop(w);
+    free(lists);
 }
 
-static void test_pairs(void)
-{
-    static const mm_array arrays[] = {{1, {30}, {0.5}},
-                                      {2, {9, 12}, {1, 1}},
-                                      {2, {10, 7}, {0.5, 2}},
-                                      {3, {5, 6, 7}, {1, 1, 1}},
-                                      {3, {6, 5, 4}, {2.5, 0.8, 1.2}},
-                                      {3, {1, 9, 9}, {1, 1, 1}}};
-    unsigned char masks[2][MOST];
-    mm_directed lists[2];
+static const array arrays[] = {{1, {30}, {0.5}},
+                               {1, {1}, {1}},
+                               {2, {9, 12}, {1, 1}},
+                               {2, {10, 7}, {0.5, 2}},
+                               {2, {1, 40}, {1, 1}},
+                               {3, {5, 6, 7}, {1, 1, 1}},
+                               {3, {6, 5, 4}, {2.5, 0.8, 1.2}},
+                               {3, {1, 9, 9}, {1, 1, 1}},
+                               {3, {9, 1, 9}, {0.3, 0.3, 0.3}},
+                               {3, {9, 9, 1}, {1, 1, 1}},
+                               {3, {3, 4, 80}, {1e6, 1e-6, 1}},
+                               {3, {7, 8, 9}, {1e-6, 1e-6, 1e-6}}};
 
+static masks masks_of(const array *of)
+{
+    masks m = {.rank = of->rank};
+
+    memcpy(m.dim, of->dim, sizeof m.dim);
+    memcpy(m.spacing, of->spacing, sizeof m.spacing);
+    m.voxels = masks_voxels(&m);
+    return m;
+}
+
+/* None, few, many or all voxels of either mask. */
+static void test_noise(void)
+{
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
-        for (unsigned k = 0; k < 25; k++) { /* none, few, many or all voxels of either mask */
-            const unsigned metric = (unsigned)(i + k) % 3;
+        for (unsigned k = 0; k < 25; k++) {
+            masks m = masks_of(&arrays[i]);
 
-            for (size_t v = 0; v < mm_array_voxels(&arrays[i]); v++) {
-                masks[0][v] = draw(4) < k % 5;
-                masks[1][v] = draw(4) < k / 5;
+            for (size_t v = 0; v < m.voxels; v++) {
+                m.pred[v] = draw(4) < k % 5;
+                m.label[v] = draw(4) < k / 5;
             }
-            CU_ASSERT_FATAL(
-                mm_surface_distances(masks[0], masks[1], &arrays[i], MM_SURFACE_VOXEL, (mm_metric)metric, lists));
-            check_pairs(masks[0], masks[1], &arrays[i], (mm_metric)metric, &lists[0]);
-            check_pairs(masks[1], masks[0], &arrays[i], (mm_metric)metric, &lists[1]);
-            mm_directed_free(&lists[0]);
-            mm_directed_free(&lists[1]);
+            check_pair(&m, k % 3);
+            check_pair(&m, (1 + k % 3) * MM_SURFACE_CONNECTIVITY);
+            check_pair(&m, MM_SURFACE_SURFELS | (k % 4 == 3 ? MM_TAXICAB : MM_EUCLIDEAN));
         }
 }
 
-/* --------------------------------------------------------------- reductions */
-
-static void test_reductions(void)
+/* A box, hollow, solid or thin, somewhere in the array, also at its edges. */
+static void add_box(const masks *m, unsigned char *mask)
 {
-    mm_element elements[] = {{0.0, 2.0}, {1.0, 1.0}, {2.0, 1.0}, {10.0, 4.0}};
-    const mm_directed list = {elements, 4}, one = {elements + 3, 1};
+    size_t low[3], high[3];
+    const unsigned hollow = draw(2);
 
-    CU_ASSERT_EQUAL(mm_directed_percentile(&list, MM_SURFACE_VOXEL, 0.0), 0.0);
-    CU_ASSERT_EQUAL(mm_directed_percentile(&list, MM_SURFACE_VOXEL, 50.0), 1.5);
-    CU_ASSERT_EQUAL(mm_directed_percentile(&list, MM_SURFACE_VOXEL, 100.0), 10.0);
-    CU_ASSERT_EQUAL(mm_directed_percentile(&list, MM_SURFACE_SURFEL, 25.0), 0.0);
-    CU_ASSERT_EQUAL(mm_directed_percentile(&list, MM_SURFACE_SURFEL, 26.0), 1.0);
-    CU_ASSERT_EQUAL(mm_directed_percentile(&list, MM_SURFACE_SURFEL, 50.0), 2.0);
-    CU_ASSERT_EQUAL(mm_directed_percentile(&list, MM_SURFACE_SURFEL, 100.0), 10.0);
-    CU_ASSERT_EQUAL(mm_directed_percentile(&one, MM_SURFACE_VOXEL, 95.0), 10.0);
-    CU_ASSERT_EQUAL(mm_directed_within(&list, 1.0), 3.0);
-    CU_ASSERT_EQUAL(mm_directed_within(&list, 0.999), 2.0);
-    CU_ASSERT_EQUAL(mm_directed_sum(&list), 43.0);
-    CU_ASSERT_EQUAL(mm_directed_square_sum(&list), 405.0);
+    for (unsigned axis = 0; axis < m->rank; axis++) {
+        low[axis] = draw((unsigned)m->dim[axis]);
+        high[axis] = low[axis] + 1 + draw((unsigned)(m->dim[axis] - low[axis]));
+    }
+    for (size_t v = 0; v < m->voxels; v++) {
+        int in = 1, deep = 1;
+
+        for (size_t axis = m->rank, left = v; axis-- > 0; left /= m->dim[axis]) {
+            const size_t at = left % m->dim[axis];
+
+            in = in && at >= low[axis] && at < high[axis];
+            deep = deep && at > low[axis] && at + 1 < high[axis];
+        }
+        if (in)
+            mask[v] = !(deep && hollow);
+    }
+}
+
+/* Boxes with holes, thin walls, touching one another; the label often the prediction but for a few voxels. */
+static void test_shapes(void)
+{
+    static const array large[] = {
+        {3, {12, 15, 20}, {1, 1, 1}}, {2, {60, 50}, {1, 1}}, {3, {9, 20, 20}, {3.3, 0.7, 0.7}}};
+
+    for (unsigned k = 0; k < 24; k++) {
+        masks m = masks_of(&large[k % 3]);
+
+        for (unsigned boxes = 0; boxes < 1 + k % 4; boxes++)
+            add_box(&m, m.pred);
+        if (k % 2)
+            memcpy(m.label, m.pred, sizeof m.label);
+        else
+            add_box(&m, m.label);
+        for (unsigned i = 0; i < k % 5; i++)
+            m.label[draw((unsigned)m.voxels)] ^= 1;
+        check_pair(&m, 0);
+        check_pair(&m, MM_SURFACE_SURFELS);
+        check_pair(&m, (2 + k / 3 % 2) * MM_SURFACE_CONNECTIVITY);
+    }
+}
+
+/* Farther apart than a search goes, and along axes longer than steps are counted. */
+static void test_far(void)
+{
+    static const array longs[] = {{1, {3000}, {1}},
+                                  {2, {900, 3}, {1, 1}},
+                                  {2, {3, 900}, {2, 1}},
+                                  {3, {600, 2, 2}, {1, 1, 1}},
+                                  {3, {2, 600, 2}, {0.5, 1, 1}},
+                                  {3, {2, 2, 600}, {1, 3, 1}}};
+
+    for (size_t i = 0; i < sizeof longs / sizeof longs[0]; i++)
+        for (unsigned k = 0; k < 4; k++) {
+            masks m = masks_of(&longs[i]);
+
+            m.pred[k < 2 ? 0 : draw((unsigned)m.voxels)] = 1;
+            m.label[k == 0 ? m.voxels - 1 : draw((unsigned)m.voxels)] = 1;
+            m.label[draw((unsigned)m.voxels)] = (unsigned char)(k % 2);
+            check_pair(&m, 0);
+            check_pair(&m, MM_SURFACE_SURFELS);
+        }
+}
+
+/* ---------------------------------------------------------------- the same bits */
+
+static void check_same(const worked *a, const worked *b)
+{
+    for (size_t side = 0; side < 2; side++) {
+        const mm_directed *x = &a->pair.list[side], *y = &b->pair.list[side];
+
+        CU_ASSERT_EQUAL_FATAL(x->count, y->count);
+        CU_ASSERT_EQUAL(memcmp(x->squared, y->squared, x->count * sizeof *x->squared), 0);
+        CU_ASSERT(x->code == NULL || memcmp(x->code, y->code, x->count) == 0);
+    }
+}
+
+/* Step by step in slabs of 1 plane or column, the last ones first. */
+static void work_backwards(worked *w, void *scratch)
+{
+    mm_pair *pair = &w->pair;
+
+    for (size_t plane = pair->dim[0]; plane-- > 0;)
+        mm_pair_elements(pair, plane, plane + 1);
+    mm_pair_lay(pair);
+    for (size_t column = pair->plane; column-- > 0;)
+        mm_pair_steps(pair, column, column + 1);
+    for (size_t plane = pair->dim[0]; plane-- > 0;)
+        mm_pair_near(pair, plane, plane + 1);
+    for (unsigned side = 2; side-- > 0 && mm_pair_wants_far(pair);) {
+        for (size_t step = 0; step < pair->transform.steps; step++)
+            for (size_t task = mm_pair_far_tasks(pair, step); task-- > 0;)
+                mm_pair_far_task(pair, side, step, task, scratch);
+        for (size_t plane = pair->dim[0]; plane-- > 0;)
+            mm_pair_read_far(pair, side, plane, plane + 1);
+    }
+}
+
+static void test_slabs(void)
+{
+    static const unsigned options[] = {0, MM_SURFACE_SURFELS, MM_TAXICAB, 3 * MM_SURFACE_CONNECTIVITY};
+    void *scratch = must(aligned_alloc(64, MM_SCRATCH_BYTES));
+
+    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
+        for (unsigned k = 0; k < 8; k++) {
+            masks m = masks_of(&arrays[i]);
+
+            add_box(&m, m.pred);
+            add_box(&m, m.label);
+            worked *all = work(&m, options[k % 4]), *cut = begin(&m, options[k % 4]);
+
+            work_backwards(cut, scratch);
+            check_same(all, cut);
+            drop(all);
+            drop(cut);
+        }
+    free(scratch);
+}
+
+/* The transform gives what the search gives. */
+static void test_near_and_far(void)
+{
+    void *scratch = must(aligned_alloc(64, MM_SCRATCH_BYTES));
+
+    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++)
+        for (unsigned k = 0; k < 4; k++) {
+            masks m = masks_of(&arrays[i]);
+
+            add_box(&m, m.pred);
+            add_box(&m, m.label);
+            worked *near = work(&m, k % 2 ? MM_SURFACE_SURFELS : 0), *far = begin(&m, k % 2 ? MM_SURFACE_SURFELS : 0);
+
+            atomic_store(&far->pair.far, 1);
+            mm_pair_run(&far->pair, scratch);
+            check_same(near, far);
+            drop(near);
+            drop(far);
+        }
+    free(scratch);
 }
 
 static CU_TestInfo tests[] = {
-    {"areas of surfels", test_areas}, {"spacing of surfels", test_spacing},
-    {"cases by hand", test_by_hand},  {"random masks against all pairs", test_pairs},
-    {"reductions", test_reductions},  CU_TEST_INFO_NULL,
+    {"areas of surfels", test_areas},
+    {"spacing of surfels", test_spacing},
+    {"cases by hand", test_by_hand},
+    {"random masks against all pairs", test_noise},
+    {"shapes against all pairs", test_shapes},
+    {"far apart, along long axes", test_far},
+    {"in slabs, in another order", test_slabs},
+    {"searched or transformed", test_near_and_far},
+    CU_TEST_INFO_NULL,
 };
 
 extern const mm_suite mm_suite_surface;

@@ -1,0 +1,226 @@
+/*
+ * directed.c - sums, percentiles and tolerances of distances between surfaces.
+ */
+#include "lib/directed.h"
+
+#include <math.h>
+#include <string.h>
+
+void mm_sizes_rank(mm_sizes *sizes)
+{
+    for (size_t c = 0; c < MM_SURFEL_CODES; c++) {
+        unsigned below = 0;
+
+        for (size_t d = 0; d < MM_SURFEL_CODES; d++)
+            below += sizes->of[d] < sizes->of[c];
+        sizes->rank[c] = (unsigned char)below;
+    }
+}
+
+/* --------------------------------------------------------------------- sums */
+
+static double size_at(const mm_directed *list, const mm_sizes *sizes, size_t i)
+{
+    return list->code == NULL ? 1.0 : sizes->of[list->code[i]];
+}
+
+/* What is added up of one chunk. */
+typedef struct terms {
+    double size[MM_CHUNK], distance[MM_CHUNK], square[MM_CHUNK];
+} terms;
+
+/* Elements `first` to `first + n` - 1; the rest of the chunk is 0. */
+static void fill(terms *of, const mm_directed *list, const mm_sizes *sizes, const mm_kernels *k, size_t first, size_t n)
+{
+    k->surfaces->roots(of->distance, list->squared + first, n);
+    memcpy(of->square, list->squared + first, n * sizeof *of->square);
+    for (size_t i = 0; i < n; i++)
+        of->size[i] = size_at(list, sizes, first + i);
+    for (size_t i = 0; list->code != NULL && i < n; i++) {
+        of->distance[i] *= of->size[i];
+        of->square[i] *= of->size[i];
+    }
+    for (size_t i = n; i < MM_CHUNK; i++)
+        of->size[i] = of->distance[i] = of->square[i] = 0.0;
+}
+
+mm_directed_sums mm_directed_add(const mm_directed *list, const mm_sizes *sizes, const mm_kernels *k)
+{
+    mm_directed_sums sums = {0.0, 0.0, 0.0};
+    terms of;
+
+    for (size_t first = 0; first < list->count; first += MM_CHUNK) {
+        fill(&of, list, sizes, k, first, list->count - first < MM_CHUNK ? list->count - first : MM_CHUNK);
+        sums.size += k->sum(of.size, MM_CHUNK);
+        sums.distance += k->sum(of.distance, MM_CHUNK);
+        sums.square += k->sum(of.square, MM_CHUNK);
+    }
+    return sums;
+}
+
+double mm_directed_greatest(const mm_directed *list)
+{
+    double most = 0.0;
+
+    for (size_t i = 0; i < list->count; i++)
+        most = list->squared[i] > most ? list->squared[i] : most;
+    return sqrt(most);
+}
+
+double mm_directed_within(const mm_directed *list, const mm_sizes *sizes, const mm_kernels *k, double tolerance)
+{
+    const double limit = tolerance * tolerance * (1.0 + 1e-9);
+    double inside[MM_CHUNK], sum = 0.0;
+
+    for (size_t first = 0; first < list->count; first += MM_CHUNK) {
+        for (size_t i = 0; i < MM_CHUNK; i++)
+            inside[i] =
+                first + i < list->count && list->squared[first + i] <= limit ? size_at(list, sizes, first + i) : 0.0;
+        sum += k->sum(inside, MM_CHUNK);
+    }
+    return sum;
+}
+
+/* ---------------------------------------------------------------- selecting */
+
+#define DIGIT_BITS 11
+#define DIGITS     ((size_t)1 << DIGIT_BITS)
+#define TOP_SHIFT  52 /* of the first digit: the exponent; numbers are not negative */
+#define SORT_TOP   55 /* the same, counting digits from the lowest bit */
+
+/* Bits of a number that is not negative: in the order of the numbers. */
+static uint64_t key_of(double x)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static size_t digit_of(uint64_t key, unsigned shift)
+{
+    return (size_t)(key >> shift) & (DIGITS - 1);
+}
+
+/* Of x[0 .. count) the digit of the place-th smallest; *place becomes its place among those of that digit. */
+static size_t digit_at(const double *x, size_t count, unsigned shift, size_t *place)
+{
+    size_t of[DIGITS] = {0}, digit = 0;
+
+    for (size_t i = 0; i < count; i++)
+        of[digit_of(key_of(x[i]), shift)]++;
+    while (*place >= of[digit])
+        *place -= of[digit++];
+    return digit;
+}
+
+/* Moves those of the digit to the front and returns their number; *above: at most the least of those beyond. */
+static size_t keep_digit(double *x, size_t count, unsigned shift, size_t digit, double *above)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const double value = x[i];
+        const size_t own = digit_of(key_of(value), shift);
+
+        if (own > digit && value < *above)
+            *above = value;
+        if (own == digit) {
+            x[i] = x[kept];
+            x[kept++] = value;
+        }
+    }
+    return kept;
+}
+
+/* The place-th smallest and the one after it (INFINITY: none), digit by digit. */
+static double select_place(double *x, size_t count, size_t place, double *above)
+{
+    unsigned shift = TOP_SHIFT;
+
+    *above = INFINITY;
+    for (;;) {
+        count = keep_digit(x, count, shift, digit_at(x, count, shift, &place), above);
+        if (count == 1 || shift == 0)
+            break;
+        shift = shift > DIGIT_BITS ? shift - DIGIT_BITS : 0;
+    }
+    if (place + 1 < count) /* all that are left are equal */
+        *above = x[0];
+    return x[0];
+}
+
+double mm_directed_percentile(double *squared, size_t count, double q)
+{
+    const double place = (double)(count - 1) * q / 100.0;
+    const size_t below = (size_t)place;
+    double above, low = sqrt(select_place(squared, count, below, &above)), high = sqrt(above);
+
+    return below + 1 >= count || low == high ? low : low + (place - (double)below) * (high - low);
+}
+
+/* ------------------------------------------------------------------ sorting */
+
+/* One pass of a radix sort: stable, by the digit at `shift`, or by size where that is NULL.  0: they are all of one
+ * digit, and nothing was moved. */
+static int sort_pass(const mm_directed *from, const mm_directed *to, const unsigned char *rank, unsigned shift)
+{
+    size_t at[DIGITS] = {0}, sum = 0;
+
+    for (size_t i = 0; i < from->count; i++)
+        at[rank != NULL ? rank[from->code[i]] : digit_of(key_of(from->squared[i]), shift)]++;
+    for (size_t d = 0; d < DIGITS; d++) {
+        const size_t count = at[d];
+
+        if (count == from->count)
+            return 0;
+        at[d] = sum;
+        sum += count;
+    }
+    for (size_t i = 0; i < from->count; i++) {
+        const size_t d = rank != NULL ? rank[from->code[i]] : digit_of(key_of(from->squared[i]), shift);
+
+        to->squared[at[d]] = from->squared[i];
+        to->code[at[d]++] = from->code[i];
+    }
+    return 1;
+}
+
+static void swap(mm_directed *a, mm_directed *b)
+{
+    const mm_directed other = *a;
+
+    *a = *b;
+    *b = other;
+}
+
+void mm_directed_sort(mm_directed *list, const mm_sizes *sizes, void *room)
+{
+    mm_directed from = *list, to = {.squared = room, .count = list->count};
+
+    to.code = (unsigned char *)(to.squared + list->count);
+    if (sort_pass(&from, &to, sizes->rank, 0))
+        swap(&from, &to);
+    for (unsigned shift = 0; shift <= SORT_TOP; shift += DIGIT_BITS)
+        if (sort_pass(&from, &to, NULL, shift))
+            swap(&from, &to);
+    if (from.squared != list->squared) {
+        memcpy(list->squared, from.squared, list->count * sizeof *list->squared);
+        memcpy(list->code, from.code, list->count);
+    }
+}
+
+double mm_directed_quantile(const mm_directed *sorted, const mm_sizes *sizes, double q)
+{
+    double all = 0.0, sum = 0.0;
+    size_t i = 0;
+
+    for (size_t j = 0; j < sorted->count; j++)
+        all += sizes->of[sorted->code[j]];
+    for (; i + 1 < sorted->count; i++) {
+        sum += sizes->of[sorted->code[i]];
+        if (sum / all >= q / 100.0)
+            break;
+    }
+    return sqrt(sorted->squared[i]);
+}

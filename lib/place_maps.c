@@ -1,0 +1,39 @@
+/*
+ * place_maps.c - what the pass keeps of each voxel for kinds that compare masks: hard classes, or masks of each class.
+ */
+#include "lib/place.h"
+
+#include "lib/kernels_surface.h"
+
+/* Exclusive classes: from the planes label and pred. */
+void mm_place_map_classes(const mm_place *here)
+{
+    const mm_maps *maps = &here->pass->maps;
+    const size_t at = here->image * here->pass->shape.voxels + mm_chunk_first(here->chunk);
+
+    if (maps->label != NULL)
+        here->pass->k->surfaces->map_classes(maps->label + at, maps->pred + at, here->s->label, here->s->pred, here->n);
+}
+
+/* The masks of a class: p over the threshold, g over 1/2. */
+void mm_place_map_masks(const mm_place *here, size_t c, const double *p, double threshold, const double *g)
+{
+    const mm_shape *shape = &here->pass->shape;
+    const size_t plane = here->image * shape->classes + c;
+
+    if (here->pass->maps.masks != NULL)
+        here->pass->k->surfaces->map_masks(here->pass->maps.masks + plane * shape->voxels + mm_chunk_first(here->chunk),
+                                           p, threshold, g, here->n);
+}
+
+/* Exclusive classes whose prediction is masks: each channel by itself, when the rest of the chunk is done. */
+void mm_place_map_channels(const mm_place *here)
+{
+    mm_scratch *s = here->s;
+
+    for (size_t c = 0; here->pass->maps.masks != NULL && c < here->pass->shape.classes; c++) {
+        mm_place_pred_plane(here, c, s->x);
+        mm_place_g(here, c);
+        mm_place_map_masks(here, c, s->x, 0.5, s->g);
+    }
+}
