@@ -10,9 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/distance.h"
+#include "lib/crop.h"
 #include "lib/tensor.h"
-#include "lib/window.h"
 
 /* Planes of one image, or of all its classes one after the other. */
 typedef struct planes {
@@ -220,36 +219,73 @@ static double finite_or_0(double squared)
     return squared < INFINITY ? sqrt(squared) : 0.0;
 }
 
-/* p *= 1 + f on one side of the mask, f = (max d - d) / max (max d - d), d the distance to the other side; 0 when all
- * are as far, or there is no other side.  spread: max (max d - d). */
-static int weigh_side(planes *of, unsigned char side, double *spread)
+/* max d and min d of one side of a mask, d = distances whose squares are in the field. */
+static void range_of(const double *field, const unsigned char *mask, unsigned char side, size_t voxels, double range[2])
 {
-    double most = 0.0, least = INFINITY;
-
-    if (!mm_distance_of_mask(of->mask, side, &of->array, MM_EUCLIDEAN, of->field))
-        return 0;
-    for (size_t v = 0; v < of->voxels; v++)
-        if (of->mask[v] == side) {
-            most = fmax(most, of->field[v] < INFINITY ? of->field[v] : 0.0);
-            least = fmin(least, of->field[v] < INFINITY ? of->field[v] : 0.0);
+    range[0] = INFINITY;
+    range[1] = 0.0;
+    for (size_t v = 0; v < voxels; v++)
+        if (mask[v] == side) {
+            range[0] = fmin(range[0], field[v]);
+            range[1] = fmax(range[1], field[v]);
         }
-    most = sqrt(most);
-    *spread = most > sqrt(least) ? most - sqrt(least) : 0.0;
-    for (size_t v = 0; *spread > 0.0 && v < of->voxels; v++)
-        if (of->mask[v] == side)
-            of->p[v] *= 1.0 + (most - finite_or_0(of->field[v])) / *spread;
+    range[0] = finite_or_0(range[0]);
+    range[1] = finite_or_0(range[1]);
+}
+
+/* p *= 1 + f on one side of the mask in a box of the image, f = (max d - d) / (max d - min d), d the distance to the
+ * other side; 0 when all are as far, or there is no other side.  spread: max d - min d.  mask: of the box. */
+static int weigh_side(planes *of, const mm_crop *box, unsigned char side, double *spread)
+{
+    double range[2];
+    size_t v = 0;
+
+    *spread = 0.0;
+    if (box->voxels == 0)
+        return 1;
+    if (!mm_distance_of_mask(of->mask, side, &box->array, MM_EUCLIDEAN, of->field))
+        return 0;
+    range_of(of->field, of->mask, side, box->voxels, range);
+    *spread = range[1] > range[0] ? range[1] - range[0] : 0.0;
+    for (size_t i = 0; *spread > 0.0 && i < box->dim[0]; i++)
+        for (size_t j = 0; j < box->dim[1]; j++) {
+            double *p = of->p + mm_crop_row(box, i, j);
+
+            for (size_t k = 0; k < box->dim[2]; k++, v++)
+                p[k] *= of->mask[v] == side ? 1.0 + (range[1] - sqrt(of->field[v])) / *spread : 1.0;
+        }
     return 1;
+}
+
+/* The same inside the mask, from the box of the mask alone, one voxel of the outside around it.  The mask is cut. */
+static int weigh_inside(planes *of, double *spread)
+{
+    const mm_grid image = mm_grid_of(of->array.rank, of->array.dim);
+    const mm_crop box = mm_crop_of(&image, of->mask, NULL, 1);
+
+    mm_crop_take(&box, of->mask);
+    return weigh_side(of, &box, 1, spread);
+}
+
+/* The same outside, in the whole image. */
+static int weigh_outside(planes *of)
+{
+    const mm_grid image = mm_grid_of(of->array.rank, of->array.dim);
+    mm_crop whole = {.image = image, .voxels = of->voxels, .array = of->array};
+    double spread;
+
+    memcpy(whole.dim, image.dim, sizeof whole.dim);
+    return weigh_side(of, &whole, 0, &spread);
 }
 
 static int near_entropy(const mm_field *field, const mm_stat *stat, size_t class_index, double *values)
 {
     planes of;
-    double outside;
     int fine = planes_new(&of, field, 1, 0) && mm_field_masks(field, 0, class_index, of.mask, NULL);
 
     if (fine) {
         load_entropy(field, stat, class_index, &of);
-        fine = weigh_side(&of, 1, &values[2]) && (exclusive(field) || weigh_side(&of, 0, &outside));
+        fine = (exclusive(field) || weigh_outside(&of)) && weigh_inside(&of, &values[2]);
     }
     if (fine)
         values[1] = sum_of_p(field, &of);
@@ -267,7 +303,7 @@ static int near_overlap(const mm_field *field, const mm_stat *stat, size_t class
         mm_field_planes(field, 0, class_index, of.p, of.field, NULL);
         for (size_t v = 0; v < of.voxels; v++)
             of.p[v] *= of.field[v];
-        fine = weigh_side(&of, 1, &values[2]);
+        fine = weigh_inside(&of, &values[2]);
     }
     if (fine)
         values[1] = sum_of_p(field, &of);
@@ -292,13 +328,13 @@ static double depth_of(const mm_array *array, const mm_stat *stat)
     return fmax(1.0, rint(stat->more[RATIO] * sqrt(squares)));
 }
 
-/* How many steps a voxel is from the nearest place outside the image. */
-static double to_edge(const mm_grid *grid, const size_t at[3])
+/* How many steps a voxel of the box is from the nearest place outside the image. */
+static double to_edge(const mm_crop *box, const size_t at[3])
 {
     size_t least = SIZE_MAX;
 
-    for (unsigned axis = grid->first; axis < 3; axis++) {
-        const size_t before = at[axis] + 1, after = grid->dim[axis] - at[axis];
+    for (unsigned axis = box->image.first; axis < 3; axis++) {
+        const size_t before = box->low[axis] + at[axis] + 1, after = box->image.dim[axis] + 1 - before;
 
         least = before < least ? before : least;
         least = after < least ? after : least;
@@ -307,33 +343,41 @@ static double to_edge(const mm_grid *grid, const size_t at[3])
 }
 
 /* mask: 1 where it is 1 and the outside, or the image's edge, is at most `depth` away, else 0. */
-static int keep_band(planes *of, unsigned char *mask, mm_metric metric, double depth)
+static int keep_band(double *field, unsigned char *mask, const mm_crop *box, mm_metric metric, double depth)
 {
-    const mm_grid grid = mm_grid_of(of->array.rank, of->array.dim);
     const double limit = metric == MM_EUCLIDEAN ? depth * depth : depth;
     size_t at[3], v = 0;
 
-    if (!mm_distance_of_mask(mask, 1, &of->array, metric, of->field))
+    if (!mm_distance_of_mask(mask, 1, &box->array, metric, field))
         return 0;
-    for (at[0] = 0; at[0] < grid.dim[0]; at[0]++)
-        for (at[1] = 0; at[1] < grid.dim[1]; at[1]++)
-            for (at[2] = 0; at[2] < grid.dim[2]; at[2]++, v++)
-                mask[v] = mask[v] == 1 && (of->field[v] <= limit || to_edge(&grid, at) <= depth);
+    for (at[0] = 0; at[0] < box->dim[0]; at[0]++)
+        for (at[1] = 0; at[1] < box->dim[1]; at[1]++)
+            for (at[2] = 0; at[2] < box->dim[2]; at[2]++, v++)
+                mask[v] = mask[v] == 1 && (field[v] <= limit || to_edge(box, at) <= depth);
     return 1;
 }
 
+/* Of the box of both masks alone, one voxel of the outside around them. */
 static int bands(const mm_field *field, const mm_stat *stat, size_t class_index, double *values)
 {
     const mm_metric metric = (mm_metric)stat->more[METRIC];
     planes of;
     int fine = planes_new(&of, field, 1, 0) && mm_field_masks(field, 0, class_index, of.mask, of.other);
+    mm_crop box = {.voxels = 0};
 
     if (fine) {
+        const mm_grid image = mm_grid_of(of.array.rank, of.array.dim);
+
+        box = mm_crop_of(&image, of.mask, of.other, 1);
+        mm_crop_take(&box, of.mask);
+        mm_crop_take(&box, of.other);
+    }
+    if (fine && box.voxels > 0) {
         const double depth = depth_of(&of.array, stat);
 
-        fine = keep_band(&of, of.mask, metric, depth) && keep_band(&of, of.other, metric, depth);
+        fine = keep_band(of.field, of.mask, &box, metric, depth) && keep_band(of.field, of.other, &box, metric, depth);
     }
-    for (size_t v = 0; fine && v < of.voxels; v++) {
+    for (size_t v = 0; fine && v < box.voxels; v++) {
         values[IN_LABEL] += of.mask[v];
         values[IN_PRED] += of.other[v];
         values[IN_BOTH] += of.mask[v] && of.other[v];
@@ -344,10 +388,10 @@ static int bands(const mm_field *field, const mm_stat *stat, size_t class_index,
 
 /* clang-format off */
 const mm_image_kind mm_image_border[] = {
-    {.kind = MM_IMAGE_HAUSDORFF_DT, .words = "errors by their distance from the border", .values = 1, .planes = 4,
+    {.kind = MM_IMAGE_HAUSDORFF_DT, .words = "errors by their distance from the border", .values = 1, .planes = 5,
      .compute = hausdorff},
     {.kind = MM_IMAGE_HAUSDORFF_DT_JOINT, .words = "errors by their distance from the border, all classes together",
-     .joint = 1, .values = 1, .class_planes = 4, .compute = hausdorff_joint},
+     .joint = 1, .values = 1, .class_planes = 5, .compute = hausdorff_joint},
     {.kind = MM_IMAGE_BOUNDARY, .words = "predictions by their signed distance from the label", .values = 1, .planes = 6,
      .compute = boundary},
     {.kind = MM_IMAGE_NEAR_ENTROPY, .words = "cross-entropy by nearness to the border", .needs_probs = 1, .values = 2,
