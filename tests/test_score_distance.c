@@ -223,6 +223,8 @@ static const kind kinds[] = {
     {"", 1, MM_EUCLIDEAN},
     {"metric=chessboard", 1, MM_CHESSBOARD},
     {"metric=taxicab", 1, MM_TAXICAB},
+    {"connectivity=2", 2, MM_EUCLIDEAN},
+    {"connectivity=3,metric=euclidean", 3, MM_EUCLIDEAN},
 };
 
 /* Arrays: axes, and spacings of those that have them. */
