@@ -120,7 +120,8 @@ static int erosion(const mm_field *field, const mm_stat *stat, size_t class_inde
 
 /* clang-format off */
 const mm_image_kind mm_image_erosion[] = {
-    {.kind = MM_IMAGE_EROSION_JOINT, .words = "errors left after erosions, all classes together", .joint = 1,
+    {.kind = MM_IMAGE_EROSION_JOINT, .words = "errors left after erosions, all classes together",
+     .numbers = {"alpha", "erosions"}, .holds = "sum", .joint = 1,
      .needs_probs = 0, .values = 1, .planes = 2, .class_planes = 1, .compute = erosion},
     {.kind = 0},
 };

@@ -62,6 +62,18 @@ static int describe_surface(const mm_stat *stat, char *text, size_t size)
     return 1;
 }
 
+/* "words (alpha 2, erosions 10): reason; what it holds" */
+static void describe_numbers(const mm_image_kind *kind, const mm_stat *stat, char *text, size_t size)
+{
+    size_t used = (size_t)snprintf(text, size, "%s", kind->words);
+
+    for (size_t i = 0; i < 3 && kind->numbers[i] != NULL && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s %g%s", i == 0 ? " (" : ", ", kind->numbers[i],
+                                 stat->more[i], i == 2 || kind->numbers[i + 1] == NULL ? ")" : "");
+    if (kind->holds != NULL && used < size)
+        snprintf(text + used, size - used, ": reason; %s", kind->holds);
+}
+
 void mm_image_kind_describe(const mm_stat *stat, char *text, size_t size)
 {
     const mm_image_kind *kind = mm_image_kind_find(stat->kind);
@@ -69,7 +81,7 @@ void mm_image_kind_describe(const mm_stat *stat, char *text, size_t size)
     if (kind == NULL)
         snprintf(text, size, "unknown kind");
     else if (!describe_surface(stat, text, size))
-        snprintf(text, size, "%s", kind->words);
+        describe_numbers(kind, stat, text, size);
 }
 
 /* ------------------------------------------------------------------- masks */

@@ -103,12 +103,14 @@ typedef struct mm_field {
 
 typedef struct mm_image_kind {
     unsigned kind;
-    const char *words;   /* "Lovasz extension of the errors": for the note of not_in_sums */
-    int joint;           /* one result for all classes, at class 0 */
-    int needs_probs;     /* hard label maps or masks cannot give it */
-    size_t values;       /* proper values, without the reason */
-    size_t planes;       /* doubles per voxel and image of the field that it works with at most */
-    size_t class_planes; /* and per class besides */
+    const char *words;      /* "Lovasz extension of the errors": for the note of not_in_sums, and explanations */
+    const char *numbers[3]; /* names of the first places in more that people should know; NULL: no more of them */
+    const char *holds;      /* what the proper values are, where the words do not say it; or NULL */
+    int joint;              /* one result for all classes, at class 0 */
+    int needs_probs;        /* hard label maps or masks cannot give it */
+    size_t values;          /* proper values, without the reason */
+    size_t planes;          /* doubles per voxel and image of the field that it works with at most */
+    size_t class_planes;    /* and per class besides */
     /* values[0] is the reason, the others follow.  0: out of memory.  NULL: computed in stages (surfaces.h). */
     int (*compute)(const mm_field *field, const mm_stat *stat, size_t class_index, double *values);
 } mm_image_kind;

@@ -85,7 +85,8 @@ static int regions(const mm_field *field, const mm_stat *stat, size_t class_inde
 
 /* clang-format off */
 const mm_image_kind mm_image_regions[] = {
-    {.kind = MM_IMAGE_REGIONS, .words = "regions around the label's components", .values = 2, .planes = 4,
+    {.kind = MM_IMAGE_REGIONS, .words = "regions around the label's components", .numbers = {"connectivity"},
+     .holds = "sum of their Dice coefficients, their number", .values = 2, .planes = 4,
      .compute = regions},
     {.kind = 0},
 };

@@ -588,6 +588,41 @@ static void test_full(void)
     data_free(&d);
 }
 
+/* A record that lacks a column: the note says which, with its numbers; and an explanation what it holds. */
+static void test_words(void)
+{
+    static const char asked[] = "hausdorff_dt_loss(alpha=3),boundary_iou(distance=2),component_dice(connectivity=2),"
+                                "hausdorff_er_loss,boundary_loss";
+    static const char *const words[] = {
+        "errors by their distance from the border (alpha 3): reason; sum",
+        "bands along the inside of the borders (ratio 0, distance 2, metric 1): reason; "
+        "voxels of the label's, of the prediction's, of both",
+        "regions around the label's components (connectivity 2): reason; sum of their",
+        "all classes together (alpha 2, erosions 10): reason; sum",
+        "predictions by their signed distance from the label: reason; sum"};
+    data d = half_empty();
+    scored had = score(&d, "dice", NULL), has = score(&d, asked, NULL);
+    mm_results *results = NULL;
+
+    CU_ASSERT_FATAL(had.first != NULL && has.first != NULL);
+    CU_ASSERT_EQUAL_FATAL(mm_images_score(&results, had.images, has.plan, NULL, NULL), MM_OK);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        mm_explanation *explanation = NULL;
+
+        CU_ASSERT_EQUAL(mm_results_at(results, i)->value.reason, MM_NOT_IN_SUMS);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(mm_results_at(results, i)->note);
+        CU_ASSERT_PTR_NOT_NULL(strstr(mm_results_at(results, i)->note, words[i]));
+        CU_ASSERT_EQUAL_FATAL(mm_images_explain(&explanation, has.images, has.plan, i), MM_OK);
+        CU_ASSERT_EQUAL_FATAL(mm_explanation_count(explanation), 5);
+        CU_ASSERT_PTR_NOT_NULL(strstr(mm_explanation_at(explanation, 4)->what, words[i]));
+        mm_explanation_free(explanation);
+    }
+    mm_results_free(results);
+    scored_free(&had);
+    scored_free(&has);
+    data_free(&d);
+}
+
 /* ---------------------------------------------------------------- arguments */
 
 static void test_refused(void)
@@ -659,6 +694,7 @@ static CU_TestInfo tests[] = {
     {"erosions", test_erosions},
     {"undefined", test_undefined},
     {"full masks", test_full},
+    {"columns in words", test_words},
     {"arguments that are refused", test_refused},
     {"hard masks", test_hard_masks},
     CU_TEST_INFO_NULL,
