@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/distance_line.h"
 #include "lib/kernels_distance.h"
 #include "lib/tensor.h"
 
 #define BLOCK_BYTES  128       /* of numbers side by side */
+#define FAR_BLOCKS   2         /* as many make a block of a far line */
 #define COUNT_ROOM   (1 << 16) /* steps that are counted side by side */
 #define PIECE_VOXELS (1 << 17) /* done axis after axis while they are in the cache */
 #define TASK_VOXELS  (1 << 16)
@@ -76,11 +76,12 @@ typedef struct lines {
 static void far_line(const mm_transform *transform, const lines *of, void *out, const void *in)
 {
     const mm_distance_kernels *k = transform->k;
+    const size_t width = FAR_BLOCKS * of->lanes;
 
     if (transform->whole)
-        k->far_whole(out, in, of->length, of->squares, BLOCK_BYTES / sizeof(int32_t), of->seams);
+        k->far_whole(out, in, of->length, of->squares, width, of->seams);
     else
-        k->far_real(out, in, of->length, of->squares, BLOCK_BYTES / sizeof(double), of->seams);
+        k->far_real(out, in, of->length, of->squares, width, of->seams);
 }
 
 /* `step` numbers from one to the next. */
@@ -108,7 +109,7 @@ static void solve_lines(const mm_transform *transform, const lines *of)
     for (size_t l = 0; l < of->count; l++) {
         copy_line(transform, of->line, 1, at_number(transform, of->in, l), step, of->length);
         if (transform->metric == MM_CHESSBOARD)
-            mm_line_chessboard(steps, of->length, MM_FAR, steps + of->length);
+            transform->k->chessboard(steps, of->length, steps + of->length);
         else
             far_line(transform, of, result = at_number(transform, of->line, of->length), of->line);
         copy_line(transform, at_number(transform, of->out, l), step, result, 1, of->length);
@@ -177,18 +178,31 @@ static lines lines_in(const mm_transform *transform, unsigned axis, void *scratc
                    .along = along};
 }
 
-/* Before the tasks of an axis: the squares of 1 - length to length + lanes - 1 steps. */
+/* Before the tasks of an axis: the squares of 1 - length steps and more, as far_* want them. */
 static void fill_squares(const mm_transform *transform, unsigned axis, void *scratch)
 {
     const lines of = lines_in(transform, axis, scratch);
     int32_t *whole = of.squares;
     double *real = of.squares;
+    const ptrdiff_t end = (ptrdiff_t)(of.length + FAR_BLOCKS * of.lanes);
 
-    for (ptrdiff_t x = 1 - (ptrdiff_t)of.length; x < (ptrdiff_t)(of.length + of.lanes); x++)
+    for (ptrdiff_t x = 1 - (ptrdiff_t)of.length; x < end; x++)
         if (transform->whole)
             whole[x] = (int32_t)((uint32_t)x * (uint32_t)x);
         else
             real[x] = transform->squared[axis] * ((double)x * (double)x);
+}
+
+/* Rows that are so many bytes apart; a known number of bytes needs no call. */
+static void copy_rows(unsigned char *out, size_t out_step, const unsigned char *in, size_t in_step, size_t rows,
+                      size_t bytes)
+{
+    if (bytes == BLOCK_BYTES)
+        for (size_t x = 0; x < rows; x++)
+            memcpy(out + x * out_step, in + x * in_step, BLOCK_BYTES);
+    else
+        for (size_t x = 0; x < rows; x++)
+            memcpy(out + x * out_step, in + x * in_step, bytes);
 }
 
 static void middle_axis(const mm_transform *transform, void *field, void *scratch, unsigned axis, size_t unit)
@@ -196,32 +210,31 @@ static void middle_axis(const mm_transform *transform, void *field, void *scratc
     const mm_grouping *of = &transform->grouping[axis];
     const size_t size = number_size(transform), start = unit % of->blocks * of->lanes;
     lines here = lines_in(transform, axis, scratch);
-    unsigned char *first = at_number(transform, field, unit / of->blocks * of->length * of->inner + start), *result;
+    void *first = at_number(transform, field, unit / of->blocks * of->length * of->inner + start);
 
     here.count = least_of(of->lanes, of->inner - start);
-    here.lanes = (here.count + 7) / 8 * 8; /* whole vectors */
-    for (size_t x = 0; x < of->length; x++) {
-        void *to = at_number(transform, here.in, x * here.lanes);
-
-        memcpy(to, first + x * of->inner * size, here.count * size);
-        fill_far(transform, at_number(transform, to, here.count), here.lanes - here.count);
-    }
-    result = solve(transform, axis, &here);
-    for (size_t x = 0; x < of->length; x++)
-        memcpy(first + x * of->inner * size, result + x * here.lanes * size, here.count * size);
+    here.lanes = of->lanes;
+    copy_rows(here.in, here.lanes * size, first, of->inner * size, of->length, here.count * size);
+    for (size_t x = 0; here.lanes > here.count && x < of->length; x++)
+        fill_far(transform, at_number(transform, here.in, x * here.lanes + here.count), here.lanes - here.count);
+    copy_rows(first, of->inner * size, solve(transform, axis, &here), here.lanes * size, of->length, here.count * size);
 }
 
 static void last_axis(const mm_transform *transform, void *field, void *scratch, unsigned axis, size_t unit)
 {
     const mm_grouping *of = &transform->grouping[axis];
     const size_t size = number_size(transform);
-    const lines here = lines_in(transform, axis, scratch);
-    void *line = at_number(transform, field, unit * of->length);
+    lines here = lines_in(transform, axis, scratch);
+    void *line = at_number(transform, field, unit * of->length), *result;
 
+    if (of->length % (FAR_BLOCKS * of->lanes) == 0) /* whole blocks, whichever way is taken */
+        here.out = line;
     fill_far(transform, (unsigned char *)here.in - of->lanes * size, of->lanes);
     memcpy(here.in, line, of->length * size);
     fill_far(transform, at_number(transform, here.in, of->length), of->lanes);
-    memcpy(line, solve(transform, axis, &here), of->length * size);
+    result = solve(transform, axis, &here);
+    if (result != line)
+        memcpy(line, result, of->length * size);
 }
 
 /* --------------------------------------------------------------------- plan */
@@ -256,18 +269,19 @@ static int add_room(size_t *bytes, size_t size, size_t a, size_t b, size_t c, si
 /* The first axis has all of it for its steps; the others have blocks of lines, a line with its seams, and squares. */
 static int plan_scratch(mm_transform *transform)
 {
-    const size_t size = number_size(transform), lanes = BLOCK_BYTES / size;
-    size_t longest = 1, bytes = 0, unused, counts = 0;
-    int fine = add_room(&counts, sizeof(int32_t), transform->dim[0], transform->grouping[0].lanes, 0, &unused);
+    const size_t size = number_size(transform), lanes = BLOCK_BYTES / size, far = FAR_BLOCKS * lanes;
+    const size_t most = transform->rank > 2 ? lanes : 1; /* lines side by side */
+    size_t longest = 1, bytes = 0, counts = 0, start;
+    int fine = add_room(&counts, sizeof(int32_t), transform->dim[0], transform->grouping[0].lanes, 0, &start);
 
     for (unsigned axis = 1; fine && axis < transform->rank; axis++) {
         longest = longest < transform->dim[axis] ? transform->dim[axis] : longest;
-        fine = add_room(&bytes, size, 2, transform->dim[axis], lanes, &transform->grouping[axis].squares);
+        fine = add_room(&bytes, size, 2, transform->dim[axis], far, &transform->grouping[axis].squares);
     }
-    fine = fine && add_room(&bytes, sizeof(size_t), 1, longest / lanes, 2, &transform->seams) &&
-           add_room(&bytes, size, 3, longest, lanes, &transform->line) &&
-           add_room(&bytes, size, longest, transform->rank > 2 ? lanes : 1, 2 * lanes, &transform->in) &&
-           add_room(&bytes, size, longest, transform->rank > 2 ? lanes : 1, lanes, &transform->out);
+    fine = fine && add_room(&bytes, sizeof(size_t), 1, longest / far, 2, &transform->seams) &&
+           add_room(&bytes, size, 3, longest, far, &transform->line) &&
+           add_room(&bytes, size, longest, most, 2 * lanes, &transform->in) &&
+           add_room(&bytes, size, longest, most, far, &transform->out);
     transform->scratch_bytes = counts > bytes ? counts : bytes;
     return fine;
 }

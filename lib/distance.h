@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 #define MM_DISTANCE_AXES   4
-#define MM_DISTANCE_LENGTH 0x3fffffff /* of an axis, at most; all axes together where distances are steps */
+#define MM_DISTANCE_LENGTH 0x3fffffff /* of all axes together, at most */
 
 typedef enum mm_metric {
     MM_EUCLIDEAN,  /* with spacing */
@@ -69,7 +69,7 @@ typedef struct mm_transform {
     mm_distance_step step[MM_DISTANCE_AXES];
 } mm_transform;
 
-/* 0: sizes are too large for this machine, or an axis for MM_DISTANCE_LENGTH. */
+/* 0: sizes are too large for this machine, or axes longer than MM_DISTANCE_LENGTH. */
 int mm_transform_plan(mm_transform *transform, const mm_array *array, mm_metric metric);
 size_t mm_transform_tasks(const mm_transform *transform, size_t step);
 /* field and scratch: aligned as malloc does it; what they hold before the first step does not matter. */
@@ -78,11 +78,13 @@ void mm_transform_task(const mm_transform *transform, const mm_sites *sites, voi
 /* All of them, one after the other. */
 void mm_transform_run(const mm_transform *transform, const mm_sites *sites, void *field, void *scratch);
 
-/* The distance of voxel v from the nearest site (Euclidean: or its square), INFINITY when there is none.  Squares are
- * whole numbers, without rounding, when all spacings are 1 (below 2^53).  When all are the same, they are whole
- * numbers times spacing^2.  Else the square is within 1e-15 of the true minimum, and as a rule the least of all
- * (w0^2 k0^2 + w1^2 k1^2) + w2^2 k2^2 with k steps along the axes, rounded as this is written.  Squares that are too
- * large for a double are INFINITY, those of steps more than 1e150 times as small as others may be 0. */
+/* The distance of voxel v from the nearest site, or (Euclidean) its square; INFINITY when there is none.
+ * All spacings are 1: squares are whole numbers, without rounding below 2^53.
+ * They are all the same: those whole numbers times spacing^2.
+ * Else: of all sites, the least (w0^2 k0^2 + w1^2 k1^2) + w2^2 k2^2, with k steps along the axes, each operation
+ * rounded as it is written; within 1e-15 of the true minimum.  Where values are more than 2^49 times w^2, which of two
+ * sites that are equally far to within 1e-15 is taken may differ from that. Squares too large for a double are
+ * INFINITY; of spacings more than 1e150 times as small as another they are 0. */
 double mm_transform_distance(const mm_transform *transform, const void *field, size_t v);
 double mm_transform_square(const mm_transform *transform, const void *field, size_t v);
 

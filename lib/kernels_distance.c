@@ -14,6 +14,7 @@ static void mark(int32_t *steps, const unsigned char *bytes, unsigned char value
         steps[i] = bytes[i] == value ? same : other;
 }
 
+/* Also where both are far: one more than that is no nearer. */
 static void step_from(int32_t *to, const int32_t *from, size_t width)
 {
     for (size_t i = 0; i < width; i++)
@@ -46,14 +47,14 @@ static void square_real(double *out, const int32_t *steps, double squared, size_
 
 /* -------------------------------------------------------------- near sites */
 
-#define AT_ONCE 4  /* candidates between two looks at something else */
-#define SAMPLES 8  /* one block in so many is done first, to see how far the sites are */
-#define ROUNDS  10 /* of AT_ONCE steps per block, on average, up to which this is the faster way */
+#define AT_ONCE 4 /* candidates between two looks at something else */
+#define SAMPLES 8 /* one block in so many is done first, to see how far the sites are */
 
 /* What follows is wanted for whole and for real numbers.  A block looks at the places one step away, two steps, and so
  * on, until the square of the way alone, added to the least of the line, is no less than what each lane has: rounding
- * is monotone, so that nothing farther away can change a bit. */
-#define NEAR(name, number)                                                                                             \
+ * is monotone, so that nothing farther away can change a bit.  most_rounds: of AT_ONCE steps per block, on average, up
+ * to which this takes no longer than the other way. */
+#define NEAR(name, number, most_rounds)                                                                                \
     static int name##_open(const number *best, const number *least, number square, size_t width)                       \
     {                                                                                                                  \
         int open = 0;                                                                                                  \
@@ -121,7 +122,7 @@ static void square_real(double *out, const int32_t *steps, double squared, size_
     {                                                                                                                  \
         const size_t step = along ? 1 : width, places = along ? width : 1;                                             \
         const size_t blocks = (length + places - 1) / places, first = blocks < SAMPLES ? 0 : SAMPLES / 2;              \
-        size_t rounds = ((blocks - 1 - first) / SAMPLES + 1) * ROUNDS;                                                 \
+        size_t rounds = ((blocks - 1 - first) / SAMPLES + 1) * most_rounds;                                            \
         number least[MM_MOST_LANES];                                                                                   \
                                                                                                                        \
         name##_least(least, in, blocks, along, width);                                                                 \
@@ -130,7 +131,7 @@ static void square_real(double *out, const int32_t *steps, double squared, size_
                                   length - 1 - b * places, least, squared, width, rounds);                             \
         if (rounds == 0)                                                                                               \
             return 0;                                                                                                  \
-        rounds = 2 * blocks * ROUNDS;                                                                                  \
+        rounds = 2 * blocks * most_rounds;                                                                             \
         for (size_t b = 0; b < blocks && rounds > 0; b++)                                                              \
             if (b % SAMPLES != first)                                                                                  \
                 rounds = name##_block(out + b * width, in + b * width, step, b * places + places - 1,                  \
@@ -138,8 +139,8 @@ static void square_real(double *out, const int32_t *steps, double squared, size_
         return rounds > 0;                                                                                             \
     }
 
-NEAR(whole, int32_t)
-NEAR(real, double)
+NEAR(whole, int32_t, 8)
+NEAR(real, double, 4)
 
 static int near_whole(int32_t *out, const int32_t *in, size_t length, size_t width, int along)
 {
@@ -151,9 +152,9 @@ static int near_whole(int32_t *out, const int32_t *in, size_t length, size_t wid
 /* The nearest of two places are in the order of the places (parabolas of one width cross once).  So those of the places
  * between two seams lie between those of the seams: each place of a line is a candidate for one or two blocks only.
  *
- * Rounding does no harm.  Beyond the nearest of a seam everything is worse by at least 2 squared than that one; only
- * where values are more than 2^51 times as large can it go unnoticed, and then it is within a few units in their last
- * place. */
+ * Rounding does no harm: one step beyond a seam, what lies on its other side is worse than the nearest of the seam by 2
+ * squared or more.  Only where values are 2^49 times as large as that can it vanish, and then it is within a few units
+ * in their last place. */
 #define FAR(name, number)                                                                                              \
     /* The first of `count` places with the least value. */                                                            \
     static size_t name##_first(const number *in, const number *squares, size_t count, size_t width)                    \
@@ -238,11 +239,52 @@ static int near_whole(int32_t *out, const int32_t *in, size_t length, size_t wid
 FAR(whole, int32_t)
 FAR(real, double)
 
+/* --------------------------------------------------------------- chessboard */
+
+static int32_t greater(int32_t a, int32_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Lowers out[x] to what the sites at i <= x give (direction -1: i >= x).  The queue holds the i whose values rise: one
+ * that is farther and no lower than another is of no use.  As x goes on, the steps to the first ones outgrow their
+ * values; the best is the last of those, or the next one. */
+static void look_back(int32_t *out, const int32_t *in, size_t length, int direction, int32_t *queue)
+{
+    size_t head = 0, tail = 0;
+
+    for (size_t i = 0; i < length; i++) {
+        const int32_t x = (int32_t)(direction > 0 ? i : length - 1 - i);
+
+        while (in[x] < MM_FAR && tail > head && in[queue[tail - 1]] >= in[x])
+            tail--;
+        if (in[x] < MM_FAR)
+            queue[tail++] = x;
+        while (tail - head > 1 && in[queue[head + 1]] <= (x - queue[head + 1]) * direction)
+            head++;
+        for (size_t k = head; k < tail && k < head + 2; k++) {
+            const int32_t found = greater(in[queue[k]], (x - queue[k]) * direction);
+
+            out[x] = found < out[x] ? found : out[x];
+        }
+    }
+}
+
+static void chessboard(int32_t *line, size_t length, int32_t *room)
+{
+    int32_t *in = room, *queue = room + length;
+
+    memcpy(in, line, length * sizeof *line);
+    look_back(line, in, length, 1, queue);
+    look_back(line, in, length, -1, queue);
+}
+
 const mm_distance_kernels MM_THIS_LEVEL(mm_distance_kernels) = {
     .mark = mark,
     .walk = walk,
     .square_whole = square_whole,
     .square_real = square_real,
+    .chessboard = chessboard,
     .near_whole = near_whole,
     .near_real = real_near,
     .far_whole = whole_far,

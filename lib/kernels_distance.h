@@ -20,6 +20,8 @@ typedef struct mm_distance_kernels {
     void (*mark)(int32_t *steps, const unsigned char *bytes, unsigned char value, int others, size_t n);
     /* steps[x][lane] = least over x' of steps[x'][lane] + |x - x'|, in rows of `width`. */
     void (*walk)(int32_t *steps, size_t length, size_t width);
+    /* line[x] = least over x' of max(line[x'], |x - x'|).  room: for twice the length. */
+    void (*chessboard)(int32_t *line, size_t length, int32_t *room);
     /* Steps to their squares; `squared` is that of the spacing. */
     void (*square_whole)(int32_t *out, const int32_t *steps, size_t n);
     void (*square_real)(double *out, const int32_t *steps, double squared, size_t n);
