@@ -24,59 +24,69 @@ static double size_at(const mm_directed *list, const mm_sizes *sizes, size_t i)
     return list->code == NULL ? 1.0 : sizes->of[list->code[i]];
 }
 
-/* What is added up of one chunk. */
-typedef struct terms {
-    double size[MM_CHUNK], distance[MM_CHUNK], square[MM_CHUNK];
-} terms;
-
-/* Elements `first` to `first + n` - 1; the rest of the chunk is 0. */
-static void fill(terms *of, const mm_directed *list, const mm_sizes *sizes, const mm_kernels *k, size_t first, size_t n)
+static size_t chunk_length(const mm_directed *list, size_t first)
 {
-    k->surfaces->roots(of->distance, list->squared + first, n);
-    memcpy(of->square, list->squared + first, n * sizeof *of->square);
+    return list->count - first < MM_CHUNK ? list->count - first : MM_CHUNK;
+}
+
+/* Terms of the elements from `first` on; the rest of the chunk is 0. */
+static void fill(double terms[MM_CHUNK], const double *values, const mm_directed *list, const mm_sizes *sizes,
+                 size_t first)
+{
+    const size_t n = chunk_length(list, first);
+
     for (size_t i = 0; i < n; i++)
-        of->size[i] = size_at(list, sizes, first + i);
-    for (size_t i = 0; list->code != NULL && i < n; i++) {
-        of->distance[i] *= of->size[i];
-        of->square[i] *= of->size[i];
+        terms[i] = values[i] * size_at(list, sizes, first + i);
+    memset(terms + n, 0, (MM_CHUNK - n) * sizeof *terms);
+}
+
+static double add_sizes(const mm_directed *list, const mm_sizes *sizes, const mm_kernels *k)
+{
+    double terms[MM_CHUNK], ones[MM_CHUNK], sum = 0.0;
+
+    if (list->code == NULL)
+        return (double)list->count;
+    for (size_t i = 0; i < MM_CHUNK; i++)
+        ones[i] = 1.0;
+    for (size_t first = 0; first < list->count; first += MM_CHUNK) {
+        fill(terms, ones, list, sizes, first);
+        sum += k->sum(terms, MM_CHUNK);
     }
-    for (size_t i = n; i < MM_CHUNK; i++)
-        of->size[i] = of->distance[i] = of->square[i] = 0.0;
+    return sum;
 }
 
 mm_directed_sums mm_directed_add(const mm_directed *list, const mm_sizes *sizes, const mm_kernels *k)
 {
-    mm_directed_sums sums = {0.0, 0.0, 0.0};
-    terms of;
+    mm_directed_sums sums = {.size = add_sizes(list, sizes, k)};
+    double distance[MM_CHUNK], terms[MM_CHUNK];
 
     for (size_t first = 0; first < list->count; first += MM_CHUNK) {
-        fill(&of, list, sizes, k, first, list->count - first < MM_CHUNK ? list->count - first : MM_CHUNK);
-        sums.size += k->sum(of.size, MM_CHUNK);
-        sums.distance += k->sum(of.distance, MM_CHUNK);
-        sums.square += k->sum(of.square, MM_CHUNK);
+        k->surfaces->roots(distance, list->squared + first, chunk_length(list, first));
+        fill(terms, distance, list, sizes, first);
+        sums.distance += k->sum(terms, MM_CHUNK);
+        fill(terms, list->squared + first, list, sizes, first);
+        sums.square += k->sum(terms, MM_CHUNK);
     }
     return sums;
 }
 
-double mm_directed_greatest(const mm_directed *list)
+double mm_directed_greatest(const mm_directed *list, const mm_kernels *k)
 {
-    double most = 0.0;
-
-    for (size_t i = 0; i < list->count; i++)
-        most = list->squared[i] > most ? list->squared[i] : most;
-    return sqrt(most);
+    return sqrt(k->surfaces->greatest(list->squared, list->count));
 }
 
 double mm_directed_within(const mm_directed *list, const mm_sizes *sizes, const mm_kernels *k, double tolerance)
 {
     const double limit = tolerance * tolerance * (1.0 + 1e-9);
-    double inside[MM_CHUNK], sum = 0.0;
+    double inside[MM_CHUNK], terms[MM_CHUNK], sum = 0.0;
 
+    if (list->code == NULL)
+        return (double)k->surfaces->count_within(list->squared, limit, list->count);
     for (size_t first = 0; first < list->count; first += MM_CHUNK) {
-        for (size_t i = 0; i < MM_CHUNK; i++)
-            inside[i] =
-                first + i < list->count && list->squared[first + i] <= limit ? size_at(list, sizes, first + i) : 0.0;
-        sum += k->sum(inside, MM_CHUNK);
+        for (size_t i = 0; i < chunk_length(list, first); i++)
+            inside[i] = list->squared[first + i] <= limit ? 1.0 : 0.0;
+        fill(terms, inside, list, sizes, first);
+        sum += k->sum(terms, MM_CHUNK);
     }
     return sum;
 }
@@ -150,13 +160,35 @@ static double select_place(double *x, size_t count, size_t place, double *above)
     return x[0];
 }
 
+/* Moves zeros, often most of all, to the end; returns the number of the others. */
+static size_t move_zeros(double *x, size_t count)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const double value = x[i];
+
+        x[kept] = value;
+        kept += value != 0.0;
+    }
+    for (size_t i = kept; i < count; i++)
+        x[i] = 0.0;
+    return kept;
+}
+
 double mm_directed_percentile(double *squared, size_t count, double q)
 {
     const double place = (double)(count - 1) * q / 100.0;
-    const size_t below = (size_t)place;
-    double above, low = sqrt(select_place(squared, count, below, &above)), high = sqrt(above);
+    const size_t below = (size_t)place, others = move_zeros(squared, count), zeros = count - others;
+    double low = 0.0, above = 0.0, next;
 
-    return below + 1 >= count || low == high ? low : low + (place - (double)below) * (high - low);
+    if (below >= zeros)
+        low = select_place(squared, others, below - zeros, &above);
+    else if (below + 1 == zeros && others > 0)
+        above = select_place(squared, others, 0, &next);
+    low = sqrt(low);
+    above = sqrt(above);
+    return below + 1 >= count || low == above ? low : low + (place - (double)below) * (above - low);
 }
 
 /* ------------------------------------------------------------------ sorting */

@@ -31,7 +31,7 @@ typedef struct mm_directed_sums {
 } mm_directed_sums;
 
 mm_directed_sums mm_directed_add(const mm_directed *list, const mm_sizes *sizes, const mm_kernels *k);
-double mm_directed_greatest(const mm_directed *list); /* distance; of a list that is not empty */
+double mm_directed_greatest(const mm_directed *list, const mm_kernels *k); /* distance */
 /* Size of the elements at most `tolerance` away; rounding of distances does not count. */
 double mm_directed_within(const mm_directed *list, const mm_sizes *sizes, const mm_kernels *k, double tolerance);
 

@@ -45,6 +45,15 @@ static void mask_of_class(unsigned char *restrict mask, const uint16_t *restrict
 
 /* ----------------------------------------------------------------- elements */
 
+/* Whole blocks as such: a length that is known makes a few moves of it. */
+static void copy(unsigned char *to, const unsigned char *from, size_t length)
+{
+    if (length == BLOCK)
+        memcpy(to, from, BLOCK);
+    else
+        memcpy(to, from, length);
+}
+
 /* Bits that are set here and not in all neighbours. */
 static void find_open(unsigned char open[BLOCK], const unsigned char *mask, const mm_rows_around *around)
 {
@@ -79,8 +88,8 @@ static void voxel_elements(unsigned char *pred, unsigned char *label, const unsi
             a[i] = open[i] & MM_PRED_BIT;
             b[i] = (open[i] & MM_LABEL_BIT) >> 1;
         }
-        memcpy(pred + first, a, length);
-        memcpy(label + first, b, length);
+        copy(pred + first, a, length);
+        copy(label + first, b, length);
     }
 }
 
@@ -105,8 +114,8 @@ static void surfel_elements(unsigned char *pred, unsigned char *label, const uns
             a[i] = a[i] == all ? 0 : a[i];
             b[i] = b[i] == all ? 0 : b[i];
         }
-        memcpy(pred + first, a, length);
-        memcpy(label + first, b, length);
+        copy(pred + first, a, length);
+        copy(label + first, b, length);
     }
 }
 
@@ -130,39 +139,85 @@ static size_t count_elements(const unsigned char *elements, size_t n)
 
 /* ---------------------------------------------------------------- distances */
 
-static unsigned char one_more(unsigned char steps)
+/* One step more than in `run`, but 0 at an element, and MM_FAR_STEPS at most. */
+static void step_up(unsigned char run[BLOCK], const unsigned char element[BLOCK])
 {
-    return (unsigned char)(steps + (steps != MM_FAR_STEPS));
+    for (size_t i = 0; i < BLOCK; i++) {
+        const unsigned char more = (unsigned char)(run[i] + (run[i] != MM_FAR_STEPS));
+
+        run[i] = element[i] != 0 ? 0 : more;
+    }
 }
 
-static void column_steps(unsigned char *restrict steps, const unsigned char *restrict elements, size_t length,
-                         size_t stride, size_t n)
+/* The lesser of that and what the way up gave. */
+static void step_down(unsigned char run[BLOCK], const unsigned char up[BLOCK])
 {
-    for (size_t i = 0; i < n; i++)
-        steps[i] = elements[i] != 0 ? 0 : MM_FAR_STEPS;
-    for (size_t z = 1; z < length; z++) {
-        const unsigned char *before = steps + (z - 1) * stride, *here = elements + z * stride;
-        unsigned char *to = steps + z * stride;
+    for (size_t i = 0; i < BLOCK; i++) {
+        const unsigned char more = (unsigned char)(run[i] + (run[i] != MM_FAR_STEPS));
 
-        for (size_t i = 0; i < n; i++)
-            to[i] = here[i] != 0 ? 0 : one_more(before[i]);
+        run[i] = more < up[i] ? more : up[i];
     }
-    for (size_t z = length; z-- > 1;) {
-        const unsigned char *after = steps + z * stride;
-        unsigned char *to = steps + (z - 1) * stride;
+}
 
-        for (size_t i = 0; i < n; i++) {
-            const unsigned char back = one_more(after[i]);
+/* n <= BLOCK columns: up along them, then back. */
+static void block_steps(unsigned char *restrict steps, const unsigned char *restrict elements, size_t length,
+                        size_t stride, size_t n)
+{
+    unsigned char run[BLOCK], here[BLOCK] = {0};
 
-            to[i] = back < to[i] ? back : to[i];
-        }
+    memset(run, MM_FAR_STEPS, sizeof run);
+    for (size_t z = 0; z < length; z++) {
+        copy(here, elements + z * stride, n);
+        step_up(run, here);
+        copy(steps + z * stride, run, n);
     }
+    for (size_t z = length - 1; z-- > 0;) {
+        copy(here, steps + z * stride, n);
+        step_down(run, here);
+        copy(steps + z * stride, run, n);
+    }
+}
+
+static void column_steps(unsigned char *steps, const unsigned char *elements, size_t length, size_t stride, size_t n)
+{
+    for (size_t i = 0; i < n; i += BLOCK)
+        block_steps(steps + i, elements + i, length, stride, n - i < BLOCK ? n - i : BLOCK);
 }
 
 static void roots(double *restrict out, const double *restrict squared, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         out[i] = sqrt(squared[i]);
+}
+
+static double greatest(const double *squared, size_t n)
+{
+    double lane[MM_LANES] = {0.0}, most = 0.0;
+    size_t i = 0;
+
+    for (; n - i >= MM_LANES; i += MM_LANES)
+        for (size_t l = 0; l < MM_LANES; l++)
+            lane[l] = squared[i + l] > lane[l] ? squared[i + l] : lane[l];
+    for (; i < n; i++)
+        lane[0] = squared[i] > lane[0] ? squared[i] : lane[0];
+    for (size_t l = 0; l < MM_LANES; l++)
+        most = lane[l] > most ? lane[l] : most;
+    return most;
+}
+
+static size_t count_within(const double *squared, double limit, size_t n)
+{
+    int64_t lane[MM_LANES] = {0};
+    size_t count = 0, i = 0;
+
+    for (; n - i >= MM_LANES; i += MM_LANES)
+        for (size_t l = 0; l < MM_LANES; l++)
+            lane[l] += squared[i + l] <= limit;
+    for (; i < n; i++)
+        count += squared[i] <= limit;
+    for (size_t l = 0; l < MM_LANES; l++)
+        count += (size_t)lane[l];
+    return count;
 }
 
 const mm_surface_kernels MM_THIS_LEVEL(mm_surface_kernels) = {
@@ -174,4 +229,6 @@ const mm_surface_kernels MM_THIS_LEVEL(mm_surface_kernels) = {
     .count = count_elements,
     .steps = column_steps,
     .roots = roots,
+    .greatest = greatest,
+    .count_within = count_within,
 };

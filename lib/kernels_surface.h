@@ -38,7 +38,10 @@ typedef struct mm_surface_kernels {
     size_t (*count)(const unsigned char *elements, size_t n); /* those that are not 0 */
     /* n columns side by side, each of `length` places `stride` apart: steps to the nearest element of the column. */
     void (*steps)(unsigned char *steps, const unsigned char *elements, size_t length, size_t stride, size_t n);
+    /* Of squared distances. */
     void (*roots)(double *out, const double *squared, size_t n);
+    double (*greatest)(const double *squared, size_t n); /* 0 when there are none */
+    size_t (*count_within)(const double *squared, double limit, size_t n);
 } mm_surface_kernels;
 
 MM_AT_EACH_LEVEL(mm_surface_kernels);

@@ -15,9 +15,8 @@
 #include "lib/tensor.h"
 
 #define ALIGNMENT     64
-#define SLACK         128  /* bytes past a mask that the kernels may read */
-#define COLUMNS       2048 /* whose steps are counted at once: they stay in the cache */
-#define STEPS_OF_ALL  24   /* of a search per place of a plane: about what the transform of it costs */
+#define SLACK         128 /* bytes past a mask that the kernels may read */
+#define STEPS_OF_ALL  24  /* of a search per place of a plane: about what the transform of it costs */
 #define STEPS_BESIDES 4096
 
 /* ----------------------------------------------------------------- geometry */
@@ -126,11 +125,17 @@ static size_t greater(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+/* Bytes for sorting a list. */
+static size_t sorting_bytes(const mm_geometry *geometry, size_t elements)
+{
+    return mm_geometry_is_surfels(geometry) ? round_up(elements * (sizeof(double) + 1)) : 0;
+}
+
 static parts lay_parts(const mm_geometry *geometry, size_t planes, const mm_transform *transform, const size_t most[2])
 {
     const size_t places = transform->voxels, bytes = round_up(places), counts = round_up(planes * sizeof(size_t));
     const size_t a = most_elements(geometry, places, most[0]), b = most_elements(geometry, places, most[1]);
-    const size_t sorting = mm_geometry_is_surfels(geometry) ? round_up(greater(a, b) * (sizeof(double) + 1)) : 0;
+    const size_t sorting = sorting_bytes(geometry, a) + sorting_bytes(geometry, b);
     parts p = {.element = {0, bytes}, .mask = 2 * bytes, .field = 2 * bytes};
 
     p.steps[0] = p.mask + round_up(places + SLACK);
@@ -180,9 +185,9 @@ void mm_pair_begin(mm_pair *pair, const mm_geometry *geometry, const mm_kernels 
     }
 }
 
-void *mm_pair_room(const mm_pair *pair)
+void *mm_pair_room(const mm_pair *pair, unsigned side)
 {
-    return pair->element[0]; /* and what follows: lay_parts() */
+    return pair->element[0] + (side == 0 ? 0 : sorting_bytes(pair->geometry, pair->list[0].count)); /* lay_parts() */
 }
 
 /* -------------------------------------------------------------------- masks */
@@ -289,10 +294,9 @@ void mm_pair_lay(mm_pair *pair)
 
 void mm_pair_steps(mm_pair *pair, size_t first_column, size_t end_column)
 {
-    for (size_t first = first_column; first < end_column; first += COLUMNS)
-        for (size_t side = 0; side < 2; side++)
-            pair->k->steps(pair->steps[side] + first, pair->element[side] + first, pair->dim[0], pair->plane,
-                           end_column - first < COLUMNS ? end_column - first : COLUMNS);
+    for (size_t side = 0; side < 2; side++)
+        pair->k->steps(pair->steps[side] + first_column, pair->element[side] + first_column, pair->dim[0], pair->plane,
+                       end_column - first_column);
 }
 
 /* A search for the nearest element in one plane of the grid. */
@@ -410,7 +414,7 @@ static int search_plane(mm_pair *pair, unsigned side, size_t plane, double *to)
         const unsigned char *row = element + y * length;
 
         for (size_t x = mm_next_element(row, 0, length); x < length; x = mm_next_element(row, x + 1, length)) {
-            const double best = nearest(&s, y, x);
+            const double best = s.steps[y * length + x] == 0 ? 0.0 : nearest(&s, y, x);
 
             if (!(best < reach) || s.tried > limit)
                 return 0;

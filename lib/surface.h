@@ -85,8 +85,8 @@ void mm_pair_far_task(mm_pair *pair, unsigned side, size_t step, size_t task, vo
 void mm_pair_read_far(mm_pair *pair, unsigned side, size_t first_plane, size_t end_plane);
 /* 2 to 5 at once. */
 void mm_pair_run(mm_pair *pair, void *scratch);
-/* Room for sorting one of the lists, when all distances are there. */
-void *mm_pair_room(const mm_pair *pair);
+/* Room for sorting the list of that side, when all distances are there. */
+void *mm_pair_room(const mm_pair *pair, unsigned side);
 /* The first element of a row from x on, or `length`. */
 size_t mm_next_element(const unsigned char *row, size_t x, size_t length);
 

@@ -57,86 +57,87 @@ static void fill_reasons(const mm_surface_columns *columns, const mm_geometry *g
     }
 }
 
-static void fill_sums(const mm_surface_columns *columns, const mm_pair *pair, int some)
+static int has_kind(const mm_surface_columns *columns, unsigned kind)
 {
-    const mm_sizes *sizes = &pair->geometry->sizes;
+    size_t i = 0;
 
-    for (size_t side = 0; side < 2; side++) {
-        const mm_directed *list = &pair->list[side];
-        const mm_directed_sums sums = mm_directed_add(list, sizes, columns->pass->k);
+    while (i < columns->wholes->count && !is_of(columns, i, kind))
+        i++;
+    return i < columns->wholes->count;
+}
 
-        for (size_t i = 0; i < columns->wholes->count; i++) {
-            if (!is_of(columns, i, MM_IMAGE_SURFACE))
-                continue;
-            put(columns, i, MM_SURFACE_SIZE_A + side, sums.size);
-            put(columns, i, MM_SURFACE_SUM_A + side, some ? sums.distance : 0.0);
-            put(columns, i, MM_SURFACE_SQUARES_A + side, some ? sums.square : 0.0);
-            put(columns, i, MM_SURFACE_MOST_A + side, some ? mm_directed_greatest(list) : 0.0);
-        }
+static int has_both(const mm_pair *pair)
+{
+    return pair->list[0].count > 0 && pair->list[1].count > 0;
+}
+
+static void fill_sums(const mm_surface_columns *columns, const mm_pair *pair, unsigned side)
+{
+    const mm_directed *list = &pair->list[side];
+    const mm_directed_sums sums = mm_directed_add(list, &pair->geometry->sizes, columns->pass->k);
+    const double greatest = mm_directed_greatest(list, columns->pass->k);
+
+    for (size_t i = 0; i < columns->wholes->count; i++) {
+        if (!is_of(columns, i, MM_IMAGE_SURFACE))
+            continue;
+        put(columns, i, MM_SURFACE_SIZE_A + side, sums.size);
+        if (!has_both(pair))
+            continue;
+        put(columns, i, MM_SURFACE_SUM_A + side, sums.distance);
+        put(columns, i, MM_SURFACE_SQUARES_A + side, sums.square);
+        put(columns, i, MM_SURFACE_MOST_A + side, greatest);
     }
 }
 
-static void fill_within(const mm_surface_columns *columns, const mm_pair *pair)
+static void fill_within(const mm_surface_columns *columns, const mm_pair *pair, unsigned side)
 {
     for (size_t i = 0; i < columns->wholes->count; i++)
-        for (size_t side = 0; side < 2 && is_of(columns, i, MM_IMAGE_SURFACE_WITHIN); side++)
+        if (is_of(columns, i, MM_IMAGE_SURFACE_WITHIN))
             put(columns, i, MM_SURFACE_WITHIN_A + side,
                 mm_directed_within(&pair->list[side], &pair->geometry->sizes, columns->pass->k,
                                    columns->wholes->stats[i].more[MM_SURFACE_TOLERANCE]));
 }
 
-/* Both lists by themselves, then, since that mixes them, as one. */
-static void fill_percentiles(const mm_surface_columns *columns, mm_pair *pair)
+static void fill_percentiles(const mm_surface_columns *columns, mm_pair *pair, unsigned side)
 {
-    const mm_stat *stats = columns->wholes->stats;
+    const mm_sizes *sizes = &pair->geometry->sizes;
+    const int surfels = mm_geometry_is_surfels(pair->geometry);
+    mm_directed *list = &pair->list[side];
 
-    for (size_t side = 0; side < 2; side++)
-        for (size_t i = 0; i < columns->wholes->count; i++)
-            if (is_of(columns, i, MM_IMAGE_SURFACE_PERCENTILE))
-                put(columns, i, MM_SURFACE_PERCENTILE_A + side,
-                    mm_directed_percentile(pair->list[side].squared, pair->list[side].count,
-                                           stats[i].more[MM_SURFACE_Q]));
-    for (size_t i = 0; i < columns->wholes->count; i++)
+    if (surfels && has_kind(columns, MM_IMAGE_SURFACE_PERCENTILE))
+        mm_directed_sort(list, sizes, mm_pair_room(pair, side));
+    for (size_t i = 0; i < columns->wholes->count; i++) {
+        const double q = columns->wholes->stats[i].more[MM_SURFACE_Q];
+
         if (is_of(columns, i, MM_IMAGE_SURFACE_PERCENTILE))
-            put(columns, i, MM_SURFACE_PERCENTILE,
-                mm_directed_percentile(pair->list[0].squared, pair->list[0].count + pair->list[1].count,
-                                       stats[i].more[MM_SURFACE_Q]));
-}
-
-static void fill_quantiles(const mm_surface_columns *columns, mm_pair *pair)
-{
-    int sorted = 0;
-
-    for (size_t side = 0; side < 2; side++, sorted = 0)
-        for (size_t i = 0; i < columns->wholes->count; i++) {
-            if (!is_of(columns, i, MM_IMAGE_SURFACE_PERCENTILE))
-                continue;
-            if (!sorted)
-                mm_directed_sort(&pair->list[side], &pair->geometry->sizes, mm_pair_room(pair));
-            sorted = 1;
             put(columns, i, MM_SURFACE_PERCENTILE_A + side,
-                mm_directed_quantile(&pair->list[side], &pair->geometry->sizes,
-                                     columns->wholes->stats[i].more[MM_SURFACE_Q]));
-        }
+                surfels ? mm_directed_quantile(list, sizes, q) : mm_directed_percentile(list->squared, list->count, q));
+    }
 }
 
-void mm_surface_fill(const mm_surface_columns *columns, mm_pair *pair)
+void mm_surface_fill_side(const mm_surface_columns *columns, mm_pair *pair, unsigned side)
 {
-    const int a = pair->list[0].count > 0, b = pair->list[1].count > 0;
+    if (has_kind(columns, MM_IMAGE_SURFACE))
+        fill_sums(columns, pair, side);
+    if (!has_both(pair))
+        return;
+    fill_within(columns, pair, side);
+    fill_percentiles(columns, pair, side);
+}
+
+void mm_surface_fill_both(const mm_surface_columns *columns, mm_pair *pair)
+{
+    const mm_directed *a = &pair->list[0], *b = &pair->list[1];
 
     fill_reasons(columns, pair->geometry,
-                 a && b ? MM_DEFINED
-                 : a    ? MM_EMPTY_LABEL
-                 : b    ? MM_EMPTY_PREDICTION
-                        : MM_ABSENT_IN_BOTH);
-    fill_sums(columns, pair, a && b);
-    if (!a || !b)
-        return;
-    fill_within(columns, pair);
-    if (mm_geometry_is_surfels(pair->geometry))
-        fill_quantiles(columns, pair);
-    else
-        fill_percentiles(columns, pair);
+                 has_both(pair) ? MM_DEFINED
+                 : a->count > 0 ? MM_EMPTY_LABEL
+                 : b->count > 0 ? MM_EMPTY_PREDICTION
+                                : MM_ABSENT_IN_BOTH);
+    for (size_t i = 0; i < columns->wholes->count; i++)
+        if (is_of(columns, i, MM_IMAGE_SURFACE_PERCENTILE) && has_both(pair) && !mm_geometry_is_surfels(pair->geometry))
+            put(columns, i, MM_SURFACE_PERCENTILE,
+                mm_directed_percentile(a->squared, a->count + b->count, columns->wholes->stats[i].more[MM_SURFACE_Q]));
 }
 
 void mm_surface_fill_absent(const mm_surface_columns *columns, const mm_geometry *geometry)

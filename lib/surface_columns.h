@@ -17,8 +17,10 @@ typedef struct mm_surface_columns {
     size_t geometry, image, class_index;
 } mm_surface_columns;
 
-/* Of a pair whose distances are there; changes the order of its lists. */
-void mm_surface_fill(const mm_surface_columns *columns, mm_pair *pair);
+/* Of a pair whose distances are there: what comes of each side, by itself; then, since that mixes the lists, what comes
+ * of both together.  Change the order of the lists. */
+void mm_surface_fill_side(const mm_surface_columns *columns, mm_pair *pair, unsigned side);
+void mm_surface_fill_both(const mm_surface_columns *columns, mm_pair *pair);
 /* Of a class that is in neither mask. */
 void mm_surface_fill_absent(const mm_surface_columns *columns, const mm_geometry *geometry);
 

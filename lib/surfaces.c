@@ -16,7 +16,7 @@
 
 /* Stages: the boxes, then these for each group.  FAR: for each side the steps of a transform, then its reading. */
 enum { BEFORE, BOXES, MASKS, ELEMENTS, STEPS, NEAR, FAR, FAR_STAGES = MM_DISTANCE_AXES + 1 };
-enum { REDUCE = FAR + 2 * FAR_STAGES };
+enum { REDUCE = FAR + 2 * FAR_STAGES, JOIN };
 
 /* --------------------------------------------------------------------- plan */
 
@@ -313,8 +313,10 @@ static size_t tasks_of(const mm_surface_item *item, int phase)
     const mm_pair *pair = &item->pair;
     const size_t far = (size_t)(phase - FAR) % FAR_STAGES;
 
-    if (!item->large || phase == MASKS || phase == REDUCE)
-        return phase == MASKS ? (item->large ? slabs(pair->dim[0], pair->places) : 1) : item->large ? 1 : 0;
+    if (!item->large)
+        return phase == MASKS;
+    if (phase >= REDUCE)
+        return phase == REDUCE ? 2 : 1;
     if (phase == STEPS)
         return pair->geometry->metric == MM_EUCLIDEAN ? slabs(pair->plane, pair->places) : 0;
     if (phase < FAR)
@@ -356,13 +358,13 @@ size_t mm_surfaces_stage(mm_surfaces *surfaces)
     if (surfaces->geometry_count == 0)
         return 0;
     while (count == 0 && !surfaces->failed) {
-        surfaces->phase = surfaces->phase == REDUCE ? MASKS : surfaces->phase + 1;
+        surfaces->phase = surfaces->phase == JOIN ? MASKS : surfaces->phase + 1;
         if (surfaces->phase == BOXES)
             return box_tasks(surfaces);
         if (surfaces->phase == MASKS && surfaces->room == NULL)
             surfaces->failed = !make_room(surfaces);
         if (!surfaces->failed && surfaces->phase == MASKS && begin_group(surfaces) == 0) {
-            surfaces->phase = REDUCE; /* of no pairs: there is nothing more */
+            surfaces->phase = JOIN; /* of no pairs: there is nothing more */
             return 0;
         }
         count = count_tasks(surfaces);
@@ -400,13 +402,6 @@ static void fill_masks(const mm_surfaces *surfaces, mm_surface_item *item, size_
         }
 }
 
-static void reduce(const mm_surfaces *surfaces, mm_surface_item *item)
-{
-    const mm_surface_columns columns = columns_of(surfaces, item);
-
-    mm_surface_fill(&columns, &item->pair);
-}
-
 /* Planes of a large pair, or what else the stage is cut into. */
 static void run_slab(const mm_surfaces *surfaces, mm_surface_item *item, size_t slab_index, mm_scratch *scratch)
 {
@@ -416,7 +411,13 @@ static void run_slab(const mm_surfaces *surfaces, mm_surface_item *item, size_t 
     const size_t far = (size_t)(surfaces->phase - FAR);
     const unsigned side = far / FAR_STAGES == 1;
 
-    if (surfaces->phase == MASKS)
+    const mm_surface_columns columns = columns_of(surfaces, item);
+
+    if (surfaces->phase == REDUCE)
+        mm_surface_fill_side(&columns, pair, (unsigned)slab_index);
+    else if (surfaces->phase == JOIN)
+        mm_surface_fill_both(&columns, pair);
+    else if (surfaces->phase == MASKS)
         fill_masks(surfaces, item, first, end);
     else if (surfaces->phase == ELEMENTS)
         mm_pair_elements(pair, first, end);
@@ -432,9 +433,13 @@ static void run_slab(const mm_surfaces *surfaces, mm_surface_item *item, size_t 
 
 static void run_pair(const mm_surfaces *surfaces, mm_surface_item *item, mm_scratch *scratch)
 {
+    const mm_surface_columns columns = columns_of(surfaces, item);
+
     fill_masks(surfaces, item, 0, item->pair.dim[0]);
     mm_pair_run(&item->pair, scratch);
-    reduce(surfaces, item);
+    mm_surface_fill_side(&columns, &item->pair, 0);
+    mm_surface_fill_side(&columns, &item->pair, 1);
+    mm_surface_fill_both(&columns, &item->pair);
 }
 
 static void box_task(mm_surfaces *surfaces, size_t task, mm_scratch *scratch)
@@ -459,8 +464,6 @@ void mm_surfaces_task(mm_surfaces *surfaces, size_t task, mm_scratch *scratch)
         item++;
     if (!item->large)
         run_pair(surfaces, item, scratch);
-    else if (surfaces->phase == REDUCE)
-        reduce(surfaces, item);
     else
         run_slab(surfaces, item, task - item->first_task, scratch);
 }

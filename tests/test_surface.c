@@ -155,13 +155,13 @@ static void reduce(worked *w, int surfels, double out[5])
     const mm_directed_sums a = mm_directed_add(&lists[0], sizes, k), b = mm_directed_add(&lists[1], sizes, k);
     double percentile[2];
 
-    out[0] = fmax(mm_directed_greatest(&lists[0]), mm_directed_greatest(&lists[1]));
+    out[0] = fmax(mm_directed_greatest(&lists[0], k), mm_directed_greatest(&lists[1], k));
     out[3] = (a.distance + b.distance) / (a.size + b.size);
     out[4] = (mm_directed_within(&lists[0], sizes, k, 1.0) + mm_directed_within(&lists[1], sizes, k, 1.0)) /
              (a.size + b.size);
     for (size_t side = 0; side < 2; side++) {
         if (surfels)
-            mm_directed_sort(&lists[side], sizes, mm_pair_room(&w->pair));
+            mm_directed_sort(&lists[side], sizes, mm_pair_room(&w->pair, (unsigned)side));
         percentile[side] = surfels ? mm_directed_quantile(&lists[side], sizes, 95.0)
                                    : mm_directed_percentile(lists[side].squared, lists[side].count, 95.0);
     }
