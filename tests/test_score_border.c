@@ -595,11 +595,11 @@ static void test_words(void)
                                 "hausdorff_er_loss,boundary_loss";
     static const char *const words[] = {
         "errors by their distance from the border (alpha 3): reason; sum",
-        "bands along the inside of the borders (ratio 0, distance 2, metric 1): reason; "
-        "voxels of the label's, of the prediction's, of both",
+        "bands along the inside of the borders (ratio 0, distance 2, metric 1): reason; voxels of the label's, of the",
         "regions around the label's components (connectivity 2): reason; sum of their",
         "all classes together (alpha 2, erosions 10): reason; sum",
-        "predictions by their signed distance from the label: reason; sum"};
+        "predictions by their signed distance from the label: reason; sum",
+    };
     data d = half_empty();
     scored had = score(&d, "dice", NULL), has = score(&d, asked, NULL);
     mm_results *results = NULL;
