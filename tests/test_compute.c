@@ -28,7 +28,7 @@ typedef struct sample {
     int place;         /* the how-many-th to finish, from 1; 0: not yet */
 } sample;
 
-static void prepare(sample *s, size_t voxels, uint64_t seed, atomic_int *clock)
+static void prepare_scores(sample *s, const char *scores, size_t voxels, uint64_t seed, atomic_int *clock)
 {
     mm_input input = {.classes = CLASSES, .threshold = 0.5};
     mm_shape shape;
@@ -45,9 +45,15 @@ static void prepare(sample *s, size_t voxels, uint64_t seed, atomic_int *clock)
     input.pred = (mm_tensor){.data = s->pred, .dtype = MM_U8, .rank = 2, .dim = {1, voxels}};
     input.label = (mm_tensor){.data = s->label, .dtype = MM_U8, .rank = 2, .dim = {1, voxels}};
     CU_ASSERT_EQUAL_FATAL(mm_input_shape(&input, &shape, NULL), MM_OK);
-    CU_ASSERT_EQUAL_FATAL(mm_plan_new(&s->plan, NULL, NULL), MM_OK);
+    CU_ASSERT_EQUAL_FATAL(mm_plan_new(&s->plan, scores, NULL), MM_OK);
     CU_ASSERT_EQUAL_FATAL(mm_plan_bind(s->plan, &shape, NULL), MM_OK);
     CU_ASSERT_EQUAL_FATAL(mm_eval_new(&s->eval, &input, s->plan, MM_KEEP_CONFUSION, NULL), MM_OK);
+}
+
+/* With the default scores, which take one stage. */
+static void prepare(sample *s, size_t voxels, uint64_t seed, atomic_int *clock)
+{
+    prepare_scores(s, NULL, voxels, seed, clock);
 }
 
 static void finish(sample *s)
@@ -119,6 +125,41 @@ static void same_records(void)
     free(scratch);
 }
 
+/* Several evaluations of many stages at once, each stage of which begins when the one before has ended. */
+static void stages(void)
+{
+    static const size_t sizes[] = {1, 900, 40000, 700001, 300, 400000};
+    void *scratch = aligned_alloc(64, MM_SCRATCH_BYTES);
+    atomic_int clock = 0;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(scratch);
+    for (unsigned threads = 1; threads <= 2; threads++) {
+        mm_compute *compute = NULL;
+        sample inside[6], outside[6];
+
+        CU_ASSERT_EQUAL_FATAL(mm_compute_start(&compute, threads), MM_OK);
+        for (size_t i = 0; i < 6; i++) {
+            const char *scores = i == 4 ? "dice" : "hd95,assd,surface_dice(surface=surfel),dice";
+
+            prepare_scores(&inside[i], scores, sizes[i], i + 1, &clock);
+            prepare_scores(&outside[i], scores, sizes[i], i + 1, &clock);
+            CU_ASSERT_EQUAL(mm_eval_is_long(inside[i].eval), i != 4);
+            mm_eval_run(outside[i].eval, scratch, 1);
+            finish(&outside[i]);
+            submit(compute, &inside[i]);
+        }
+        mm_compute_stop(compute);
+        for (size_t i = 0; i < 6; i++) {
+            CU_ASSERT(inside[i].place > 0 && inside[i].record != NULL);
+            CU_ASSERT(inside[i].size == outside[i].size &&
+                      memcmp(inside[i].record, outside[i].record, inside[i].size) == 0);
+            drop(&inside[i]);
+            drop(&outside[i]);
+        }
+    }
+    free(scratch);
+}
+
 /* A job that keeps the compute thread until everything that a test is about has been submitted. */
 typedef struct gate {
     sample sample;
@@ -177,6 +218,33 @@ static void small_overtakes_large(void)
         drop(&small[i]);
     }
     drop(&large);
+    drop_gate(&hold);
+}
+
+/* They do not wait for distances either: all of them are done between two stages of those. */
+static void small_overtakes_distances(void)
+{
+    mm_compute *compute = NULL;
+    gate hold;
+    sample distances, small[8];
+    atomic_int clock = 0;
+
+    CU_ASSERT_EQUAL_FATAL(mm_compute_start(&compute, 2), MM_OK);
+    close_gate(&hold, compute, &clock);
+    prepare_scores(&distances, "hd95", 600000, 1, &clock);
+    submit(compute, &distances);
+    for (size_t i = 0; i < 8; i++) {
+        prepare(&small[i], 1000, i, &clock);
+        submit(compute, &small[i]);
+    }
+    sem_post(&hold.open);
+    mm_compute_stop(compute);
+    CU_ASSERT_EQUAL(distances.place, 10);
+    for (size_t i = 0; i < 8; i++) {
+        CU_ASSERT(small[i].place >= 2 && small[i].place <= 9);
+        drop(&small[i]);
+    }
+    drop(&distances);
     drop_gate(&hold);
 }
 
@@ -294,7 +362,9 @@ static void idle(void)
 }
 
 static CU_TestInfo tests[] = {{"the same records as serial work", same_records},
+                              {"stages", stages},
                               {"small evaluations overtake a large one", small_overtakes_large},
+                              {"small evaluations overtake distances", small_overtakes_distances},
                               {"large evaluations take turns", large_ones_share},
                               {"a large evaluation makes way", large_makes_way},
                               {"many senders", many_senders},
