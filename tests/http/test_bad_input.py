@@ -5,13 +5,14 @@ import json
 import os
 import socket
 import struct
+import threading
 import time
 import zlib
 
 import numpy as np
 import pytest
 from support import (
-    SLOW, bf16, eventually, frame, problem, responses, safetensors, small_file, softmax_case, zstd,
+    SLOW, Server, bf16, eventually, frame, problem, responses, safetensors, small_file, softmax_case, zstd,
 )  # fmt: skip
 
 GOOD = small_file()
@@ -771,6 +772,31 @@ def test_a_picture_of_16384_by_16384(start):
     found = distances(server, pred, label, scores="hausdorff,hd95")
     assert found["hausdorff"][1] == found["hd95"][1] == pytest.approx(16383 * np.sqrt(2), rel=1e-14)
     assert server.peak() < pred.size * 2 + 64 * 2**20
+
+
+def test_small_requests_beside_a_heavy_one(start):
+    """While the distances of many classes of a volume are computed, small uploads are answered: all before it."""
+    server = start("--threads", "1")
+    blocks = np.arange(64, dtype="u1").reshape(4, 4, 4)
+    label = blocks.repeat(64, 0).repeat(64, 1).repeat(64, 2)
+    heavy = upload(np.roll(label, 1, axis=0)[None], label[None])
+    order = []
+
+    def send_heavy():
+        answer = server.post(heavy, num_classes="64", scores="hd95,assd,hd95(surface=surfel)")
+        order.append(("heavy", answer.status_code))
+
+    other = Server(server.data, start=False)
+    other.url = server.url
+    thread = threading.Thread(target=send_heavy)
+    thread.start()
+    eventually(lambda: other.metrics()["maskmeter_eval_queue_depth"] > 0)
+    for scores in ("dice", "hd95", "dice") * 3:
+        order.append((scores, other.post(GOOD, scores=scores).status_code))
+    thread.join()
+    assert order[-1] == ("heavy", 200), order
+    assert len(order) == 10 and {status for _, status in order} == {200}
+    eventually(lambda: server.metrics()[USED] == 0)
 
 
 def test_memory_is_back_after_all_that(server):

@@ -37,6 +37,7 @@ MORE_DISTANCES = [  # losses, which are of probabilities, and functions that hav
     "monai.compute_hausdorff_distance(percentile=95,spacing=0.7)",
     "monai.compute_average_surface_distance(symmetric=true)",
 ]
+SPINE = "spine3d_semantic.safetensors.zst"
 FILES = [
     "demo.safetensors",
     "seed3d.safetensors.zst",
@@ -103,6 +104,13 @@ def score_rough(server, name, pred=None, label=None, **params):
     return server.score(safetensors(tensors), **{**ROUGH_PARAMS[name], **params})
 
 
+def score_spine(server):
+    """A volume of 512x512x17 and 15 classes: boxes that threads share."""
+    body, headers = data_file(SPINE)
+    scores = "hd95,assd,nsd(tolerance=2),hd95(surface=surfel),assd(surface=surfel),hausdorff(connectivity=3)"
+    return server.score(body, headers, scores=scores, spacing="0.58594,0.58594,3.3", **data_params(SPINE))
+
+
 def score_file(server, name):
     body, headers = data_file(name)
     scores = scores_for(MANIFEST[name]["classes"], MANIFEST[name]["layout"] == "no class axis")
@@ -127,6 +135,7 @@ def answers(server):
     )
     for name in ROUGH:
         out[name] = bits(score_rough(server, name))
+    out[SPINE] = bits(score_spine(server))
     return out
 
 
