@@ -27,20 +27,8 @@ MIB = 1 << 20
 VOLUME, PICTURE = "256x256x256", "15x15"  # bodies of 272 MiB and 4 KiB, with four classes
 SUMS_ONLY = "dice_loss"  # of everything that can be asked for, the least
 OVERLAP_AND_ENTROPY = "dice,dice_loss,cross_entropy,focal_loss"
-DEFAULTS = "dice,iou,precision,recall,dice_loss,tversky_loss,cross_entropy,focal_loss"
-LOSSES = (
-    "jaccard_loss,log_dice_loss,log_jaccard_loss,log_cosh_dice_loss,log1p_dice_loss,negative_dice_loss,"
-    "focal_tversky_loss,asymmetric_similarity_loss,asymmetric_focal_tversky_loss,generalized_dice_loss,"
-    "penalty_generalized_dice_loss,mcc_loss"
-)
-# (title, one thing alone, what more of the same sums is asked for beside it)
-SAME_SUMS = [
-    ("5 more rates beside dice", "dice", "iou,precision,recall,specificity,fbeta(beta=2)"),
-    ("12 more overlap losses beside dice_loss", "dice_loss", LOSSES),
-    ("the same beside the default scores", DEFAULTS, LOSSES),
-]
 THREADS = 2
-PACKAGES = {name: f"python3-{name}" for name in ("torch", "fastapi", "uvicorn")} | {"monai": "monai (PyPI)"}
+PACKAGES = {name: f"python3-{name}" for name in ("torch", "fastapi", "uvicorn", "scipy")} | {"monai": "monai (PyPI)"}
 
 
 class Unavailable(Exception):
@@ -292,18 +280,6 @@ def rows_sums(bench, report):
     report.note("reading it: every byte of pred and label once, in the same blocks, by as many threads.")
 
 
-def rows_same_sums(bench, report):
-    """A score whose sums another one needs already costs nothing but its own arithmetic on them."""
-    with bench.steps() as steps:
-        for title, alone, more in SAME_SUMS:
-            together, one = take_turns(2 * bench.rounds + 1, partial(steps.seconds, f"score {alone},{more}"),
-                                       partial(steps.seconds, f"score {alone}"))  # fmt: skip
-            name = "default scores" if alone == DEFAULTS else alone
-            report.add(title, spread(together, 1e3, "ms"), f"{name} alone {spread(one, 1e3, 'ms')}",
-                       min(one) / min(together), 0.9)  # fmt: skip
-    report.note("scores of the same sums: the ratio is that of the least times, which other processes change least.")
-
-
 def rows_torch(bench, report):
     work = "Dice + CE + focal + counts of that"
     try:
@@ -401,8 +377,40 @@ def rows_memory(bench, report):
                sizes[-1] - sizes[0], 1, at_most=True)  # fmt: skip
 
 
-GROUPS = {"sums": rows_sums, "same": rows_same_sums, "torch": rows_torch, "upload": rows_upload,
-          "fastapi": rows_fastapi, "small": rows_small, "memory": rows_memory}  # fmt: skip
+TRANSFORMS = (  # shape, what that is, objects, rounds, how many times as fast
+    ("256x256x256", "256^3", 5, 2, 25),
+    ("100x80x60", "cropped", 1, 20, 8),
+)
+
+
+def rows_transform(bench, report):
+    """SciPy's default call, which gives distances in float64, beside all distances of ours."""
+    for shape, what, *sizes in TRANSFORMS:
+        work = f"exact distance transform, {what}: "
+        try:
+            bench.need("scipy")
+        except Unavailable as why:
+            report.missing(work[:-2], why)
+            continue
+        transform_rows(bench, report, work, (shape, "1,1,1"), *sizes)
+        transform_rows(bench, report, "  3 x 0.8 x 0.8 mm: ", (shape, "3,0.8,0.8"), *sizes)
+
+
+def transform_rows(bench, report, work, form, objects, rounds, reach):
+    """To the nearest voxel of the objects, and within them to the nearest one of the rest."""
+    mask = pathlib.Path(bench.scratch) / "mask"
+    command = [bench.build / "tests" / "bench" / "transform_steps", mask, *form, str(objects), str(THREADS)]
+    with Steps(command) as steps, Steps([bench.python, "-B", HERE / "transform_peers.py", mask, *form]) as peers:
+        for step in ("outside", "inside"):
+            answers = take_turns(rounds, partial(steps.take, step), partial(peers.take, step))
+            ours, theirs = ([[float(number) for number in line.split()] for line in lines] for lines in answers)
+            near({"sum": ours[0][1]}, {"sum": theirs[0][1]})
+            report.times(work + step, [turn[0] for turn in ours], "scipy", [turn[0] for turn in theirs], reach)
+    mask.unlink()
+
+
+GROUPS = {"sums": rows_sums, "torch": rows_torch, "upload": rows_upload, "fastapi": rows_fastapi, "small": rows_small,
+          "memory": rows_memory, "transform": rows_transform}  # fmt: skip
 
 
 def main():
