@@ -27,6 +27,18 @@ MIB = 1 << 20
 VOLUME, PICTURE = "256x256x256", "15x15"  # bodies of 272 MiB and 4 KiB, with four classes
 SUMS_ONLY = "dice_loss"  # of everything that can be asked for, the least
 OVERLAP_AND_ENTROPY = "dice,dice_loss,cross_entropy,focal_loss"
+DEFAULTS = "dice,iou,precision,recall,dice_loss,tversky_loss,cross_entropy,focal_loss"
+LOSSES = (
+    "jaccard_loss,log_dice_loss,log_jaccard_loss,log_cosh_dice_loss,log1p_dice_loss,negative_dice_loss,"
+    "focal_tversky_loss,asymmetric_similarity_loss,asymmetric_focal_tversky_loss,generalized_dice_loss,"
+    "penalty_generalized_dice_loss,mcc_loss"
+)
+# (title, one thing alone, what more of the same sums is asked for beside it)
+SAME_SUMS = [
+    ("5 more rates beside dice", "dice", "iou,precision,recall,specificity,fbeta(beta=2)"),
+    ("12 more overlap losses beside dice_loss", "dice_loss", LOSSES),
+    ("the same beside the default scores", DEFAULTS, LOSSES),
+]
 THREADS = 2
 PACKAGES = {name: f"python3-{name}" for name in ("torch", "fastapi", "uvicorn", "scipy")} | {"monai": "monai (PyPI)"}
 
@@ -280,6 +292,18 @@ def rows_sums(bench, report):
     report.note("reading it: every byte of pred and label once, in the same blocks, by as many threads.")
 
 
+def rows_same_sums(bench, report):
+    """A score whose sums another one needs already costs nothing but its own arithmetic on them."""
+    with bench.steps() as steps:
+        for title, alone, more in SAME_SUMS:
+            together, one = take_turns(2 * bench.rounds + 1, partial(steps.seconds, f"score {alone},{more}"),
+                                       partial(steps.seconds, f"score {alone}"))  # fmt: skip
+            name = "default scores" if alone == DEFAULTS else alone
+            report.add(title, spread(together, 1e3, "ms"), f"{name} alone {spread(one, 1e3, 'ms')}",
+                       min(one) / min(together), 0.9)  # fmt: skip
+    report.note("scores of the same sums: the ratio is that of the least times, which other processes change least.")
+
+
 def rows_torch(bench, report):
     work = "Dice + CE + focal + counts of that"
     try:
@@ -409,8 +433,8 @@ def transform_rows(bench, report, work, form, objects, rounds, reach):
     mask.unlink()
 
 
-GROUPS = {"sums": rows_sums, "torch": rows_torch, "upload": rows_upload, "fastapi": rows_fastapi, "small": rows_small,
-          "memory": rows_memory, "transform": rows_transform}  # fmt: skip
+GROUPS = {"sums": rows_sums, "same": rows_same_sums, "torch": rows_torch, "upload": rows_upload,
+          "fastapi": rows_fastapi, "small": rows_small, "memory": rows_memory, "transform": rows_transform}  # fmt: skip
 
 
 def main():
