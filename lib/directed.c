@@ -9,11 +9,14 @@
 void mm_sizes_rank(mm_sizes *sizes)
 {
     for (size_t c = 0; c < MM_SURFEL_CODES; c++) {
-        unsigned below = 0;
+        unsigned below = 0, equal = 0; /* equal: among the codes before it */
 
-        for (size_t d = 0; d < MM_SURFEL_CODES; d++)
+        for (size_t d = 0; d < MM_SURFEL_CODES; d++) {
             below += sizes->of[d] < sizes->of[c];
+            equal += d < c && sizes->of[d] == sizes->of[c];
+        }
         sizes->rank[c] = (unsigned char)below;
+        sizes->by_size[below + equal] = (unsigned char)c;
     }
 }
 
@@ -226,19 +229,61 @@ static void swap(mm_directed *a, mm_directed *b)
     *b = other;
 }
 
+/* The codes of `count` elements that are equally far, by size. */
+static void write_codes(unsigned char *code, const size_t count[MM_SURFEL_CODES], const mm_sizes *sizes)
+{
+    for (size_t i = 0; i < MM_SURFEL_CODES; i++) {
+        const unsigned char c = sizes->by_size[i];
+
+        memset(code, c, count[c]);
+        code += count[c];
+    }
+}
+
+/* Copies the list, zeros first and in order; returns their number. */
+static size_t copy_zeros_first(const mm_directed *from, const mm_directed *to, const mm_sizes *sizes)
+{
+    size_t of_code[MM_SURFEL_CODES] = {0}, zeros = 0, at;
+
+    for (size_t i = 0; i < from->count; i++)
+        zeros += from->squared[i] == 0.0;
+    at = zeros;
+    for (size_t i = 0; i < from->count; i++)
+        if (from->squared[i] == 0.0) {
+            of_code[from->code[i]]++;
+        } else {
+            to->squared[at] = from->squared[i];
+            to->code[at++] = from->code[i];
+        }
+    for (size_t i = 0; i < zeros; i++)
+        to->squared[i] = 0.0;
+    write_codes(to->code, of_code, sizes);
+    return zeros;
+}
+
+/* The elements from `first` on. */
+static mm_directed rest_of(const mm_directed *list, size_t first)
+{
+    return (mm_directed){.squared = list->squared + first, .code = list->code + first, .count = list->count - first};
+}
+
 void mm_directed_sort(mm_directed *list, const mm_sizes *sizes, void *room)
 {
-    mm_directed from = *list, to = {.squared = room, .count = list->count};
+    mm_directed copy = {
+        .squared = room, .code = (unsigned char *)room + list->count * sizeof(double), .count = list->count};
+    const size_t zeros = copy_zeros_first(list, &copy, sizes);
+    mm_directed from = rest_of(&copy, zeros), to = rest_of(list, zeros);
 
-    to.code = (unsigned char *)(to.squared + list->count);
     if (sort_pass(&from, &to, sizes->rank, 0))
         swap(&from, &to);
     for (unsigned shift = 0; shift <= SORT_TOP; shift += DIGIT_BITS)
         if (sort_pass(&from, &to, NULL, shift))
             swap(&from, &to);
-    if (from.squared != list->squared) {
-        memcpy(list->squared, from.squared, list->count * sizeof *list->squared);
-        memcpy(list->code, from.code, list->count);
+    memcpy(list->squared, copy.squared, zeros * sizeof *list->squared);
+    memcpy(list->code, copy.code, zeros);
+    if (from.squared != list->squared + zeros) {
+        memcpy(to.squared, from.squared, from.count * sizeof *to.squared);
+        memcpy(to.code, from.code, from.count);
     }
 }
 

@@ -11,12 +11,14 @@
 #include "lib/kernels_surface.h"
 #include "lib/surfel.h"
 
-/* Sizes of elements by their code, and the codes' ranks by size: equal sizes have one rank. */
+/* Sizes of elements by their code. */
 typedef struct mm_sizes {
     double of[MM_SURFEL_CODES];
-    unsigned char rank[MM_SURFEL_CODES];
+    unsigned char rank[MM_SURFEL_CODES];    /* how many are smaller: equal sizes have one rank */
+    unsigned char by_size[MM_SURFEL_CODES]; /* the codes, smallest first */
 } mm_sizes;
 
+/* Sets all but the sizes. */
 void mm_sizes_rank(mm_sizes *sizes);
 
 typedef struct mm_directed {
