@@ -59,11 +59,10 @@ static size_t choose_stats(const mm_plan *plan, const mm_shape *shape, unsigned 
         add_stat(stats, &count, (mm_stat){.kind = MM_HISTOGRAM_P, .more = {MM_P_BINS}});
     if (hard || !(keep & MM_KEEP_DEFAULTS))
         return count;
-    for (unsigned gamma = 0; gamma <= 2; gamma++)
+    for (unsigned gamma = 0; gamma <= 2; gamma++) {
         add_stat(stats, &count, (mm_stat){.kind = MM_SUM_POS, .gamma = gamma, .eps = eps});
-    if (shape->task == MM_MULTILABEL) {
-        add_stat(stats, &count, (mm_stat){.kind = MM_SUM_NEG, .gamma = 0.0, .eps = eps});
-        add_stat(stats, &count, (mm_stat){.kind = MM_SUM_NEG, .gamma = 2.0, .eps = eps});
+        if (shape->task == MM_MULTILABEL)
+            add_stat(stats, &count, (mm_stat){.kind = MM_SUM_NEG, .gamma = gamma, .eps = eps});
     }
     return count;
 }

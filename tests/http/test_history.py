@@ -185,6 +185,57 @@ def test_other_scores_of_what_is_stored(server):
     assert [score["name"] for score in read(server, "later")["scores"]] == ["dice"]
 
 
+# What is kept of every stored part, whatever was asked for; README says the same in words.
+COUNTED = (
+    "dice,iou,fbeta(beta=2),tversky,precision,recall,specificity,accuracy,false_discovery_rate,miss_rate,fall_out,npv,"
+    "false_omission_rate,balanced_accuracy,informedness,markedness,prevalence_threshold,fowlkes_mallows,mcc,"
+    "positive_likelihood_ratio,negative_likelihood_ratio,volume_similarity,relative_volume_difference,"
+    "hamming_distance,tp,fp,fn,tn,exact_match,generalized_dice,kappa(weights=linear),mcc_multiclass,confusion_matrix"
+).split(",")
+SUMMED = (
+    "dice_loss(smooth=0.5),dice_loss(overlap=square),squared_dice_loss,jaccard_loss,squared_jaccard_loss,log_dice_loss,"
+    "log_jaccard_loss,log_cosh_dice_loss,log1p_dice_loss,negative_dice_loss,tversky_loss(alpha=0.9),"
+    "focal_tversky_loss(gamma=3),asymmetric_similarity_loss,asymmetric_focal_tversky_loss,generalized_dice_loss,"
+    "penalty_generalized_dice_loss,mcc_loss"
+).split(",")
+ENTROPIES = ["cross_entropy", "focal_loss", "focal_loss(gamma=1)", "focal_loss(gamma=0)", "asymmetric_focal_loss",
+             "dice_ce_loss", "dice_focal_loss(gamma=1,alpha=0.25)", "generalized_dice_focal_loss"]  # fmt: skip
+OF_MASKS = ["binary_cross_entropy(pos_weight=3)", "weighted_binary_cross_entropy", "balanced_binary_cross_entropy",
+            "dice_bce_loss", "combo_loss", "log1p_dice_bce_loss"]  # fmt: skip
+# (score, what its note says that it needs)
+LACKING = {
+    "soft_dice_loss": "|p - g|", "dice_loss(overlap=l1)": "|p - g|", "focal_loss(gamma=1.5)": "gamma 1.5",
+    "cross_entropy(eps=0.001)": "eps 0.001", "cross_entropy(label_smoothing=0.1)": "-log", "auroc": "characteristic",
+    "sensitivity_specificity_loss": "(g-p)^2", "sigmoid_focal_loss": "each class against the rest",
+    "expected_calibration_error": "15 bins", "topk_cross_entropy": "greatest cross-entropies", "cldice": "skeletons",
+    "lovasz_softmax_loss": "Lovasz", "ssim": "windows", "panoptic_quality": "connected components",
+    "hd95": "distances between surfaces", "sum(dice,2*soft_dice_loss)": "|p - g|",
+}  # fmt: skip
+TASKS = {
+    "multiclass": COUNTED + ["pixel_accuracy"] + SUMMED + ENTROPIES,
+    "multilabel": COUNTED + SUMMED + ENTROPIES + OF_MASKS,
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_is_always_kept(server, task):
+    """Sums that cost next to nothing are stored unasked; of the others the answer says what would have been needed."""
+    probs, label = softmax_case(seed=7, dtype="<f8")
+    onehot = np.stack([label == c for c in range(3)], axis=1).astype("u1")
+    sent = safetensors({"pred": probs, "label": onehot})
+    params = {"task": task, "label_kind": "onehot"}
+    server.score(sent, run=f"kept-{task}", step="0", scores="tp", **params)
+    for first in range(0, len(TASKS[task]), 10):
+        some = ",".join(TASKS[task][first : first + 10])
+        assert read(server, f"kept-{task}", step="0", scores=some)["scores"] == (
+            server.score(sent, scores=some, **params)["scores"]
+        ), some
+    for text, needs in LACKING.items():
+        (score,) = read(server, f"kept-{task}", step="0", scores=text)["scores"]
+        assert score["value"] is None and "not_in_sums" in str(score), score
+        assert score["note"].startswith("needs the ") and needs in score["note"], score
+
+
 def test_weights_of_a_stored_evaluation(server):
     """Those of the first part by default; others may be asked for."""
     send(server, "weights", 0, 1, part="a", weights="1,2,3")
