@@ -3,8 +3,9 @@
 usage: run.py BUILD [--only WORD,...] [--rounds N] [--json]
 
 Everything is measured in this run, on this machine, taking turns (ours, theirs, ours, ...), after one turn that warms
-up; the medians count.  PyTorch, MONAI and FastAPI are measured when the interpreter MM_BENCH_PYTHON (this one)
-has them.
+up; the medians count.  PyTorch, MONAI, FastAPI and surface-distance are measured when the interpreter MM_BENCH_PYTHON
+(this one) has them.  MM_ATLAS names a safetensors file (plain or zstd) of a label map of many classes and a prediction
+of it, U8 [1,X,Y,Z] each, in mm, which is not part of this project.
 """
 import argparse
 import contextlib
@@ -23,6 +24,7 @@ import time
 from functools import partial
 
 HERE = pathlib.Path(__file__).resolve().parent
+DATA = HERE.parent / "data"
 MIB = 1 << 20
 VOLUME, PICTURE = "256x256x256", "15x15"  # bodies of 272 MiB and 4 KiB, with four classes
 SUMS_ONLY = "dice_loss"  # of everything that can be asked for, the least
@@ -40,7 +42,18 @@ SAME_SUMS = [
     ("the same beside the default scores", DEFAULTS, LOSSES),
 ]
 THREADS = 2
-PACKAGES = {name: f"python3-{name}" for name in ("torch", "fastapi", "uvicorn", "scipy")} | {"monai": "monai (PyPI)"}
+PACKAGES = {name: f"python3-{name}" for name in ("torch", "fastapi", "uvicorn", "scipy")} | {
+    "monai": "monai (PyPI)", "surface_distance": "surface-distance (PyPI)",
+}  # fmt: skip
+# The same three scores by the elements that each library has.
+SURFACES = {
+    "surface_distance": ("deepmind", {"hd95": "hd95(surface=surfel{})",
+                                      "average": "masd(surface=surfel{})",
+                                      "nsd": "nsd(surface=surfel{})"}),
+    "monai": ("monai", {"hd95": "hd95(of=directed{})", "average": "assd(surface=voxel{})",
+                        "nsd": "nsd(surface=voxel{})"}),
+}  # fmt: skip
+SPINE, SPINE_CLASSES, SPINE_SPACING, VERTEBRA = "spine3d_semantic.safetensors.zst", 15, "0.58594,0.58594,3.3", 10
 
 
 class Unavailable(Exception):
@@ -271,10 +284,10 @@ def take_turns(rounds, *turns):
     return [list(column) for column in zip(*found[1:])]
 
 
-def near(values, others):
+def near(values, others, tolerance=1e-5):
     """PyTorch adds in single precision."""
     for name, value in others.items():
-        if abs(values[name] - value) > 1e-5 * abs(value):
+        if abs(values[name] - value) > tolerance * abs(value):
             raise RuntimeError(f"{name}: {values[name]!r} here, {value!r} there")
 
 
@@ -401,6 +414,73 @@ def rows_memory(bench, report):
                sizes[-1] - sizes[0], 1, at_most=True)  # fmt: skip
 
 
+def label_maps(path):
+    """(header, data) of a safetensors file, plain or zstd."""
+    body = pathlib.Path(path).read_bytes()
+    if body[:4] == b"\x28\xb5\x2f\xfd":
+        body = subprocess.run(["zstd", "-dc", path], stdout=subprocess.PIPE, check=True).stdout
+    size = int.from_bytes(body[:8], "little")
+    return json.loads(body[8 : 8 + size]), body[8 + size :]
+
+
+def save_maps(bench, name, source, classes, spacing, only=None):
+    """Writes an upload of the label maps of `source`, its parameters with it; only: of the masks of that class."""
+    header, data = label_maps(source)
+    more = {"num_classes": str(classes)}
+    if only is not None:
+        data, classes, more = data.translate(bytes(c == only for c in range(256))), 2, {"pred_kind": "masks"}
+        header["pred"]["shape"].insert(1, 1)
+    header["__metadata__"] = {f"maskmeter.{key}": value for key, value in {**more, "spacing": spacing}.items()}
+    text = json.dumps(header).encode()
+    bench.bodies[name] = pathlib.Path(bench.scratch) / f"{name}.safetensors"
+    bench.bodies[name].write_bytes(len(text).to_bytes(8, "little") + text + data)
+    return name, str(classes), spacing
+
+
+def rows_distances(bench, report):
+    """One organ, a volume of a spine, an atlas: HD95, average distance and surface Dice of each class in turn."""
+    spine = partial(save_maps, bench, source=DATA / SPINE, classes=SPINE_CLASSES, spacing=SPINE_SPACING)
+    distance_rows(bench, report, "one organ", spine(name="organ", only=VERTEBRA), bench.rounds, 10, 30)
+    distance_rows(bench, report, f"{SPINE_CLASSES - 1} classes of 512x512x17", spine(name="spine"), 2, 10, 30)
+    atlas = os.environ.get("MM_ATLAS")
+    if atlas is None:
+        report.missing("all classes of an atlas", "MM_ATLAS names no file")
+        return
+    header, data = label_maps(atlas)
+    begin, end = header["label"]["data_offsets"]
+    classes = max(data[begin:end]) + 1
+    saved = save_maps(bench, "atlas", atlas, classes, "1,1,1")
+    distance_rows(bench, report, f"{classes - 1} classes of an atlas", saved, 1, 10, 30)
+
+
+def distance_rows(bench, report, title, saved, rounds, *reaches):
+    """A row per library: a call of ours beside it, and the whole upload."""
+    name, classes, spacing = saved
+    body = bench.bodies[name]
+    for (package, (step, scores)), reach in zip(SURFACES.items(), reaches):
+        work = f"HD95 + average + NSD, {title}"
+        try:
+            bench.need(package)
+        except Unavailable as why:
+            report.missing(work, why)
+            continue
+        chosen = ",classes=foreground" if int(classes) > 2 else ""  # of one mask there is no other
+        text = ",".join(f"{alias}:{expression.format(chosen)}" for alias, expression in scores.items())
+        command = [bench.python, "-B", HERE / "surface_peers.py", body, classes, spacing]
+        own = [bench.build / "tests" / "bench" / "file_steps", body, str(THREADS)]
+        with Steps(command, PYTHONWARNINGS="ignore") as peers, Steps(own) as steps:
+            ours, lines = take_turns(rounds, partial(steps.seconds, text), partial(peers.take, step))
+        theirs = [json.loads(line) for line in lines]
+        answer = json.loads(output_of(bench.build / "maskmeter", "eval", "--json", f"--scores={text}", body))
+        near(scores_of(answer), theirs[0]["values"], 1e-4)  # MONAI's percentiles are of single precision
+        seconds = [answer["seconds"] for answer in theirs]
+        report.times(work, ours, package, seconds, reach)
+        with maskmeter(bench) as server:
+            target = f"{server.base}/v1/evaluations?scores={text}"
+            (uploads,), _, _ = bench.upload(name, [target], rounds=bench.rounds)
+        report.times("  upload + score + answer", uploads, package, seconds, reach)
+
+
 TRANSFORMS = (  # shape, what that is, objects, rounds, how many times as fast
     ("256x256x256", "256^3", 5, 2, 25),
     ("100x80x60", "cropped", 1, 20, 8),
@@ -434,7 +514,8 @@ def transform_rows(bench, report, work, form, objects, rounds, reach):
 
 
 GROUPS = {"sums": rows_sums, "same": rows_same_sums, "torch": rows_torch, "upload": rows_upload,
-          "fastapi": rows_fastapi, "small": rows_small, "memory": rows_memory, "transform": rows_transform}  # fmt: skip
+          "fastapi": rows_fastapi, "small": rows_small, "memory": rows_memory, "transform": rows_transform,
+          "distances": rows_distances}  # fmt: skip
 
 
 def main():
