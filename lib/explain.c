@@ -7,7 +7,7 @@
 
 #include "lib/plan.h"
 
-#define COUNTS 4 /* scored, label, prediction, both */
+enum { SCORED, LABEL, PRED, BOTH, COUNTS, TABLE = COUNTS }; /* what is not a column */
 
 struct mm_explanation {
     mm_used *used; /* count of them */
@@ -33,6 +33,23 @@ static size_t needs_of(const mm_plan *plan, const mm_item *item, mm_stat stats[M
     return count;
 }
 
+/* Does it need the voxels of each label by predicted class?  Of independent masks the counts say it. */
+static int needs_table(const mm_plan *plan, const mm_item *item)
+{
+    for (size_t k = item->node; k < plan->nodes[item->node].end; k++)
+        if (plan->nodes[k].row != NULL && plan->nodes[k].row->table && plan->nodes[k].args.task == MM_MULTICLASS)
+            return 1;
+    return 0;
+}
+
+static int every_image_has_table(const mm_images *images)
+{
+    for (size_t n = 0; n < images->count; n++)
+        if (images->records[n].confusion == NULL)
+            return 0;
+    return 1;
+}
+
 /* Where the values of the column are; NULL when the record lacks it. */
 static const double *column_of(const mm_images *images, size_t n, const mm_stat *stat)
 {
@@ -50,17 +67,20 @@ static int every_image_has(const mm_images *images, const mm_stat *stat)
     return 1;
 }
 
-static double count_of(const mm_record *record, size_t which, size_t c)
+/* Value w of the class: of the table, its voxels that are predicted as class w. */
+static double count_of(const mm_record *record, size_t which, size_t classes, size_t c, size_t w)
 {
     switch (which) {
-    case 0:
+    case SCORED:
         return (double)record->scored;
-    case 1:
+    case LABEL:
         return (double)record->label_count[c];
-    case 2:
+    case PRED:
         return (double)record->pred_count[c];
-    default:
+    case BOTH:
         return (double)record->both_count[c];
+    default:
+        return (double)record->confusion[c * classes + w];
     }
 }
 
@@ -76,13 +96,14 @@ static void pool(const double *per_image, size_t images, size_t values, double *
     }
 }
 
-/* Fills the next entry; `values` is where its numbers go.  stat NULL: the count `which`. */
+/* Fills the next entry; `values` is where its numbers go.  stat NULL: the counts `which`. */
 static double *explain_one(mm_explanation *e, const mm_images *images, const mm_stat *stat, size_t which,
                            double *values)
 {
-    static const char *const counts[COUNTS] = {"scored voxels", "voxels of the label", "voxels of the hard prediction",
-                                               "voxels of both"};
-    const size_t width = stat == NULL ? 1 : mm_stat_width(stat, images->classes), size = width * images->classes;
+    static const char *const counts[] = {"scored voxels", "voxels of the label", "voxels of the hard prediction",
+                                         "voxels of both", "voxels of the label by predicted class"};
+    const size_t classes = images->classes, own = which == TABLE ? classes : 1;
+    const size_t width = stat == NULL ? own : mm_stat_width(stat, classes), size = width * classes;
     const int batch = stat != NULL && (stat->flags & MM_STAT_BATCH) != 0;
     double *per_image = values + size;
     mm_used *used = &e->used[e->count];
@@ -90,8 +111,8 @@ static double *explain_one(mm_explanation *e, const mm_images *images, const mm_
     for (size_t n = 0; n < images->count; n++) {
         if (stat != NULL)
             memcpy(per_image + n * size, column_of(images, n, stat), size * sizeof *values);
-        for (size_t c = 0; stat == NULL && c < images->classes; c++)
-            per_image[n * size + c] = count_of(&images->records[n], which, c);
+        for (size_t i = 0; stat == NULL && i < size; i++)
+            per_image[n * size + i] = count_of(&images->records[n], which, classes, i % classes, i / classes);
     }
     if (batch && images->count > 0)
         memcpy(values, per_image, size * sizeof *values);
@@ -112,7 +133,8 @@ static size_t numbers_of(const mm_plan *plan, size_t index)
     mm_stat needs[MM_MAX_STATS];
     const size_t count = needs_of(plan, &plan->items[index], needs);
 
-    return COUNTS * plan->classes + mm_stats_offset(needs, count, plan->classes);
+    return (COUNTS + (needs_table(plan, &plan->items[index]) ? plan->classes : 0)) * plan->classes +
+           mm_stats_offset(needs, count, plan->classes);
 }
 
 size_t mm_explanation_numbers(const mm_plan *plan)
@@ -140,13 +162,16 @@ mm_status mm_images_explain(mm_explanation **out, const mm_images *images, const
 {
     mm_stat needs[MM_MAX_STATS];
     const size_t count = needs_of(plan, &plan->items[index], needs);
-    const size_t values = COUNTS * images->classes + mm_stats_offset(needs, count, images->classes);
+    const int table = needs_table(plan, &plan->items[index]) && every_image_has_table(images);
+    const size_t entries = COUNTS + (table ? 1u : 0u) + count;
+    const size_t values =
+        (COUNTS + (table ? images->classes : 0)) * images->classes + mm_stats_offset(needs, count, images->classes);
     mm_explanation *e = calloc(1, sizeof *e);
 
     if (e == NULL)
         return MM_NO_MEMORY;
-    e->used = calloc(count + COUNTS, sizeof *e->used);
-    e->what = calloc(count + COUNTS, sizeof *e->what);
+    e->used = calloc(entries, sizeof *e->used);
+    e->what = calloc(entries, sizeof *e->what);
     e->values = calloc(values, (images->count + 1) * sizeof *e->values);
     if (e->used == NULL || e->what == NULL || e->values == NULL) {
         mm_explanation_free(e);
@@ -154,7 +179,7 @@ mm_status mm_images_explain(mm_explanation **out, const mm_images *images, const
     }
     double *next = e->values;
 
-    for (size_t which = 0; which < COUNTS; which++)
+    for (size_t which = SCORED; which < COUNTS + (table ? 1u : 0u); which++)
         next = explain_one(e, images, NULL, which, next);
     for (size_t i = 0; i < count; i++)
         if (every_image_has(images, &needs[i]))

@@ -176,6 +176,43 @@ static void test_by_hand(void)
     data_free(&d);
 }
 
+/* The table of exclusive classes, for scores that need it. */
+static void test_table(void)
+{
+    data d = data_random(MM_MULTICLASS, 3, 4, 40, 12);
+    scored s = score(&d, "kappa(over=pooled),dice", NULL);
+    double right = 0.0, chance = 0.0, all = 3.0 * 40.0;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(s.first);
+    mm_explanation *e = explained(s.images, s.plan, 0), *plain = explained(s.images, s.plan, 1);
+    const mm_used *table = used_of(e, "voxels of the label by predicted class");
+
+    CU_ASSERT_PTR_NULL(used_of(plain, "voxels of the label by predicted class"));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(table);
+    CU_ASSERT_EQUAL_FATAL(table->width, d.classes);
+    for (size_t c = 0; c < d.classes; c++) {
+        double row = 0.0, column = 0.0;
+
+        for (size_t w = 0; w < d.classes; w++) {
+            double voxels = 0.0;
+
+            for (size_t i = 0; i < d.images * d.voxels; i++)
+                voxels += hard_g(&d, i / d.voxels, c, i % d.voxels) && hard_p(&d, i / d.voxels, w, i % d.voxels);
+            CU_ASSERT_EQUAL(table->pooled[w * d.classes + c], voxels);
+            row += table->pooled[w * d.classes + c];
+            column += table->pooled[c * d.classes + w];
+        }
+        right += table->pooled[c * d.classes + c];
+        chance += row * column / all;
+    }
+    CU_ASSERT(close_to(s.first->value.value, (right - chance) / (all - chance)));
+    CU_ASSERT(mm_explanation_numbers(s.plan) == (2 * COUNTS + d.classes) * d.classes);
+    mm_explanation_free(plain);
+    mm_explanation_free(e);
+    scored_free(&s);
+    data_free(&d);
+}
+
 /* ------------------------------------------------------------------ compounds */
 
 /* A compound uses what its terms use, each sum once. */
@@ -260,6 +297,7 @@ static CU_TestInfo tests[] = {{"counts", test_counts},
                               {"sums of records", test_sums_of_records},
                               {"pooled is exact", test_pooled_is_exact},
                               {"a score by hand", test_by_hand},
+                              {"the table of exclusive classes", test_table},
                               {"compounds", test_compounds},
                               {"what is lacking is left out", test_left_out},
                               {"size", test_size},

@@ -513,7 +513,7 @@ IMAGES = {
     "recognition_quality": objects("recognition"),
 }
 
-# ------------------------------------------------------------------------------------- entropy: sum of terms, and of what
+# ------------------------------------------------------------------------------------- entropy: a sum, and over what
 
 
 def clamped(case, z):

@@ -93,6 +93,177 @@ def test_the_sums_are_those_of_the_voxels(server):
         assert np.allclose(used[what], array.sum(axis=(0, 2, 3)), rtol=1e-12, atol=0), what
 
 
+class Used:
+    """The numbers of an explanation by their text, or its beginning: [classes], or [values][classes]."""
+
+    def __init__(self, rows, image=None):
+        numbers = [row["per_class"] if image is None else row["per_image"][image] for row in rows]
+        self.rows = {row["what"]: np.array(of_row) for row, of_row in zip(rows, numbers)}
+
+    def __call__(self, text):
+        if text in self.rows:
+            return self.rows[text]
+        (found,) = [numbers for what, numbers in self.rows.items() if what.startswith(text)]
+        return found
+
+    @property
+    def counts(self):
+        return [self(what) * 1.0 for what in COUNTS]
+
+    @property
+    def sums(self):
+        return self("the sum of p g"), self("the sum of p"), self("the sum of g")
+
+
+POS, NEG = "the sum of g (1-q)^gamma (-log q) with gamma {}", "the sum of (1-g) q^gamma"
+APART = "the sum of {}(1-p_t)^gamma"
+
+
+def specificity(u):
+    v, g, p, both = u.counts
+    return ((v - g - p + both) / (v - g)).mean()
+
+
+def sensitivity_specificity_loss(u):
+    v, g = u.counts[0], u("the sum of g")
+    return (0.1 * u("the sum of (g-p)^2 g") / g + 0.9 * u("the sum of (g-p)^2 (1-g)") / (v - g)).mean()
+
+
+def mcc_loss(u):
+    (i, p, g), v = u.sums, u.counts[0]
+    tp, fp, fn, tn = i + 1, p - i + 1, g - i + 1, v - p - g + i + 1
+    return (1 - (tp * tn - fp * fn) / np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))).mean()
+
+
+def generalized_dice_loss(u):
+    i, p, g = u.sums
+    return 1 - 2 * (i / g**2).sum() / ((p + g) / g**2).sum()
+
+
+def wasserstein(u):
+    by_label = u("the sum of p by label")  # [label][class]
+    costs = by_label.sum(axis=1) - np.diag(by_label)
+    right = (u.counts[1] - costs)[1:].sum()
+    return 1 - 2 * right / (2 * right + costs.sum())
+
+
+def kappa(u):
+    table = u("voxels of the label by predicted class")
+    chance = (table.sum(0) * table.sum(1)).sum() / table.sum()
+    return (np.trace(table) - chance) / (table.sum() - chance)
+
+
+def mcc_multiclass(u):
+    table = u("voxels of the label by predicted class")
+    p, t, total = table.sum(1), table.sum(0), table.sum()
+    return (np.trace(table) * total - t @ p) / math.sqrt((total**2 - p @ p) * (total**2 - t @ t))
+
+
+def calibration(u):
+    count, sure, right = u("the greatest confidence")[:, 0].reshape(3, -1)
+    return np.abs(right - sure).sum() / count.sum()
+
+
+def exp_log_cross_entropy(u):
+    v, g = u.counts[0], u("the sum of g")
+    return (np.sqrt(v / g) * u("the sum of g (-log q)^gamma")).sum() / v[0]
+
+
+# Of all images: expression -> what its value is made of.
+OF_SUMS = {
+    "iou": lambda u: (u.counts[3] / (u.counts[1] + u.counts[2] - u.counts[3])).mean(),
+    "specificity": specificity,
+    "relative_volume_difference": lambda u: (u.counts[2] / u.counts[1] - 1).mean(),
+    "tp": lambda u: u.counts[3].mean(),
+    "generalized_dice": lambda u: (2 * u.counts[3] / u.counts[1] ** 2).sum()
+    / ((u.counts[1] + u.counts[2]) / u.counts[1] ** 2).sum(),
+    "pixel_accuracy": lambda u: u.counts[3].sum() / u.counts[1].sum(),
+    "kappa": kappa,
+    "mcc_multiclass": mcc_multiclass,
+    "expected_calibration_error": calibration,
+    "jaccard_loss": lambda u: (1 - u.sums[0] / (u.sums[1] + u.sums[2] - u.sums[0])).mean(),
+    "squared_dice_loss": lambda u: (1 - 2 * u("the sum of p g") / (u("the sum of p^2") + u("the sum of g^2"))).mean(),
+    "soft_dice_loss": lambda u: (u("the sum of |p - g|") / (u("the sum of p") + u("the sum of g"))).mean(),
+    "sensitivity_specificity_loss": sensitivity_specificity_loss,
+    "mcc_loss(smooth=1)": mcc_loss,
+    "generalized_dice_loss": generalized_dice_loss,
+    "generalized_wasserstein_dice_loss": wasserstein,
+    "binary_cross_entropy(pos_weight=3)": lambda u: (3 * u(POS.format(0)) + u(NEG)).sum() / u.counts[0].sum(),
+    "focal_loss": lambda u: u(POS.format(2)).sum() / u.counts[1].sum(),
+    "sigmoid_focal_loss": lambda u: (u(APART.format("g ")) + u(APART.format("(1-g) "))).sum() / u.counts[0].sum(),
+    "normalized_focal_loss": lambda u: (
+        (u(APART.format("g ")) + u(APART.format("(1-g) "))) / u(APART.format(""))
+    ).mean(),
+    "asymmetric_focal_loss": lambda u: (0.3 * u(POS.format(2))[0] + 0.7 * u(POS.format(0))[1:].sum()) / u.counts[0][0],
+    "exp_log_cross_entropy": exp_log_cross_entropy,
+    "dice_ce_loss": lambda u: (1 - 2 * u.sums[0] / (u.sums[1] + u.sums[2])).mean()
+    + u(POS.format(0)).sum() / u.counts[1].sum(),
+}
+
+
+@pytest.mark.parametrize("text", OF_SUMS)
+def test_families_of_sums_by_hand(server, text):
+    pooled = f"{text[:-1]},over=pooled)" if "(" in text else f"{text}(over=pooled)"
+    (score,) = server.score(BODY, scores=pooled, include="explain")["scores"]
+    assert close(score["value"], OF_SUMS[text](Used(score["explain"]))), score
+
+
+def harmonic(x, s):
+    """Of the shares of two skeletons: values 1 to 4 of the column."""
+    a, b = (x[1] + s) / (x[2] + s), (x[3] + s) / (x[4] + s)
+    return 2 * a * b / (a + b)
+
+
+def ms_ssim(x):
+    powers = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])
+    return (np.maximum([*x[1:5], x[10]], 0) ** powers[:, None]).prod(axis=0)
+
+
+# Of images as a whole: expression -> (the column, what the values of an image are made of).  Value 0 is the reason.
+OF_WHOLES = {
+    "lovasz_softmax_loss": ("the Lovasz extension", lambda x: x[1]),
+    "auroc": ("the area under the receiver", lambda x: x[1]),
+    "average_precision": ("the area under the precision", lambda x: x[1]),
+    "ssim": ("the structural similarity of windows", lambda x: x[1]),
+    "ssim_loss": ("the structural similarity of windows", lambda x: 1 - x[1]),
+    "ms_ssim(window=1)": ("the structural similarity of windows", ms_ssim),
+    "correlation_ssim_loss": ("the cross-entropy where", lambda x: x[1] / x[2]),
+    "cldice": ("the skeletons", lambda x: harmonic(x, 0)),
+    "cldice_loss": ("the soft skeletons", lambda x: 1 - harmonic(x, 1)),
+    "panoptic_quality": ("the matches", lambda x: x[1] / (x[2] + x[3] / 2 + x[4] / 2)),
+    "recognition_quality": ("the matches", lambda x: x[2] / (x[2] + x[3] / 2 + x[4] / 2)),
+}
+
+
+@pytest.mark.parametrize("text", OF_WHOLES)
+def test_families_of_images_by_hand(server, text):
+    (score,) = server.score(BODY, scores=text, include="images,explain")["scores"]
+    column, of = OF_WHOLES[text]
+    for n, row in enumerate(score["per_image"]):
+        check_list(row, of(Used(score["explain"], n)(column)))
+    check_list(score["per_class"], np.mean(score["per_image"], axis=0))
+
+
+def test_the_largest_entropies_by_hand(server):
+    """One value for all classes, at class 0; and an image is right where every count of both is that of its label."""
+    top, match = server.score(BODY, scores="topk_cross_entropy,exact_match", include="images,explain")["scores"]
+    for n in range(3):
+        check_list(top["per_image"][n], [Used(top["explain"], n)("the greatest cross-entropies")[1][0]])
+        _, label, _, both = Used(match["explain"], n).counts
+        assert match["per_image"][n] == [float((label == both).all())]
+
+
+def test_every_score_is_explained(server):
+    """The counts first, and each of the others once."""
+    listed = server.get("/v1/scores").json()["scores"]
+    for name in [score["name"] for score in listed if "." not in score["name"]]:
+        if name in ("lovasz_hinge_loss", "nacl_loss"):
+            continue  # of logits
+        (score,) = server.score(BODY, scores=name, include="explain")["scores"]
+        what = [row["what"] for row in score["explain"]]
+        assert what[:4] == COUNTS and len(set(what)) == len(what), name
+
+
 def test_merged_evaluations_are_explained(server):
     """The same sums as of one upload, whatever the parts."""
     for part, images in (("a", slice(0, 1)), ("b", slice(1, 3))):
