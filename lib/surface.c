@@ -15,8 +15,8 @@
 #include "lib/tensor.h"
 
 #define ALIGNMENT     64
-#define SLACK         128 /* bytes past a mask that the kernels may read */
-#define STEPS_OF_ALL  24  /* of a search per place of a plane: about what the transform of it costs */
+#define BAND_PLACES   ((size_t)4096)
+#define STEPS_OF_ALL  24 /* of a search per place of a band: about what the transform of it costs */
 #define STEPS_BESIDES 4096
 
 /* ----------------------------------------------------------------- geometry */
@@ -107,6 +107,22 @@ static int lay_grid(const mm_geometry *geometry, const size_t box[MM_SURFACE_AXE
            transform->scratch_bytes < SIZE_MAX / 64;
 }
 
+/* Bytes before and after a mask that the kernels may read: a neighbour of the first or last place, and a block more. */
+static size_t slack_of(const mm_geometry *geometry, const size_t *dim)
+{
+    return (geometry->there[0] ? dim[1] * dim[2] : 0) + (geometry->there[1] ? dim[2] : 0) + 1 + 2 * ALIGNMENT;
+}
+
+static size_t rows_of_band(const size_t *dim)
+{
+    return dim[2] < BAND_PLACES ? BAND_PLACES / dim[2] : 1;
+}
+
+static size_t bands_of(const size_t *dim)
+{
+    return (dim[0] * dim[1] + rows_of_band(dim) - 1) / rows_of_band(dim);
+}
+
 /* Where the parts of a pair begin, in bytes. */
 typedef struct parts {
     size_t element[2], mask, steps[2], field, scratch, count[2], list, code, end;
@@ -131,14 +147,16 @@ static size_t sorting_bytes(const mm_geometry *geometry, size_t elements)
     return mm_geometry_is_surfels(geometry) ? round_up(elements * (sizeof(double) + 1)) : 0;
 }
 
-static parts lay_parts(const mm_geometry *geometry, size_t planes, const mm_transform *transform, const size_t most[2])
+static parts lay_parts(const mm_geometry *geometry, const size_t *dim, const mm_transform *transform,
+                       const size_t most[2])
 {
-    const size_t places = transform->voxels, bytes = round_up(places), counts = round_up(planes * sizeof(size_t));
+    const size_t places = transform->voxels, bytes = round_up(places), slack = round_up(slack_of(geometry, dim));
+    const size_t counts = round_up(bands_of(dim) * sizeof(size_t));
     const size_t a = most_elements(geometry, places, most[0]), b = most_elements(geometry, places, most[1]);
     const size_t sorting = sorting_bytes(geometry, a) + sorting_bytes(geometry, b);
-    parts p = {.element = {0, bytes}, .mask = 2 * bytes, .field = 2 * bytes};
+    parts p = {.element = {0, bytes}, .mask = 2 * bytes + slack, .field = 2 * bytes};
 
-    p.steps[0] = p.mask + round_up(places + SLACK);
+    p.steps[0] = p.mask + bytes + slack;
     p.steps[1] = p.steps[0] + bytes;
     p.scratch = greater(greater(p.steps[1] + bytes, p.field + round_up(transform->field_bytes)), sorting);
     p.count[0] = p.scratch + (is_worker_enough(transform) ? 0 : round_up(transform->scratch_bytes));
@@ -156,7 +174,7 @@ int mm_pair_bytes(const mm_geometry *geometry, const size_t box[MM_SURFACE_AXES]
 
     if (!lay_grid(geometry, box, &grid, &transform))
         return 0;
-    *bytes = lay_parts(geometry, grid.dim[0], &transform, most).end;
+    *bytes = lay_parts(geometry, grid.dim, &transform, most).end;
     return 1;
 }
 
@@ -167,12 +185,14 @@ void mm_pair_begin(mm_pair *pair, const mm_geometry *geometry, const mm_kernels 
 
     *pair = (mm_pair){.geometry = geometry, .k = k->surfaces};
     (void)lay_grid(geometry, box, &grid, &pair->transform);
-    const parts p = lay_parts(geometry, grid.dim[0], &pair->transform, most);
+    const parts p = lay_parts(geometry, grid.dim, &pair->transform, most);
 
     memcpy(pair->box, box, sizeof pair->box);
     memcpy(pair->dim, grid.dim, sizeof pair->dim);
     pair->plane = pair->dim[1] * pair->dim[2];
     pair->places = pair->transform.voxels;
+    pair->band_rows = rows_of_band(grid.dim);
+    pair->bands = bands_of(grid.dim);
     pair->mask = memory + p.mask;
     pair->field = memory + p.field;
     pair->scratch = is_worker_enough(&pair->transform) ? NULL : memory + p.scratch;
@@ -192,11 +212,21 @@ void *mm_pair_room(const mm_pair *pair, unsigned side)
 
 /* -------------------------------------------------------------------- masks */
 
-void mm_pair_clear(mm_pair *pair, size_t first_plane, size_t end_plane)
+/* As a place; of the band after the last: the end. */
+static size_t first_of_band(const mm_pair *pair, size_t band)
 {
-    memset(pair->mask + first_plane * pair->plane, 0, (end_plane - first_plane) * pair->plane);
-    if (end_plane == pair->dim[0])
-        memset(pair->mask + pair->places, 0, SLACK);
+    const size_t first = band * pair->band_rows * pair->dim[2];
+
+    return first < pair->places ? first : pair->places;
+}
+
+void mm_pair_clear(mm_pair *pair, size_t first_band, size_t end_band)
+{
+    const size_t first = first_of_band(pair, first_band), end = first_of_band(pair, end_band);
+
+    memset(pair->mask + first, 0, end - first);
+    if (end == pair->places)
+        memset(pair->mask + end, 0, slack_of(pair->geometry, pair->dim));
 }
 
 /* The place of the grid where the box begins. */
@@ -239,52 +269,48 @@ static mm_rows_around rows_around(const mm_pair *pair)
     return around;
 }
 
-static void voxel_elements(mm_pair *pair, size_t plane)
+/* Of the block that begins at a place. */
+static size_t rows_of_block(const mm_pair *pair, ptrdiff_t rows[4])
 {
-    const mm_rows_around around = rows_around(pair);
-    const size_t first = plane * pair->plane + border(pair, 1) * pair->dim[2] + 1;
-    const size_t n = (pair->box[1] - 1) * pair->dim[2] + pair->box[2];
-
-    if (is_in_box(pair, 0, plane))
-        pair->k->voxel_elements(pair->element[0] + first, pair->element[1] + first, pair->mask + first, &around, n);
-}
-
-/* At each place the block that begins there. */
-static void surfel_elements(mm_pair *pair, size_t plane)
-{
-    const size_t first = plane * pair->plane;
-    const size_t n = (pair->dim[1] - (pair->geometry->there[1] ? 2 : 1)) * pair->dim[2] + pair->dim[2] - 1;
-    ptrdiff_t rows[4];
     size_t count = 0;
 
     for (int z = 0; z <= pair->geometry->there[0]; z++)
         for (int y = 0; y <= pair->geometry->there[1]; y++)
             rows[count++] = z * (ptrdiff_t)pair->plane + y * (ptrdiff_t)pair->dim[2];
-    if (plane + border(pair, 0) < pair->dim[0])
-        pair->k->surfel_elements(pair->element[0] + first, pair->element[1] + first, pair->mask + first, rows, count,
-                                 n);
+    return count;
 }
 
-void mm_pair_elements(mm_pair *pair, size_t first_plane, size_t end_plane)
+static void band_elements(mm_pair *pair, size_t band)
 {
-    for (size_t plane = first_plane; plane < end_plane; plane++) {
-        for (size_t side = 0; side < 2; side++)
-            memset(pair->element[side] + plane * pair->plane, 0, pair->plane);
-        if (mm_geometry_is_surfels(pair->geometry))
-            surfel_elements(pair, plane);
-        else
-            voxel_elements(pair, plane);
-        for (size_t side = 0; side < 2; side++)
-            pair->count[side][plane] = pair->k->count(pair->element[side] + plane * pair->plane, pair->plane);
+    const size_t first = first_of_band(pair, band), n = first_of_band(pair, band + 1) - first;
+    unsigned char *pred = pair->element[0] + first, *label = pair->element[1] + first;
+
+    if (mm_geometry_is_surfels(pair->geometry)) {
+        ptrdiff_t rows[4];
+        const size_t count = rows_of_block(pair, rows);
+
+        pair->k->surfel_elements(pred, label, pair->mask + first, rows, count, n);
+    } else {
+        const mm_rows_around around = rows_around(pair);
+
+        pair->k->voxel_elements(pred, label, pair->mask + first, &around, n);
     }
+    pair->count[0][band] = pair->k->count(pred, n);
+    pair->count[1][band] = pair->k->count(label, n);
+}
+
+void mm_pair_elements(mm_pair *pair, size_t first_band, size_t end_band)
+{
+    for (size_t band = first_band; band < end_band; band++)
+        band_elements(pair, band);
 }
 
 void mm_pair_lay(mm_pair *pair)
 {
     for (size_t side = 0; side < 2; side++) {
         pair->list[side].count = 0;
-        for (size_t plane = 0; plane < pair->dim[0]; plane++)
-            pair->list[side].count += pair->count[side][plane];
+        for (size_t band = 0; band < pair->bands; band++)
+            pair->list[side].count += pair->count[side][band];
     }
     pair->list[1].squared = pair->list[0].squared + pair->list[0].count;
     pair->list[1].code = pair->list[0].code == NULL ? NULL : pair->list[0].code + pair->list[0].count;
@@ -371,25 +397,23 @@ size_t mm_next_element(const unsigned char *row, size_t x, size_t length)
     return x;
 }
 
-/* Where the list has the elements of a plane. */
-static size_t first_of_plane(const mm_pair *pair, unsigned side, size_t plane)
+/* Where the list has the elements of a band. */
+static size_t list_place(const mm_pair *pair, unsigned side, size_t band)
 {
-    size_t first = 0;
+    size_t place = 0;
 
-    for (size_t before = 0; before < plane; before++)
-        first += pair->count[side][before];
-    return first;
+    for (size_t before = 0; before < band; before++)
+        place += pair->count[side][before];
+    return place;
 }
 
-/* Notes the codes of a plane, whose elements begin at that place of the list. */
-static void note_codes(mm_pair *pair, unsigned side, size_t plane, size_t at)
+/* The codes of a band. */
+static void note_codes(const mm_pair *pair, unsigned side, size_t band, unsigned char *code)
 {
-    unsigned char *code = pair->list[side].code + at;
-    const unsigned char *element = pair->element[side] + plane * pair->plane;
+    const size_t end = first_of_band(pair, band + 1);
 
-    for (size_t i = mm_next_element(element, 0, pair->plane); i < pair->plane;
-         i = mm_next_element(element, i + 1, pair->plane))
-        *code++ = element[i];
+    for (size_t i = first_of_band(pair, band); (i = mm_next_element(pair->element[side], i, end)) < end; i++)
+        *code++ = pair->element[side][i];
 }
 
 /* There is nothing on the other side. */
@@ -400,27 +424,31 @@ static void fill_none(double *to, size_t count)
 }
 
 /* 0: too far, or too much work. */
-static int search_plane(mm_pair *pair, unsigned side, size_t plane, double *to)
+static int search_row(const mm_pair *pair, unsigned side, search *s, size_t row, double **to)
 {
-    const size_t limit = STEPS_OF_ALL * pair->plane + STEPS_BESIDES, length = pair->dim[2];
-    const unsigned char *element = pair->element[side] + plane * pair->plane;
+    const size_t y = row % s->rows, length = s->length;
+    const unsigned char *element = pair->element[side] + row * length;
     const double reach = reach_of(pair);
-    search s = {.square = pair->geometry->square,
-                .steps = pair->steps[1 - side] + plane * pair->plane,
-                .rows = pair->dim[1],
-                .length = length};
 
-    for (size_t y = 0; y < s.rows; y++) {
-        const unsigned char *row = element + y * length;
+    s->steps = pair->steps[1 - side] + (row - y) * length;
+    for (size_t x = 0; (x = mm_next_element(element, x, length)) < length; x++) {
+        const double best = s->steps[y * length + x] == 0 ? 0.0 : nearest(s, y, x);
 
-        for (size_t x = mm_next_element(row, 0, length); x < length; x = mm_next_element(row, x + 1, length)) {
-            const double best = s.steps[y * length + x] == 0 ? 0.0 : nearest(&s, y, x);
-
-            if (!(best < reach) || s.tried > limit)
-                return 0;
-            *to++ = pair->geometry->unit * best * pair->geometry->unit;
-        }
+        if (!(best < reach))
+            return 0;
+        *(*to)++ = pair->geometry->unit * best * pair->geometry->unit;
     }
+    return 1;
+}
+
+static int search_band(const mm_pair *pair, unsigned side, size_t band, double *to)
+{
+    const size_t first = first_of_band(pair, band), end = first_of_band(pair, band + 1), length = pair->dim[2];
+    search s = {.square = pair->geometry->square, .rows = pair->dim[1], .length = length};
+
+    for (size_t row = first / length; row < end / length; row++)
+        if (!search_row(pair, side, &s, row, &to) || s.tried > STEPS_OF_ALL * (end - first) + STEPS_BESIDES)
+            return 0;
     return 1;
 }
 
@@ -430,21 +458,21 @@ int mm_pair_wants_far(const mm_pair *pair)
            (pair->geometry->metric != MM_EUCLIDEAN || atomic_load_explicit(&pair->far, memory_order_relaxed));
 }
 
-void mm_pair_near(mm_pair *pair, size_t first_plane, size_t end_plane)
+void mm_pair_near(mm_pair *pair, size_t first_band, size_t end_band)
 {
     const int some = pair->list[0].count > 0 && pair->list[1].count > 0;
 
     for (unsigned side = 0; side < 2; side++) {
-        size_t at = first_of_plane(pair, side, first_plane);
+        size_t at = list_place(pair, side, first_band);
 
-        for (size_t plane = first_plane; plane < end_plane; at += pair->count[side][plane++]) {
+        for (size_t band = first_band; band < end_band; at += pair->count[side][band++]) {
             double *to = pair->list[side].squared + at;
 
             if (pair->list[side].code != NULL)
-                note_codes(pair, side, plane, at);
+                note_codes(pair, side, band, pair->list[side].code + at);
             if (!some)
-                fill_none(to, pair->count[side][plane]);
-            else if (!mm_pair_wants_far(pair) && !search_plane(pair, side, plane, to))
+                fill_none(to, pair->count[side][band]);
+            else if (!mm_pair_wants_far(pair) && !search_band(pair, side, band, to))
                 atomic_store_explicit(&pair->far, 1, memory_order_relaxed);
         }
     }
@@ -471,12 +499,12 @@ void mm_pair_far_task(mm_pair *pair, unsigned side, size_t step, size_t task, vo
         mm_transform_task(&pair->transform, &elements, pair->field, pair->scratch, step, each);
 }
 
-void mm_pair_read_far(mm_pair *pair, unsigned side, size_t first_plane, size_t end_plane)
+void mm_pair_read_far(mm_pair *pair, unsigned side, size_t first_band, size_t end_band)
 {
-    const size_t end = end_plane * pair->plane;
-    double *to = pair->list[side].squared + first_of_plane(pair, side, first_plane);
+    const size_t end = first_of_band(pair, end_band);
+    double *to = pair->list[side].squared + list_place(pair, side, first_band);
 
-    for (size_t i = first_plane * pair->plane; (i = mm_next_element(pair->element[side], i, end)) < end; i++) {
+    for (size_t i = first_of_band(pair, first_band); (i = mm_next_element(pair->element[side], i, end)) < end; i++) {
         const double value = mm_transform_square(&pair->transform, pair->field, i);
 
         *to++ = pair->geometry->metric == MM_EUCLIDEAN ? value : value * value;
@@ -485,15 +513,15 @@ void mm_pair_read_far(mm_pair *pair, unsigned side, size_t first_plane, size_t e
 
 void mm_pair_run(mm_pair *pair, void *scratch)
 {
-    mm_pair_elements(pair, 0, pair->dim[0]);
+    mm_pair_elements(pair, 0, pair->bands);
     mm_pair_lay(pair);
     if (pair->geometry->metric == MM_EUCLIDEAN)
         mm_pair_steps(pair, 0, pair->plane);
-    mm_pair_near(pair, 0, pair->dim[0]);
+    mm_pair_near(pair, 0, pair->bands);
     for (unsigned side = 0; side < 2 && mm_pair_wants_far(pair); side++) {
         for (size_t step = 0; step < pair->transform.steps; step++)
             for (size_t task = 0; task < mm_pair_far_tasks(pair, step); task++)
                 mm_pair_far_task(pair, side, step, task, scratch);
-        mm_pair_read_far(pair, side, 0, pair->dim[0]);
+        mm_pair_read_far(pair, side, 0, pair->bands);
     }
 }

@@ -48,13 +48,14 @@ typedef struct mm_pair {
     const mm_surface_kernels *k;
     size_t box[MM_SURFACE_AXES], dim[MM_SURFACE_AXES]; /* voxels of the box; places of the grid */
     size_t plane, places;                              /* of one place of the first axis, and of all */
+    size_t band_rows, bands;                           /* rows of a band but the last */
     unsigned char *mask;                               /* kernels_surface.h */
     unsigned char *element[2];                         /* by place: code, 0 where there is none */
     unsigned char *steps[2];                           /* by place: along the first axis to the nearest element */
     mm_transform transform;
     void *field;         /* of the transform: where mask and steps are */
     void *scratch;       /* NULL: that of a worker is enough for the transform */
-    size_t *count[2];    /* of elements by plane */
+    size_t *count[2];    /* of elements by band */
     mm_directed list[2]; /* from side 0 to side 1, and back: in the order of places */
     atomic_int far;      /* distances are left to a transform */
 } mm_pair;
@@ -65,24 +66,24 @@ int mm_pair_bytes(const mm_geometry *geometry, const size_t box[MM_SURFACE_AXES]
 void mm_pair_begin(mm_pair *pair, const mm_geometry *geometry, const mm_kernels *k, const size_t box[MM_SURFACE_AXES],
                    const size_t most[2], unsigned char *memory);
 
-/* 1. Masks, to be filled in row by row: planes of the grid made empty; then the row of a place of the grid, from its
- * first voxel on, or NULL where the box has none. */
-void mm_pair_clear(mm_pair *pair, size_t first_plane, size_t end_plane);
+/* 1. Masks, to be filled in row by row: bands made empty; then a row of a plane of the grid, from its first voxel on,
+ * or NULL where the box has none. */
+void mm_pair_clear(mm_pair *pair, size_t first_band, size_t end_band);
 unsigned char *mm_pair_row(const mm_pair *pair, size_t plane, size_t row);
 /* 2. When all masks are there: elements. */
-void mm_pair_elements(mm_pair *pair, size_t first_plane, size_t end_plane);
+void mm_pair_elements(mm_pair *pair, size_t first_band, size_t end_band);
 /* 3. When all elements are there: steps of columns (places of one plane). */
 void mm_pair_steps(mm_pair *pair, size_t first_column, size_t end_column);
 /* Once, after 2: where the lists are. */
 void mm_pair_lay(mm_pair *pair);
 /* 4. Distances; sets `far` when they would take too long. */
-void mm_pair_near(mm_pair *pair, size_t first_plane, size_t end_plane);
+void mm_pair_near(mm_pair *pair, size_t first_band, size_t end_band);
 /* 5. Where that is so, or the metric wants it: distances of one side by the steps of a transform, each of so many tasks
  * (scratch: MM_SCRATCH_BYTES, a worker's), which are then read; then those of the other side. */
 int mm_pair_wants_far(const mm_pair *pair);
 size_t mm_pair_far_tasks(const mm_pair *pair, size_t step);
 void mm_pair_far_task(mm_pair *pair, unsigned side, size_t step, size_t task, void *scratch);
-void mm_pair_read_far(mm_pair *pair, unsigned side, size_t first_plane, size_t end_plane);
+void mm_pair_read_far(mm_pair *pair, unsigned side, size_t first_band, size_t end_band);
 /* 2 to 5 at once. */
 void mm_pair_run(mm_pair *pair, void *scratch);
 /* Room for sorting the list of that side, when all distances are there. */

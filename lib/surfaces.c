@@ -13,6 +13,7 @@
 #define GROUP_PAIRS  1024
 #define LARGE_PLACES ((size_t)1 << 18) /* of a pair from which on it is cut into slabs */
 #define SLAB_PLACES  ((size_t)1 << 17) /* a fraction of a millisecond for each step */
+#define SLAB_COLUMNS ((size_t)64)
 
 /* Stages: the boxes, then these for each group.  FAR: for each side the steps of a transform, then its reading. */
 enum { BEFORE, BOXES, MASKS, ELEMENTS, STEPS, NEAR, FAR, FAR_STAGES = MM_DISTANCE_AXES + 1 };
@@ -295,17 +296,20 @@ static size_t begin_group(mm_surfaces *surfaces)
 
 /* ------------------------------------------------------------------- stages */
 
-/* Of so many planes or columns, how many a slab has. */
-static size_t slab(size_t all, size_t places)
+/* Of so many bands or columns, how many a slab has; columns are taken side by side, so not too few. */
+static size_t slab(const mm_pair *pair, int phase)
 {
-    const size_t slabs = (places + SLAB_PLACES - 1) / SLAB_PLACES;
+    const size_t all = phase == STEPS ? pair->plane : pair->bands, least = phase == STEPS ? SLAB_COLUMNS : 1;
+    const size_t slabs = (pair->places + SLAB_PLACES - 1) / SLAB_PLACES, length = (all + slabs - 1) / slabs;
 
-    return (all + slabs - 1) / slabs;
+    return length > least ? length : least;
 }
 
-static size_t slabs(size_t all, size_t places)
+static size_t slabs(const mm_pair *pair, int phase)
 {
-    return (all + slab(all, places) - 1) / slab(all, places);
+    const size_t all = phase == STEPS ? pair->plane : pair->bands, length = slab(pair, phase);
+
+    return (all + length - 1) / length;
 }
 
 static size_t tasks_of(const mm_surface_item *item, int phase)
@@ -318,12 +322,12 @@ static size_t tasks_of(const mm_surface_item *item, int phase)
     if (phase >= REDUCE)
         return phase == REDUCE ? 2 : 1;
     if (phase == STEPS)
-        return pair->geometry->metric == MM_EUCLIDEAN ? slabs(pair->plane, pair->places) : 0;
+        return pair->geometry->metric == MM_EUCLIDEAN ? slabs(pair, phase) : 0;
     if (phase < FAR)
-        return slabs(pair->dim[0], pair->places);
+        return slabs(pair, phase);
     if (!mm_pair_wants_far(pair))
         return 0;
-    return far < MM_DISTANCE_AXES ? mm_pair_far_tasks(pair, far) : slabs(pair->dim[0], pair->places);
+    return far < MM_DISTANCE_AXES ? mm_pair_far_tasks(pair, far) : slabs(pair, phase);
 }
 
 static size_t count_tasks(mm_surfaces *surfaces)
@@ -384,29 +388,29 @@ static void fill_masks(const mm_surfaces *surfaces, mm_surface_item *item, size_
 
     mm_geometry_axes(pair->geometry, pass->shape.spatial, dim);
     mm_pair_clear(pair, first, end);
-    for (size_t plane = first; plane < end; plane++)
-        for (size_t row = 0; row < pair->dim[1]; row++) {
-            unsigned char *to = mm_pair_row(pair, plane, row);
+    for (size_t i = first * pair->band_rows; i < end * pair->band_rows && i < pair->dim[0] * pair->dim[1]; i++) {
+        const size_t plane = i / pair->dim[1], row = i % pair->dim[1];
+        unsigned char *to = mm_pair_row(pair, plane, row);
 
-            if (to == NULL)
-                continue;
-            const size_t z = item->box.low[0] + plane - (size_t)pair->geometry->there[0];
-            const size_t y = item->box.low[1] + row - (size_t)pair->geometry->there[1];
-            const size_t at = image * pass->shape.voxels + (z * dim[1] + y) * dim[2] + item->box.low[2];
+        if (to == NULL)
+            continue;
+        const size_t z = item->box.low[0] + plane - (size_t)pair->geometry->there[0];
+        const size_t y = item->box.low[1] + row - (size_t)pair->geometry->there[1];
+        const size_t at = image * pass->shape.voxels + (z * dim[1] + y) * dim[2] + item->box.low[2];
 
-            if (of_masks)
-                memcpy(to, pass->maps.masks + at, pair->box[2]);
-            else
-                pass->k->surfaces->mask_of_class(to, pass->maps.label + at, pass->maps.pred + at,
-                                                 (unsigned)item->class_index, pair->box[2]);
-        }
+        if (of_masks)
+            memcpy(to, pass->maps.masks + at, pair->box[2]);
+        else
+            pass->k->surfaces->mask_of_class(to, pass->maps.label + at, pass->maps.pred + at,
+                                             (unsigned)item->class_index, pair->box[2]);
+    }
 }
 
-/* Planes of a large pair, or what else the stage is cut into. */
+/* Bands of a large pair, or what else the stage is cut into. */
 static void run_slab(const mm_surfaces *surfaces, mm_surface_item *item, size_t slab_index, mm_scratch *scratch)
 {
     mm_pair *pair = &item->pair;
-    const size_t all = surfaces->phase == STEPS ? pair->plane : pair->dim[0], length = slab(all, pair->places);
+    const size_t all = surfaces->phase == STEPS ? pair->plane : pair->bands, length = slab(pair, surfaces->phase);
     const size_t first = slab_index * length, end = all - first < length ? all : first + length;
     const size_t far = (size_t)(surfaces->phase - FAR);
     const unsigned side = far / FAR_STAGES == 1;
@@ -435,7 +439,7 @@ static void run_pair(const mm_surfaces *surfaces, mm_surface_item *item, mm_scra
 {
     const mm_surface_columns columns = columns_of(surfaces, item);
 
-    fill_masks(surfaces, item, 0, item->pair.dim[0]);
+    fill_masks(surfaces, item, 0, item->pair.bands);
     mm_pair_run(&item->pair, scratch);
     mm_surface_fill_side(&columns, &item->pair, 0);
     mm_surface_fill_side(&columns, &item->pair, 1);

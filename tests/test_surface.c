@@ -89,7 +89,7 @@ static worked *begin(const masks *of, unsigned options)
     w->memory = must(aligned_alloc(64, (bytes + 63) / 64 * 64));
     memset(w->memory, 0xa5, bytes); /* whatever was there before */
     mm_pair_begin(&w->pair, &w->geometry, mm_kernels_chosen(), box, most, w->memory);
-    mm_pair_clear(&w->pair, 0, w->pair.dim[0]);
+    mm_pair_clear(&w->pair, 0, w->pair.bands);
     for (size_t plane = 0, v = 0; plane < w->pair.dim[0]; plane++)
         for (size_t row = 0; row < w->pair.dim[1]; row++) {
             unsigned char *to = mm_pair_row(&w->pair, plane, row);
@@ -407,24 +407,24 @@ static void check_same(const worked *a, const worked *b)
     }
 }
 
-/* Step by step in slabs of 1 plane or column, the last ones first. */
+/* Step by step in slabs of one band or column, the last ones first. */
 static void work_backwards(worked *w, void *scratch)
 {
     mm_pair *pair = &w->pair;
 
-    for (size_t plane = pair->dim[0]; plane-- > 0;)
-        mm_pair_elements(pair, plane, plane + 1);
+    for (size_t band = pair->bands; band-- > 0;)
+        mm_pair_elements(pair, band, band + 1);
     mm_pair_lay(pair);
     for (size_t column = pair->plane; column-- > 0;)
         mm_pair_steps(pair, column, column + 1);
-    for (size_t plane = pair->dim[0]; plane-- > 0;)
-        mm_pair_near(pair, plane, plane + 1);
+    for (size_t band = pair->bands; band-- > 0;)
+        mm_pair_near(pair, band, band + 1);
     for (unsigned side = 2; side-- > 0 && mm_pair_wants_far(pair);) {
         for (size_t step = 0; step < pair->transform.steps; step++)
             for (size_t task = mm_pair_far_tasks(pair, step); task-- > 0;)
                 mm_pair_far_task(pair, side, step, task, scratch);
-        for (size_t plane = pair->dim[0]; plane-- > 0;)
-            mm_pair_read_far(pair, side, plane, plane + 1);
+        for (size_t band = pair->bands; band-- > 0;)
+            mm_pair_read_far(pair, side, band, band + 1);
     }
 }
 
