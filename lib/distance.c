@@ -16,6 +16,7 @@
 
 #define BLOCK_BYTES  128       /* of numbers side by side */
 #define FAR_BLOCKS   2         /* as many make a block of a far line */
+#define SHORT_LINE   96        /* lines of the last axis up to this length are turned to lie side by side */
 #define COUNT_ROOM   (1 << 16) /* steps that are counted side by side */
 #define PIECE_VOXELS (1 << 17) /* done axis after axis while they are in the cache */
 #define TASK_VOXELS  (1 << 16)
@@ -53,11 +54,6 @@ static void fill_far(const mm_transform *transform, void *numbers, size_t n)
         whole[i] = MM_FAR;
     for (size_t i = 0; !transform->whole && i < n; i++)
         real[i] = (double)INFINITY;
-}
-
-static int is_last(const mm_transform *transform, unsigned axis)
-{
-    return axis > 0 && axis + 1 == transform->rank;
 }
 
 /* -------------------------------------------------------------------- lines */
@@ -142,14 +138,14 @@ static void first_axis(const mm_transform *transform, const mm_sites *sites, voi
 {
     const mm_distance_kernels *k = transform->k;
     const mm_grouping *of = &transform->grouping[0];
-    const size_t start = unit * of->lanes, width = least_of(of->lanes, of->inner - start);
+    const size_t start = unit * of->lanes, width = least_of(of->lanes, of->side - start);
     int32_t *steps = scratch;
 
     for (size_t x = 0; x < of->length; x++)
-        k->mark(steps + x * width, sites->bytes + x * of->inner + start, sites->value, sites->others, width);
+        k->mark(steps + x * width, sites->bytes + x * of->step + start, sites->value, sites->others, width);
     k->walk(steps, of->length, width);
     for (size_t x = 0; x < of->length; x++) {
-        void *out = at_number(transform, field, x * of->inner + start);
+        void *out = at_number(transform, field, x * of->step + start);
 
         if (transform->metric != MM_EUCLIDEAN)
             memcpy(out, steps + x * width, width * sizeof *steps);
@@ -164,93 +160,113 @@ static void first_axis(const mm_transform *transform, const mm_sites *sites, voi
 static lines lines_in(const mm_transform *transform, unsigned axis, void *scratch)
 {
     const mm_grouping *of = &transform->grouping[axis];
-    const int along = is_last(transform, axis);
     unsigned char *bytes = scratch;
 
-    return (lines){.in = at_number(transform, bytes + transform->in, along ? of->lanes : 0),
-                   .out = bytes + transform->out,
-                   .line = bytes + transform->line,
-                   .squares = at_number(transform, bytes + of->squares, of->length - 1),
-                   .seams = (size_t *)(void *)(bytes + transform->seams),
-                   .length = of->length,
-                   .lanes = of->lanes,
-                   .count = 1,
-                   .along = along};
+    return (lines){
+        .in = at_number(transform, bytes + (of->along ? transform->row : transform->in), of->along ? of->lanes : 0),
+        .out = bytes + transform->out,
+        .line = bytes + transform->line,
+        .squares = at_number(transform, bytes + of->squares, of->length - 1),
+        .seams = (size_t *)(void *)(bytes + transform->seams),
+        .length = of->length,
+        .lanes = of->lanes,
+        .count = 1,
+        .along = of->along};
 }
 
-/* Before the tasks of an axis: the squares of 1 - length steps and more, as far_* want them. */
-static void fill_squares(const mm_transform *transform, unsigned axis, void *scratch)
+/* Before the tasks of an axis: the squares of 1 - length steps and more, as far_* want them, and, along, what is before
+ * and after a line. */
+static void prepare(const mm_transform *transform, unsigned axis, void *scratch)
 {
     const lines of = lines_in(transform, axis, scratch);
+    const ptrdiff_t end = (ptrdiff_t)(of.length + FAR_BLOCKS * of.lanes);
     int32_t *whole = of.squares;
     double *real = of.squares;
-    const ptrdiff_t end = (ptrdiff_t)(of.length + FAR_BLOCKS * of.lanes);
 
     for (ptrdiff_t x = 1 - (ptrdiff_t)of.length; x < end; x++)
         if (transform->whole)
             whole[x] = (int32_t)((uint32_t)x * (uint32_t)x);
         else
             real[x] = transform->squared[axis] * ((double)x * (double)x);
+    if (of.along) {
+        fill_far(transform, (unsigned char *)of.in - of.lanes * number_size(transform), of.lanes);
+        fill_far(transform, at_number(transform, of.in, of.length), of.lanes);
+    }
 }
 
-/* Rows that are so many bytes apart; a known number of bytes needs no call. */
-static void copy_rows(unsigned char *out, size_t out_step, const unsigned char *in, size_t in_step, size_t rows,
-                      size_t bytes)
+/* in[x][lane] of lines that lie in the field, nothing but far in the lanes to spare. */
+static void take_lines(const mm_transform *transform, const mm_grouping *of, const lines *to, const void *first)
 {
-    if (bytes == BLOCK_BYTES)
-        for (size_t x = 0; x < rows; x++)
-            memcpy(out + x * out_step, in + x * in_step, BLOCK_BYTES);
-    else
-        for (size_t x = 0; x < rows; x++)
-            memcpy(out + x * out_step, in + x * in_step, bytes);
-}
-
-static void middle_axis(const mm_transform *transform, void *field, void *scratch, unsigned axis, size_t unit)
-{
-    const mm_grouping *of = &transform->grouping[axis];
-    const size_t size = number_size(transform), start = unit % of->blocks * of->lanes;
-    lines here = lines_in(transform, axis, scratch);
-    void *first = at_number(transform, field, unit / of->blocks * of->length * of->inner + start);
-
-    here.count = least_of(of->lanes, of->inner - start);
-    here.lanes = of->lanes;
-    copy_rows(here.in, here.lanes * size, first, of->inner * size, of->length, here.count * size);
-    for (size_t x = 0; here.lanes > here.count && x < of->length; x++)
-        fill_far(transform, at_number(transform, here.in, x * here.lanes + here.count), here.lanes - here.count);
-    copy_rows(first, of->inner * size, solve(transform, axis, &here), here.lanes * size, of->length, here.count * size);
-}
-
-static void last_axis(const mm_transform *transform, void *field, void *scratch, unsigned axis, size_t unit)
-{
-    const mm_grouping *of = &transform->grouping[axis];
     const size_t size = number_size(transform);
+    const unsigned char *from = first;
+    unsigned char *in = to->in;
+
+    for (size_t x = 0; of->lane_step == 1 && x < of->length; x++)
+        memcpy(in + x * of->lanes * size, from + x * of->step * size, to->count * size);
+    for (size_t l = 0; of->lane_step > 1 && l < to->count; l++)
+        copy_line(transform, in + l * size, of->lanes, from + l * of->lane_step * size, 1, of->length);
+    for (size_t x = 0; to->count < of->lanes && x < of->length; x++)
+        fill_far(transform, in + (x * of->lanes + to->count) * size, of->lanes - to->count);
+}
+
+static void put_lines(const mm_transform *transform, const mm_grouping *of, const lines *done, const void *result,
+                      void *first)
+{
+    const size_t size = number_size(transform);
+    const unsigned char *out = result;
+    unsigned char *to = first;
+
+    for (size_t x = 0; of->lane_step == 1 && x < of->length; x++)
+        memcpy(to + x * of->step * size, out + x * of->lanes * size, done->count * size);
+    for (size_t l = 0; of->lane_step > 1 && l < done->count; l++)
+        copy_line(transform, to + l * of->lane_step * size, 1, out + l * size, of->lanes, of->length);
+}
+
+static void lines_side_by_side(const mm_transform *transform, void *field, void *scratch, unsigned axis, size_t unit)
+{
+    const mm_grouping *of = &transform->grouping[axis];
+    const size_t start = unit % of->blocks * of->lanes;
+    lines here = lines_in(transform, axis, scratch);
+    void *first = at_number(transform, field, unit / of->blocks * of->length * of->side + start * of->lane_step);
+
+    here.count = least_of(of->lanes, of->side - start);
+    take_lines(transform, of, &here, first);
+    put_lines(transform, of, &here, solve(transform, axis, &here), first);
+}
+
+static void line_by_line(const mm_transform *transform, void *field, void *scratch, unsigned axis, size_t unit)
+{
+    const mm_grouping *of = &transform->grouping[axis];
+    const size_t bytes = of->length * number_size(transform);
     lines here = lines_in(transform, axis, scratch);
     void *line = at_number(transform, field, unit * of->length), *result;
 
     if (of->length % (FAR_BLOCKS * of->lanes) == 0) /* whole blocks, whichever way is taken */
         here.out = line;
-    fill_far(transform, (unsigned char *)here.in - of->lanes * size, of->lanes);
-    memcpy(here.in, line, of->length * size);
-    fill_far(transform, at_number(transform, here.in, of->length), of->lanes);
+    memcpy(here.in, line, bytes);
     result = solve(transform, axis, &here);
     if (result != line)
-        memcpy(line, result, of->length * size);
+        memcpy(line, result, bytes);
 }
 
 /* --------------------------------------------------------------------- plan */
 
 static mm_grouping group(const mm_transform *transform, unsigned axis)
 {
-    mm_grouping of = {.length = transform->dim[axis], .inner = 1, .lanes = BLOCK_BYTES / number_size(transform)};
+    mm_grouping of = {.length = transform->dim[axis], .step = 1, .lanes = BLOCK_BYTES / number_size(transform)};
+    const int last = axis > 0 && axis + 1 == transform->rank;
 
     for (unsigned later = axis + 1; later < transform->rank; later++)
-        of.inner *= transform->dim[later];
+        of.step *= transform->dim[later];
+    of.side = last ? transform->dim[axis - 1] : of.step;
+    of.lane_step = last ? of.length : 1;
+    of.along = last && of.length > SHORT_LINE;
     if (axis == 0) {
         of.lanes = COUNT_ROOM / of.length / 64 * 64;
-        of.lanes = least_of(of.lanes < 64 ? 64 : of.lanes, of.inner);
+        of.lanes = least_of(of.lanes < 64 ? 64 : of.lanes, of.side);
     }
-    of.blocks = (of.inner + of.lanes - 1) / of.lanes;
-    of.units = transform->voxels / of.length / of.inner * of.blocks;
+    of.blocks = of.along ? of.side : (of.side + of.lanes - 1) / of.lanes;
+    of.units = transform->voxels / of.length / of.side * of.blocks;
     return of;
 }
 
@@ -270,18 +286,19 @@ static int add_room(size_t *bytes, size_t size, size_t a, size_t b, size_t c, si
 static int plan_scratch(mm_transform *transform)
 {
     const size_t size = number_size(transform), lanes = BLOCK_BYTES / size, far = FAR_BLOCKS * lanes;
-    const size_t most = transform->rank > 2 ? lanes : 1; /* lines side by side */
-    size_t longest = 1, bytes = 0, counts = 0, start;
+    size_t longest = 1, across = 0, bytes = 0, counts = 0, start;
     int fine = add_room(&counts, sizeof(int32_t), transform->dim[0], transform->grouping[0].lanes, 0, &start);
 
     for (unsigned axis = 1; fine && axis < transform->rank; axis++) {
         longest = longest < transform->dim[axis] ? transform->dim[axis] : longest;
+        across = !transform->grouping[axis].along && across < transform->dim[axis] ? transform->dim[axis] : across;
         fine = add_room(&bytes, size, 2, transform->dim[axis], far, &transform->grouping[axis].squares);
     }
     fine = fine && add_room(&bytes, sizeof(size_t), 1, longest / far, 2, &transform->seams) &&
            add_room(&bytes, size, 3, longest, far, &transform->line) &&
-           add_room(&bytes, size, longest, most, 2 * lanes, &transform->in) &&
-           add_room(&bytes, size, longest, most, far, &transform->out);
+           add_room(&bytes, size, longest, 1, 2 * lanes, &transform->row) &&
+           add_room(&bytes, size, across, lanes, 0, &transform->in) &&
+           add_room(&bytes, size, across, lanes, longest + far, &transform->out);
     transform->scratch_bytes = counts > bytes ? counts : bytes;
     return fine;
 }
@@ -309,10 +326,10 @@ static void plan_steps(mm_transform *transform)
         piece *= transform->dim[--from];
     for (unsigned axis = 1; axis < from; axis++)
         add_step(transform, axis, axis, transform->grouping[axis].units);
-    add_step(transform, from, rank - 1, transform->voxels / piece);
+    add_step(transform, from, rank - 1, from + 1 < rank ? transform->voxels / piece : transform->grouping[from].units);
 }
 
-/* Axes of one voxel do not matter.  0: too large. */
+/* Axes of one voxel do not matter.  0: too large, or empty. */
 static int plan_axes(mm_transform *transform, const mm_array *array, double *spacing)
 {
     size_t steps = 0;
@@ -320,7 +337,7 @@ static int plan_axes(mm_transform *transform, const mm_array *array, double *spa
     transform->rank = 0;
     transform->voxels = 1;
     for (unsigned axis = 0; axis < array->rank; axis++) {
-        if (array->dim[axis] > MM_DISTANCE_LENGTH - steps ||
+        if (array->dim[axis] == 0 || array->dim[axis] > MM_DISTANCE_LENGTH - steps ||
             !mm_multiply(transform->voxels, array->dim[axis], &transform->voxels))
             return 0;
         steps += array->dim[axis];
@@ -329,10 +346,8 @@ static int plan_axes(mm_transform *transform, const mm_array *array, double *spa
         spacing[transform->rank] = array->spacing[axis];
         transform->dim[transform->rank++] = array->dim[axis];
     }
-    if (transform->rank == 0) {
-        spacing[0] = 1.0;
+    if (transform->rank == 0)
         transform->dim[transform->rank++] = 1;
-    }
     return 1;
 }
 
@@ -362,7 +377,7 @@ static void plan_numbers(mm_transform *transform, const double *spacing)
 
 int mm_transform_plan(mm_transform *transform, const mm_array *array, mm_metric metric)
 {
-    double spacing[MM_DISTANCE_AXES];
+    double spacing[MM_DISTANCE_AXES] = {1.0};
 
     transform->k = mm_kernels_chosen()->distances;
     transform->metric = metric;
@@ -387,10 +402,10 @@ static void run_axis(const mm_transform *transform, const mm_sites *sites, void 
 {
     if (axis == 0)
         first_axis(transform, sites, field, scratch, unit);
-    else if (is_last(transform, axis))
-        last_axis(transform, field, scratch, axis, unit);
+    else if (transform->grouping[axis].along)
+        line_by_line(transform, field, scratch, axis, unit);
     else
-        middle_axis(transform, field, scratch, axis, unit);
+        lines_side_by_side(transform, field, scratch, axis, unit);
 }
 
 void mm_transform_task(const mm_transform *transform, const mm_sites *sites, void *field, void *scratch, size_t step,
@@ -401,8 +416,8 @@ void mm_transform_task(const mm_transform *transform, const mm_sites *sites, voi
     const size_t first = task * each + least_of(task, more), end = first + each + (task < more);
 
     for (unsigned axis = of->first; axis <= of->last; axis++)
-        if (axis > 0 && transform->metric == MM_EUCLIDEAN)
-            fill_squares(transform, axis, scratch);
+        if (axis > 0)
+            prepare(transform, axis, scratch);
     for (size_t i = first; i < end; i++)
         for (unsigned axis = of->first; axis <= of->last; axis++) {
             const size_t units = transform->grouping[axis].units / of->pieces;

@@ -36,13 +36,14 @@ typedef struct mm_sites {
     int others;
 } mm_sites;
 
-/* How the lines of an axis are taken: side by side, or, on the last of several axes, one by one. */
+/* How the lines of an axis are taken: side by side, or, when those of the last axis are long, along each of them. */
 typedef struct mm_grouping {
-    size_t length, inner; /* of a line; voxels from one of its places to the next */
-    size_t lanes;         /* lines side by side; numbers that are done at once of a single one */
-    size_t blocks;        /* groups that are side by side */
-    size_t units;         /* groups in all */
-    size_t squares;       /* of ways along this axis: where they are in scratch memory */
+    size_t length, step;    /* of a line; voxels from one of its places to the next */
+    size_t side, lane_step; /* lines that lie side by side; voxels from one to the next */
+    size_t lanes;           /* lines that are done at once; along: places of one */
+    size_t blocks, units;   /* groups in `side` lines; in all */
+    size_t squares;         /* of ways along this axis: where they are in scratch memory */
+    int along;
 } mm_grouping;
 
 /* Some axes from `first` on, done piece by piece. */
@@ -63,13 +64,13 @@ typedef struct mm_transform {
     unsigned rank; /* of the axes longer than one voxel; at least one */
     size_t voxels, dim[MM_DISTANCE_AXES];
     double squared[MM_DISTANCE_AXES]; /* spacing^2, in unit^2 */
-    size_t in, out, line, seams;      /* where they are in scratch memory */
+    size_t in, out, row, line, seams; /* where they are in scratch memory */
     double unit;                      /* of what the field holds: squares of distances in it, or steps */
     mm_grouping grouping[MM_DISTANCE_AXES];
     mm_distance_step step[MM_DISTANCE_AXES];
 } mm_transform;
 
-/* 0: sizes are too large for this machine, or axes longer than MM_DISTANCE_LENGTH. */
+/* 0: sizes are too large for this machine, axes longer than MM_DISTANCE_LENGTH, or one is empty. */
 int mm_transform_plan(mm_transform *transform, const mm_array *array, mm_metric metric);
 size_t mm_transform_tasks(const mm_transform *transform, size_t step);
 /* field and scratch: aligned as malloc does it; what they hold before the first step does not matter. */

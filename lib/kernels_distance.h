@@ -1,8 +1,8 @@
 /*
  * kernels_distance.h - the inner loops of distance transforms: one table per CPU level, the same bits.
  *
- * A block is 128 bytes of numbers side by side: whole ones (int32_t, MM_FAR where no site is known) or real ones
- * (double, INFINITY there).  Blocks lie either across a line, each line going through one lane, or along it.
+ * Numbers are whole (int32_t, MM_FAR where no site is known) or real (double, INFINITY there).  Lines lie across, each
+ * going through one lane of rows of `width` numbers, or a single one along the memory, done in blocks of `width`.
  */
 #ifndef MM_KERNELS_DISTANCE_H
 #define MM_KERNELS_DISTANCE_H
@@ -13,7 +13,7 @@
 #include "lib/kernels.h"
 
 #define MM_FAR        0x3fffffff /* the sum of two of them is still an int32_t */
-#define MM_MOST_LANES 64
+#define MM_MOST_LANES 64         /* of any width */
 
 typedef struct mm_distance_kernels {
     /* steps[i] = 0 where (bytes[i] == value) != others, else MM_FAR. */
@@ -26,15 +26,14 @@ typedef struct mm_distance_kernels {
     void (*square_whole)(int32_t *out, const int32_t *steps, size_t n);
     void (*square_real)(double *out, const int32_t *steps, double squared, size_t n);
 
-    /* out[x] = least over x' of in[x'] + squared (x - x')^2 on lines of `length`; width: a multiple of 8, at most
-     * MM_MOST_LANES.  Across: in[x][lane], `width` lanes.  Along: one line, with `width` far numbers before and after
-     * it; out has room for whole blocks of `width`.
+    /* out[x] = least over x' of in[x'] + squared (x - x')^2 on lines of `length`.  Across: in[x][lane].  Along: one
+     * line, with `width` far numbers before and after it; out has room for whole blocks.
      * 0: the sites are too far for this to be quick, and out is not filled: far_* takes less time. */
     int (*near_whole)(int32_t *out, const int32_t *in, size_t length, size_t width, int along);
     int (*near_real)(double *out, const double *in, size_t length, size_t width, int along, double squared);
 
-    /* The same, along one line, in a time that does not depend on how far the sites are.  out has room for whole blocks
-     * of `width`.  squares[i]: squared i^2, for i from 1 - length to length + width - 1.  seams: room for
+    /* The same, along one line, in a time that does not depend on how far the sites are.  out has room for whole
+     * blocks.  squares[i]: squared i^2, for i from 1 - length to length + width - 1.  seams: room for
      * length / width + 2. */
     void (*far_whole)(int32_t *out, const int32_t *in, size_t length, const int32_t *squares, size_t width,
                       size_t *seams);
