@@ -593,7 +593,28 @@ static void test_merged(void)
     data_free(&d);
 }
 
+/* The mean over class 1's voxels of p phi: phi is 0 on the border's voxels, -1 one step inside, and so on; outside the
+ * distance to the mask.  Two classes, images of one axis, probabilities in place of logits: softmax by hand. */
+static void test_boundary(void)
+{
+    static const double phi[] = {2, 1, 0, -1, 0, 1, 2, 3};
+    data d = data_random(MM_MULTICLASS, 1, 2, 8, 90);
+    double mean = 0.0;
+
+    for (size_t v = 0; v < 8; v++) {
+        d.g[8 + v] = phi[v] <= 0.0;
+        d.g[v] = 1.0 - d.g[8 + v];
+        mean += phi[v] * exp(d.p[8 + v]) / (exp(d.p[v]) + exp(d.p[8 + v])) / 8.0;
+    }
+    check(&d, "segloss.BDLoss", mean);
+    check(&d, "segloss.DC_and_BD_loss", value_of(&d, "segloss.SoftDiceLoss", NULL) + mean);
+    check(&d, "segloss.DC_and_BD_loss(smooth=0.1,do_bg=false)",
+          value_of(&d, "segloss.SoftDiceLoss(smooth=0.1,do_bg=false)", NULL) + mean);
+    data_free(&d);
+}
+
 static CU_TestInfo tests[] = {
+    {"BDLoss, and with Dice, against voxels", test_boundary},
     {"overlap against voxels", test_overlap},
     {"batch_dice and do_bg", test_batch_and_background},
     {"nothing is left", test_nothing_left},
