@@ -468,7 +468,7 @@ def distance_rows(bench, report, title, saved, rounds, *reaches):
         text = ",".join(f"{alias}:{expression.format(chosen)}" for alias, expression in scores.items())
         command = [bench.python, "-B", HERE / "surface_peers.py", body, classes, spacing]
         own = [bench.build / "tests" / "bench" / "file_steps", body, str(THREADS)]
-        with Steps(command, PYTHONWARNINGS="ignore") as peers, Steps(own) as steps:
+        with Steps(command, PYTHONWARNINGS="ignore") as peers, Steps(own, OMP_WAIT_POLICY="passive") as steps:
             ours, lines = take_turns(rounds, partial(steps.seconds, text), partial(peers.take, step))
         theirs = [json.loads(line) for line in lines]
         answer = json.loads(output_of(bench.build / "maskmeter", "eval", "--json", f"--scores={text}", body))
