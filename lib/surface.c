@@ -3,7 +3,8 @@
  *
  * Surfaces of masks that agree lie close together, so distances are searched for around each element: steps along the
  * first axis are known everywhere, and the rows and places of its plane are tried from near to far until none beyond
- * can be nearer.  Where that takes more steps than a transform of the whole grid would, the transform is made.
+ * can be nearer.  Where that takes more steps than a transform of the whole grid would, the transform is made; a few
+ * parts far from all others (a speck predicted elsewhere) get more patience than that.
  */
 #include "lib/surface.h"
 
@@ -14,10 +15,10 @@
 #include "lib/image_kinds.h"
 #include "lib/tensor.h"
 
-#define ALIGNMENT     64
-#define BAND_PLACES   ((size_t)4096)
-#define STEPS_OF_ALL  24 /* of a search per place of a band: about what the transform of it costs */
-#define STEPS_BESIDES 4096
+#define ALIGNMENT    64
+#define BAND_PLACES  ((size_t)4096)
+#define STEPS_OF_ALL 32 /* of a search per place of a band: about what the transform of it costs */
+#define PATIENCE     16 /* so many times that for one in as many bands */
 
 /* ----------------------------------------------------------------- geometry */
 
@@ -125,7 +126,7 @@ static size_t bands_of(const size_t *dim)
 
 /* Where the parts of a pair begin, in bytes. */
 typedef struct parts {
-    size_t element[2], mask, steps[2], field, scratch, count[2], list, code, end;
+    size_t element[2], mask, steps[2], field, scratch, count[2], open[2], list, code, end;
 } parts;
 
 /* Of elements of one side. */
@@ -161,7 +162,9 @@ static parts lay_parts(const mm_geometry *geometry, const size_t *dim, const mm_
     p.scratch = greater(greater(p.steps[1] + bytes, p.field + round_up(transform->field_bytes)), sorting);
     p.count[0] = p.scratch + (is_worker_enough(transform) ? 0 : round_up(transform->scratch_bytes));
     p.count[1] = p.count[0] + counts;
-    p.list = p.count[1] + counts;
+    p.open[0] = p.count[1] + counts;
+    p.open[1] = p.open[0] + round_up(bands_of(dim));
+    p.list = p.open[1] + round_up(bands_of(dim));
     p.code = p.list + round_up((a + b) * sizeof(double));
     p.end = p.code + (mm_geometry_is_surfels(geometry) ? round_up(a + b) : 0);
     return p;
@@ -202,6 +205,7 @@ void mm_pair_begin(mm_pair *pair, const mm_geometry *geometry, const mm_kernels 
         pair->element[side] = memory + p.element[side];
         pair->steps[side] = memory + p.steps[side];
         pair->count[side] = (size_t *)(void *)(memory + p.count[side]);
+        pair->open[side] = memory + p.open[side];
     }
 }
 
@@ -424,7 +428,7 @@ static void fill_none(double *to, size_t count)
 }
 
 /* 0: too far, or too much work. */
-static int search_row(const mm_pair *pair, unsigned side, search *s, size_t row, double **to)
+static int search_row(const mm_pair *pair, unsigned side, search *s, size_t row, size_t limit, double **to)
 {
     const size_t y = row % s->rows, length = s->length;
     const unsigned char *element = pair->element[side] + row * length;
@@ -434,51 +438,73 @@ static int search_row(const mm_pair *pair, unsigned side, search *s, size_t row,
     for (size_t x = 0; (x = mm_next_element(element, x, length)) < length; x++) {
         const double best = s->steps[y * length + x] == 0 ? 0.0 : nearest(s, y, x);
 
-        if (!(best < reach))
+        if (!(best < reach) || s->tried > limit)
             return 0;
         *(*to)++ = pair->geometry->unit * best * pair->geometry->unit;
     }
     return 1;
 }
 
-static int search_band(const mm_pair *pair, unsigned side, size_t band, double *to)
+static int search_band(const mm_pair *pair, unsigned side, size_t band, size_t steps_of_all)
 {
     const size_t first = first_of_band(pair, band), end = first_of_band(pair, band + 1), length = pair->dim[2];
+    double *to = pair->list[side].squared + list_place(pair, side, band);
     search s = {.square = pair->geometry->square, .rows = pair->dim[1], .length = length};
 
     for (size_t row = first / length; row < end / length; row++)
-        if (!search_row(pair, side, &s, row, &to) || s.tried > STEPS_OF_ALL * (end - first) + STEPS_BESIDES)
+        if (!search_row(pair, side, &s, row, steps_of_all * (end - first), &to))
             return 0;
     return 1;
 }
 
-int mm_pair_wants_far(const mm_pair *pair)
+static int has_both(const mm_pair *pair)
 {
-    return pair->list[0].count > 0 && pair->list[1].count > 0 &&
-           (pair->geometry->metric != MM_EUCLIDEAN || atomic_load_explicit(&pair->far, memory_order_relaxed));
+    return pair->list[0].count > 0 && pair->list[1].count > 0;
 }
 
 void mm_pair_near(mm_pair *pair, size_t first_band, size_t end_band)
 {
-    const int some = pair->list[0].count > 0 && pair->list[1].count > 0;
+    const int search_them = has_both(pair) && pair->geometry->metric == MM_EUCLIDEAN;
 
     for (unsigned side = 0; side < 2; side++) {
         size_t at = list_place(pair, side, first_band);
 
         for (size_t band = first_band; band < end_band; at += pair->count[side][band++]) {
-            double *to = pair->list[side].squared + at;
-
             if (pair->list[side].code != NULL)
                 note_codes(pair, side, band, pair->list[side].code + at);
-            if (!some)
-                fill_none(to, pair->count[side][band]);
-            else if (!mm_pair_wants_far(pair) && !search_band(pair, side, band, to))
-                atomic_store_explicit(&pair->far, 1, memory_order_relaxed);
+            if (!has_both(pair))
+                fill_none(pair->list[side].squared + at, pair->count[side][band]);
+            pair->open[side][band] = search_them && !search_band(pair, side, band, STEPS_OF_ALL);
         }
     }
 }
 
+void mm_pair_judge(mm_pair *pair)
+{
+    size_t open = 0;
+
+    for (size_t side = 0; side < 2; side++)
+        open += pair->k->count(pair->open[side], pair->bands);
+    pair->again = open > 0 && open <= 2 * pair->bands / PATIENCE;
+    if (open > 0 && !pair->again)
+        atomic_store_explicit(&pair->far, 1, memory_order_relaxed);
+}
+
+void mm_pair_near_again(mm_pair *pair, size_t first_band, size_t end_band)
+{
+    for (unsigned side = 0; side < 2; side++)
+        for (size_t band = first_band; band < end_band; band++)
+            if (pair->open[side][band] && !search_band(pair, side, band, PATIENCE * STEPS_OF_ALL))
+                atomic_store_explicit(&pair->far, 1, memory_order_relaxed);
+}
+
 /* ------------------------------------------------------------ far distances */
+
+int mm_pair_wants_far(const mm_pair *pair)
+{
+    return has_both(pair) &&
+           (pair->geometry->metric != MM_EUCLIDEAN || atomic_load_explicit(&pair->far, memory_order_relaxed));
+}
 
 size_t mm_pair_far_tasks(const mm_pair *pair, size_t step)
 {
@@ -518,6 +544,9 @@ void mm_pair_run(mm_pair *pair, void *scratch)
     if (pair->geometry->metric == MM_EUCLIDEAN)
         mm_pair_steps(pair, 0, pair->plane);
     mm_pair_near(pair, 0, pair->bands);
+    mm_pair_judge(pair);
+    if (pair->again)
+        mm_pair_near_again(pair, 0, pair->bands);
     for (unsigned side = 0; side < 2 && mm_pair_wants_far(pair); side++) {
         for (size_t step = 0; step < pair->transform.steps; step++)
             for (size_t task = 0; task < mm_pair_far_tasks(pair, step); task++)

@@ -53,11 +53,13 @@ typedef struct mm_pair {
     unsigned char *element[2];                         /* by place: code, 0 where there is none */
     unsigned char *steps[2];                           /* by place: along the first axis to the nearest element */
     mm_transform transform;
-    void *field;         /* of the transform: where mask and steps are */
-    void *scratch;       /* NULL: that of a worker is enough for the transform */
-    size_t *count[2];    /* of elements by band */
-    mm_directed list[2]; /* from side 0 to side 1, and back: in the order of places */
-    atomic_int far;      /* distances are left to a transform */
+    void *field;            /* of the transform: where mask and steps are */
+    void *scratch;          /* NULL: that of a worker is enough for the transform */
+    size_t *count[2];       /* of elements by band */
+    unsigned char *open[2]; /* by band: were not all distances found? */
+    int again;              /* open bands are searched once more */
+    mm_directed list[2];    /* from side 0 to side 1, and back: in the order of places */
+    atomic_int far;         /* distances are left to a transform */
 } mm_pair;
 
 /* Bytes that a pair works in.  most: of elements of either side.  0: too many. */
@@ -76,10 +78,13 @@ void mm_pair_elements(mm_pair *pair, size_t first_band, size_t end_band);
 void mm_pair_steps(mm_pair *pair, size_t first_column, size_t end_column);
 /* Once, after 2: where the lists are. */
 void mm_pair_lay(mm_pair *pair);
-/* 4. Distances; sets `far` when they would take too long. */
+/* 4. Distances that a search finds; once, when all bands have been searched: what is to be done about the others,
+ * `again` or `far`; the former: searched for once more, and longer. */
 void mm_pair_near(mm_pair *pair, size_t first_band, size_t end_band);
-/* 5. Where that is so, or the metric wants it: distances of one side by the steps of a transform, each of so many tasks
- * (scratch: MM_SCRATCH_BYTES, a worker's), which are then read; then those of the other side. */
+void mm_pair_judge(mm_pair *pair);
+void mm_pair_near_again(mm_pair *pair, size_t first_band, size_t end_band);
+/* 5. Where `far` is set, or the metric wants it: distances of one side by the steps of a transform, each of so many
+ * tasks (scratch: MM_SCRATCH_BYTES, a worker's), which are then read; then those of the other side. */
 int mm_pair_wants_far(const mm_pair *pair);
 size_t mm_pair_far_tasks(const mm_pair *pair, size_t step);
 void mm_pair_far_task(mm_pair *pair, unsigned side, size_t step, size_t task, void *scratch);

@@ -13,10 +13,11 @@
 #define GROUP_PAIRS  1024
 #define LARGE_PLACES ((size_t)1 << 18) /* of a pair from which on it is cut into slabs */
 #define SLAB_PLACES  ((size_t)1 << 17) /* a fraction of a millisecond for each step */
+#define AGAIN_PLACES ((size_t)1 << 13) /* where each place may take long */
 #define SLAB_COLUMNS ((size_t)64)
 
 /* Stages: the boxes, then these for each group.  FAR: for each side the steps of a transform, then its reading. */
-enum { BEFORE, BOXES, MASKS, ELEMENTS, STEPS, NEAR, FAR, FAR_STAGES = MM_DISTANCE_AXES + 1 };
+enum { BEFORE, BOXES, MASKS, ELEMENTS, STEPS, NEAR, AGAIN, FAR, FAR_STAGES = MM_DISTANCE_AXES + 1 };
 enum { REDUCE = FAR + 2 * FAR_STAGES, JOIN };
 
 /* --------------------------------------------------------------------- plan */
@@ -300,7 +301,8 @@ static size_t begin_group(mm_surfaces *surfaces)
 static size_t slab(const mm_pair *pair, int phase)
 {
     const size_t all = phase == STEPS ? pair->plane : pair->bands, least = phase == STEPS ? SLAB_COLUMNS : 1;
-    const size_t slabs = (pair->places + SLAB_PLACES - 1) / SLAB_PLACES, length = (all + slabs - 1) / slabs;
+    const size_t places = phase == AGAIN ? AGAIN_PLACES : SLAB_PLACES;
+    const size_t slabs = (pair->places + places - 1) / places, length = (all + slabs - 1) / slabs;
 
     return length > least ? length : least;
 }
@@ -324,7 +326,7 @@ static size_t tasks_of(const mm_surface_item *item, int phase)
     if (phase == STEPS)
         return pair->geometry->metric == MM_EUCLIDEAN ? slabs(pair, phase) : 0;
     if (phase < FAR)
-        return slabs(pair, phase);
+        return phase == AGAIN && !pair->again ? 0 : slabs(pair, phase);
     if (!mm_pair_wants_far(pair))
         return 0;
     return far < MM_DISTANCE_AXES ? mm_pair_far_tasks(pair, far) : slabs(pair, phase);
@@ -339,6 +341,8 @@ static size_t count_tasks(mm_surfaces *surfaces)
 
         if (surfaces->phase == NEAR && item->large)
             mm_pair_lay(&item->pair);
+        if (surfaces->phase == AGAIN && item->large)
+            mm_pair_judge(&item->pair);
         item->first_task = count;
         item->tasks = tasks_of(item, surfaces->phase);
         count += item->tasks;
@@ -429,6 +433,8 @@ static void run_slab(const mm_surfaces *surfaces, mm_surface_item *item, size_t 
         mm_pair_steps(pair, first, end);
     else if (surfaces->phase == NEAR)
         mm_pair_near(pair, first, end);
+    else if (surfaces->phase == AGAIN)
+        mm_pair_near_again(pair, first, end);
     else if (far % FAR_STAGES < MM_DISTANCE_AXES)
         mm_pair_far_task(pair, side, far % FAR_STAGES, slab_index, scratch);
     else

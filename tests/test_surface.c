@@ -59,6 +59,13 @@ static void test_spacing(void)
 
 /* -------------------------------------------------------------------- pairs */
 
+/* An array: axes, their lengths, spacing. */
+typedef struct array {
+    unsigned rank;
+    size_t dim[3];
+    double spacing[3];
+} array;
+
 /* A pair that has been worked on, and all it needs. */
 typedef struct worked {
     mm_geometry geometry;
@@ -74,16 +81,16 @@ static void *must(void *memory)
 }
 
 /* A pair in a box of the whole array, with its masks; exactly as much memory as it says it needs. */
-static worked *begin(const masks *of, unsigned options)
+static worked *begin_with(const array *of, const unsigned char *pred, const unsigned char *label, unsigned options)
 {
     worked *w = must(calloc(1, sizeof *w));
     size_t box[3], most[2] = {0, 0}, bytes = 0;
 
     mm_geometry_set(&w->geometry, of->rank, of->spacing, options);
     mm_geometry_axes(&w->geometry, of->dim, box);
-    for (size_t v = 0; v < masks_voxels(of); v++) {
-        most[0] += of->pred[v];
-        most[1] += of->label[v];
+    for (size_t v = 0; v < box[0] * box[1] * box[2]; v++) {
+        most[0] += pred[v];
+        most[1] += label[v];
     }
     CU_ASSERT_FATAL(mm_pair_bytes(&w->geometry, box, most, &bytes));
     w->memory = must(aligned_alloc(64, (bytes + 63) / 64 * 64));
@@ -95,9 +102,18 @@ static worked *begin(const masks *of, unsigned options)
             unsigned char *to = mm_pair_row(&w->pair, plane, row);
 
             for (size_t x = 0; to != NULL && x < box[2]; x++, v++)
-                to[x] = (unsigned char)(of->pred[v] * MM_PRED_BIT | of->label[v] * MM_LABEL_BIT);
+                to[x] = (unsigned char)(pred[v] * MM_PRED_BIT | label[v] * MM_LABEL_BIT);
         }
     return w;
+}
+
+static worked *begin(const masks *of, unsigned options)
+{
+    array a = {.rank = of->rank};
+
+    memcpy(a.dim, of->dim, sizeof a.dim);
+    memcpy(a.spacing, of->spacing, sizeof a.spacing);
+    return begin_with(&a, of->pred, of->label, options);
 }
 
 static void drop(worked *w)
@@ -122,13 +138,6 @@ static worked *work(const masks *of, unsigned options)
 typedef struct half {
     size_t low[3], high[3];
 } half;
-
-/* An array: axes, their lengths, spacing. */
-typedef struct array {
-    unsigned rank;
-    size_t dim[3];
-    double spacing[3];
-} array;
 
 typedef struct by_hand {
     array array;
@@ -419,6 +428,9 @@ static void work_backwards(worked *w, void *scratch)
         mm_pair_steps(pair, column, column + 1);
     for (size_t band = pair->bands; band-- > 0;)
         mm_pair_near(pair, band, band + 1);
+    mm_pair_judge(pair);
+    for (size_t band = pair->bands; band-- > 0 && pair->again;)
+        mm_pair_near_again(pair, band, band + 1);
     for (unsigned side = 2; side-- > 0 && mm_pair_wants_far(pair);) {
         for (size_t step = 0; step < pair->transform.steps; step++)
             for (size_t task = mm_pair_far_tasks(pair, step); task-- > 0;)
@@ -446,6 +458,41 @@ static void test_slabs(void)
             drop(all);
             drop(cut);
         }
+    free(scratch);
+}
+
+static void fill_box(const array *of, unsigned char *mask, const half *box)
+{
+    for (size_t v = 0; v < of->dim[0] * of->dim[1] * of->dim[2]; v++)
+        mask[v] = mask[v] || is_in(of, box, v);
+}
+
+/* A slab that is predicted far from all else: what it takes more patience to find is what the transform gives. */
+static void test_patience(void)
+{
+    static const array of[] = {{3, {50, 60, 60}, {1, 1, 1}}, {3, {50, 60, 60}, {0.9, 1.1, 1}}};
+    static const half both = {{30, 40, 40}, {48, 58, 58}}, speck = {{1, 1, 1}, {3, 13, 13}};
+    unsigned char *pred = must(calloc(180000, 1)), *label = must(calloc(180000, 1));
+    void *scratch = must(aligned_alloc(64, MM_SCRATCH_BYTES));
+
+    fill_box(&of[0], pred, &both);
+    fill_box(&of[0], pred, &speck);
+    fill_box(&of[0], label, &both);
+    for (unsigned k = 0; k < 4; k++) {
+        const unsigned options = k % 2 ? MM_SURFACE_SURFELS : 0;
+        worked *near = begin_with(&of[k / 2], pred, label, options),
+               *far = begin_with(&of[k / 2], pred, label, options);
+
+        mm_pair_run(&near->pair, scratch);
+        CU_ASSERT(near->pair.again && !mm_pair_wants_far(&near->pair));
+        atomic_store(&far->pair.far, 1);
+        mm_pair_run(&far->pair, scratch);
+        check_same(near, far);
+        drop(near);
+        drop(far);
+    }
+    free(pred);
+    free(label);
     free(scratch);
 }
 
@@ -480,6 +527,7 @@ static CU_TestInfo tests[] = {
     {"far apart, along long axes", test_far},
     {"in slabs, in another order", test_slabs},
     {"searched or transformed", test_near_and_far},
+    {"searched with patience", test_patience},
     CU_TEST_INFO_NULL,
 };
 
