@@ -77,20 +77,22 @@ int mm_surfaces_bytes(const mm_shape *shape, const mm_stat *stats, size_t count,
 
     *bytes = 0;
     for (size_t i = 0; i < count; i++) {
+        if (!mm_is_surface_kind(stats[i].kind))
+            continue;
         const unsigned options = options_of(shape, &stats[i]);
         const int of_masks = is_of_masks(shape, options);
         size_t one;
 
-        if (!mm_is_surface_kind(stats[i].kind))
-            continue;
         if (!bytes_of_image(shape, options, &one) || !bytes_of_maps(shape, of_masks, &maps[of_masks]))
             return 0;
         maps[of_masks] += mm_boxes_bytes(shape);
         most = one > most ? one : most;
         pairs += shape->images * shape->classes;
+        *bytes += sizeof(mm_geometry);
     }
     if (pairs > 0)
-        *bytes = maps[0] + maps[1] + room_for(pairs, most) + GROUP_PAIRS * sizeof(mm_surface_item);
+        *bytes += maps[0] + maps[1] + room_for(pairs, most) +
+                  (pairs < GROUP_PAIRS ? pairs : GROUP_PAIRS) * sizeof(mm_surface_item);
     return 1;
 }
 
@@ -123,13 +125,13 @@ static int set_geometries(mm_surfaces *surfaces)
     if (count > 0 && (surfaces->geometries = calloc(count, sizeof *surfaces->geometries)) == NULL)
         return 0;
     for (size_t i = 0; i < wholes->count; i++) {
+        surfaces->geometry_of[i] = MM_MAX_STATS;
+        if (!mm_is_surface_kind(wholes->stats[i].kind))
+            continue;
         const double *asked = wholes->stats[i].more + MM_SURFACE_SPACING;
         const unsigned options = options_of(shape, &wholes->stats[i]);
         double spacing[MM_SURFACE_AXES];
 
-        surfaces->geometry_of[i] = MM_MAX_STATS;
-        if (!mm_is_surface_kind(wholes->stats[i].kind))
-            continue;
         for (unsigned axis = 0; axis < shape->spatial_rank; axis++)
             spacing[axis] = asked[axis] > 0.0 ? asked[axis] : surfaces->pass->spacing[axis];
         surfaces->geometry_of[i] = find_geometry(surfaces, shape->spatial_rank, spacing, options);
