@@ -352,10 +352,42 @@ static void count_masks(const mm_place *here)
     }
 }
 
+/* Masks as bytes.  0: there are other values than 0 and 1, and nothing was counted of the chunk. */
+static int run_bytes(const mm_place *here)
+{
+    mm_pass *pass = here->pass;
+    const mm_columns *columns = &pass->columns;
+    const size_t classes = pass->shape.classes;
+    uint64_t counts[3];
+
+    for (size_t c = 0; c < classes; c++)
+        if (!pass->k->count_bytes(mm_place_at(here, &pass->pred, c), mm_place_at(here, &pass->label, c), counts,
+                                  here->n))
+            return 0;
+    for (size_t c = 0; c < classes; c++) {
+        const unsigned char *p = mm_place_at(here, &pass->pred, c), *g = mm_place_at(here, &pass->label, c);
+
+        (void)pass->k->count_bytes(p, g, counts, here->n);
+        mm_place_map_bytes(here, c, p, g);
+        for (unsigned which = 0; which < 3; which++)
+            here->s->table[which * classes + c] += (uint32_t)counts[which];
+        put(here, columns->g, c, (double)counts[0]);
+        put(here, columns->gg, c, (double)counts[0]);
+        put(here, columns->p, c, (double)counts[1]);
+        put(here, columns->pp, c, (double)counts[1]);
+        put(here, columns->pg, c, (double)counts[2]);
+    }
+    here->s->task_scored += here->n;
+    here->s->task_unmasked += here->n;
+    return 1;
+}
+
 static void run_masks(const mm_place *here)
 {
     mm_scratch *s = here->s;
 
+    if (here->pass->bytes && run_bytes(here))
+        return;
     mm_place_labels(here);
     s->labels_hard = 0; /* every class has its own mask */
     s->task_scored += s->scored_count;

@@ -55,6 +55,8 @@ typedef struct mm_pass {
     mm_shape shape;
     mm_axes pred, label, mask;
     int has_mask, has_ignore;
+    int bytes; /* masks of bytes on both sides, of which only counts are needed: MM_WAY_MASKS can take them as they are
+                */
     int64_t ignore;
     double threshold;
     double spacing[3]; /* of the spatial axes */

@@ -84,6 +84,26 @@ static mm_way choose_way(const mm_shape *shape, mm_dtype pred, const mm_columns 
     return MM_WAY_ROWS;
 }
 
+static int is_byte(mm_dtype dtype)
+{
+    return dtype == MM_U8 || dtype == MM_BOOL;
+}
+
+/* Masks of bytes, one after the other, all scored, of which nothing but the plain sums is asked: see run_bytes(). */
+static int is_of_bytes(const mm_pass *pass)
+{
+    const mm_columns *columns = &pass->columns;
+    const size_t plain =
+        (size_t)((columns->p >= 0) + (columns->pp >= 0) + (columns->pg >= 0) + (columns->g >= 0) + (columns->gg >= 0));
+
+    const int hard =
+        pass->shape.pred_kind == MM_MASKS || (pass->shape.pred_kind == MM_LABELS && pass->shape.classes == 1);
+
+    return pass->way == MM_WAY_MASKS && hard && pass->shape.label_kind == MM_ONEHOT && is_byte(pass->pred.dtype) &&
+           is_byte(pass->label.dtype) && pass->pred.voxel_stride == 1 && pass->label.voxel_stride == 1 &&
+           !pass->has_mask && !pass->has_ignore && columns->count == plain;
+}
+
 /* What the natural form of this input is. */
 static unsigned natural_form(const mm_shape *shape)
 {
@@ -292,6 +312,7 @@ static void set_pass(mm_eval *eval, const mm_input *input, const layout *l)
     for (unsigned axis = 0; axis < l->shape.spatial_rank; axis++)
         pass->spacing[axis] = input->spacing == NULL ? 1.0 : input->spacing[axis];
     pass->columns = l->columns;
+    pass->bytes = is_of_bytes(pass);
     pass->chunks = l->chunks;
     pass->confusion_classes = l->keep_confusion ? classes : 0;
     pass->scored = eval->counters;

@@ -395,6 +395,36 @@ static void equals(double *out, const float *label, float c, size_t n)
         out[i] = label[i] == c ? 1.0 : 0.0;
 }
 
+/* In groups of 64 bytes whose counts fit into bytes. */
+static int count_bytes(const unsigned char *p, const unsigned char *g, uint64_t counts[3], size_t n)
+{
+    unsigned char label[64] = {0}, pred[64] = {0}, both[64] = {0}, bits[64] = {0}, any = 0;
+    size_t i = 0;
+
+    _Static_assert(MM_CHUNK / 64 < 255, "a byte counts one place of each group of a chunk");
+    for (; n - i >= 64; i += 64)
+        for (size_t l = 0; l < 64; l++) {
+            label[l] = (unsigned char)(label[l] + g[i + l]);
+            pred[l] = (unsigned char)(pred[l] + p[i + l]);
+            both[l] = (unsigned char)(both[l] + (p[i + l] & g[i + l]));
+            bits[l] |= p[i + l] | g[i + l];
+        }
+    for (size_t l = 0; i < n; i++, l++) {
+        label[l] = (unsigned char)(label[l] + g[i]);
+        pred[l] = (unsigned char)(pred[l] + p[i]);
+        both[l] = (unsigned char)(both[l] + (p[i] & g[i]));
+        bits[l] |= p[i] | g[i];
+    }
+    counts[0] = counts[1] = counts[2] = 0;
+    for (size_t l = 0; l < 64; l++) {
+        counts[0] += label[l];
+        counts[1] += pred[l];
+        counts[2] += both[l];
+        any |= bits[l];
+    }
+    return any <= 1;
+}
+
 static void count_masks(const double *p, double threshold, const double *g, const double *scored, uint64_t counts[3],
                         size_t n)
 {
@@ -607,7 +637,7 @@ const mm_kernels MM_THIS_LEVEL(mm_kernels) = {
     .keep_masked = keep_masked, .scored_of = scored_of, .onehot = onehot, .equals = equals,
     .scan = scan, .overlap = overlap, .blank = blank, .widen = widen, .narrow = narrow, .pairs = pairs,
     .count_few_pairs = count_few_pairs,
-    .off_one = off_one, .sum = sum, .class_sums = class_sums, .count_masks = count_masks,
+    .off_one = off_one, .sum = sum, .class_sums = class_sums, .count_masks = count_masks, .count_bytes = count_bytes,
     .in_range = in_range, .is_binary = is_binary, .finite = finite,
     .scale_bytes = scale_bytes, .select = select_scored, .add = add, .pick = pick, .track_max = track_max,
     .square = term_square, .multiply = term_product, .distance = term_distance, .power = term_power,

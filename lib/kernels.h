@@ -80,6 +80,9 @@ typedef struct mm_kernels {
     void (*count_masks)(const double *p, double threshold, const double *g, const double *scored, uint64_t counts[3],
                         size_t n);
 
+    /* Bytes that are 0 or 1: g, p, both; 0 when there is another. */
+    int (*count_bytes)(const unsigned char *p, const unsigned char *g, uint64_t counts[3], size_t n);
+
     /* Checks of all values of a plane. */
     int (*in_range)(const double *p, size_t n);  /* in [0,1] */
     int (*is_binary)(const double *p, size_t n); /* 0 or 1 */

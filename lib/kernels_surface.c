@@ -31,6 +31,13 @@ static void map_masks(unsigned char *restrict mask, const double *restrict p, do
         mask[i] = (unsigned char)((p[i] > threshold ? MM_PRED_BIT : 0) | (g[i] > 0.5 ? MM_LABEL_BIT : 0));
 }
 
+static void mask_of_bytes(unsigned char *restrict mask, const unsigned char *restrict p,
+                          const unsigned char *restrict g, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        mask[i] = (unsigned char)(p[i] | g[i] << 1);
+}
+
 static void mask_of_class(unsigned char *restrict mask, const uint16_t *restrict label, const uint16_t *restrict pred,
                           unsigned c, size_t n)
 {
@@ -223,6 +230,7 @@ static size_t count_within(const double *squared, double limit, size_t n)
 const mm_surface_kernels MM_THIS_LEVEL(mm_surface_kernels) = {
     .map_classes = map_classes,
     .map_masks = map_masks,
+    .mask_of_bytes = mask_of_bytes,
     .mask_of_class = mask_of_class,
     .voxel_elements = voxel_elements,
     .surfel_elements = surfel_elements,

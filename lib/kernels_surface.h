@@ -26,6 +26,8 @@ typedef struct mm_surface_kernels {
     void (*map_classes)(uint16_t *label_map, uint16_t *pred_map, const float *label, const float *pred, size_t n);
     /* p > threshold and g > 1/2 as a mask. */
     void (*map_masks)(unsigned char *mask, const double *p, double threshold, const double *g, size_t n);
+    /* The mask of bytes that are 0 or 1. */
+    void (*mask_of_bytes)(unsigned char *mask, const unsigned char *p, const unsigned char *g, size_t n);
     /* The mask of one class. */
     void (*mask_of_class)(unsigned char *mask, const uint16_t *label, const uint16_t *pred, unsigned c, size_t n);
     /* 1 where the mask is set and some neighbour is not. */

@@ -35,6 +35,7 @@ void mm_place_class(const mm_place *here, unsigned form, size_t class_index);
 /* place_maps.c: what the maps are to hold of this chunk, where they are asked for. */
 void mm_place_map_classes(const mm_place *here);
 void mm_place_map_masks(const mm_place *here, size_t class_index, const double *p, double threshold, const double *g);
+void mm_place_map_bytes(const mm_place *here, size_t class_index, const unsigned char *p, const unsigned char *g);
 void mm_place_map_channels(const mm_place *here);
 /* The first class that has a p in that form. */
 size_t mm_form_first_class(unsigned form);

@@ -26,6 +26,17 @@ void mm_place_map_masks(const mm_place *here, size_t c, const double *p, double 
                                            p, threshold, g, here->n);
 }
 
+/* The same from bytes that are 0 or 1. */
+void mm_place_map_bytes(const mm_place *here, size_t c, const unsigned char *p, const unsigned char *g)
+{
+    const mm_shape *shape = &here->pass->shape;
+    const size_t plane = here->image * shape->classes + c;
+
+    if (here->pass->maps.masks != NULL)
+        here->pass->k->surfaces->mask_of_bytes(
+            here->pass->maps.masks + plane * shape->voxels + mm_chunk_first(here->chunk), p, g, here->n);
+}
+
 /* Exclusive classes whose prediction is masks: each channel by itself, when the rest of the chunk is done. */
 void mm_place_map_channels(const mm_place *here)
 {

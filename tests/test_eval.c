@@ -639,11 +639,75 @@ static void warnings(void)
     drop(&x);
 }
 
+static double mask_value(const problem *x, size_t n, size_t c, size_t v)
+{
+    return (double)((x->label[n * x->voxels + v] + (int)v * 7) % 3 <= (int)c);
+}
+
+static double other_mask_value(const problem *x, size_t n, size_t c, size_t v)
+{
+    return (double)((x->label[n * x->voxels + v] + (int)v * 5) % 4 > (int)c);
+}
+
+/* Records of masks of those types as bytes; *bad: where a 2 stands in pred and says so, or SIZE_MAX. */
+static unsigned char *masks_record(const problem *x, mm_dtype pred, mm_dtype label, size_t two, size_t *size,
+                                   size_t *bad)
+{
+    unsigned char *a, *b, *bytes = NULL;
+    mm_input input = {.pred = encode(x, pred, 1, 0, 1, mask_value, &a),
+                      .label = encode(x, label, 1, 0, 3, other_mask_value, &b),
+                      .task = MM_MULTILABEL,
+                      .pred_kind = MM_MASKS,
+                      .threshold = 0.5};
+    mm_problem said = {.text = ""};
+    mm_status status;
+
+    if (two != SIZE_MAX)
+        ((unsigned char *)a)[1 + two * mm_dtype_size(pred)] = 2;
+    mm_images *images = run(&input, "dice,iou,hd95,assd(surface=surfel)", 2, 0, &status, &said);
+
+    *bad = status == MM_BAD_VALUE ? (size_t)said.index : SIZE_MAX;
+    if (images != NULL)
+        CU_ASSERT_EQUAL(mm_images_save(images, &bytes, size), MM_OK);
+    mm_images_free(images);
+    free(a);
+    free(b);
+    return bytes;
+}
+
+/* Bytes are counted as they are; floats are added up. */
+static void masks_of_bytes(void)
+{
+    static const size_t spatial[][3] = {{1}, {63}, {64, 5}, {3, 40, 31}};
+
+    for (unsigned i = 0; i < 4; i++) {
+        size_t size, other_size = 0, bad;
+        problem x;
+
+        make(&x, 2, 3, i < 2 ? 1 : i, spatial[i], 13);
+        unsigned char *bytes = masks_record(&x, MM_U8, MM_U8, SIZE_MAX, &size, &bad);
+        unsigned char *floats = masks_record(&x, MM_F32, MM_F64, SIZE_MAX, &other_size, &bad);
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(bytes);
+        CU_ASSERT(floats != NULL && size == other_size && memcmp(bytes, floats, size) == 0);
+        free(floats);
+        CU_ASSERT_PTR_NULL(masks_record(&x, MM_U8, MM_U8, 4 * x.voxels, &size, &bad));
+        CU_ASSERT_EQUAL(bad, 4 * x.voxels);
+        free(bytes);
+        drop(&x);
+    }
+}
+
 static CU_TestInfo tests[] = {
-    {"against plain loops", against_loops},    {"the same bits", same_bits},
-    {"masks together and apart", masks_apart}, {"logits", logits},
-    {"values that make no sense", bad_values}, {"label maps", label_maps},
-    {"rows that do not sum to 1", warnings},   CU_TEST_INFO_NULL,
+    {"against plain loops", against_loops},
+    {"the same bits", same_bits},
+    {"masks together and apart", masks_apart},
+    {"logits", logits},
+    {"values that make no sense", bad_values},
+    {"label maps", label_maps},
+    {"rows that do not sum to 1", warnings},
+    {"masks of bytes", masks_of_bytes},
+    CU_TEST_INFO_NULL,
 };
 
 const mm_suite mm_suite_eval = {"eval", tests};
