@@ -29,7 +29,9 @@ march_v4     := -march=x86-64-v4 -mprefer-vector-width=512
 objects     = $(patsubst %.c,$(BUILD)/%.o,$(filter-out lib/kernels.c,$(wildcard $1/*.c)))
 lib_obj    := $(call objects,lib) $(levels:%=$(BUILD)/lib/kernels-%.o)
 proto_obj  := $(call objects,proto) $(BUILD)/proto/openapi_json.o
-server_obj := $(call objects,server)
+server_obj := $(call objects,server) $(BUILD)/server/page_files.o
+page_files := server/page/index.html $(wildcard server/page/*.js server/page/*.css server/page/*.svg) \
+              server/page/uplot/uPlot.iife.min.js server/page/uplot/uPlot.min.css server/page/uplot/LICENSE
 test_obj   := $(call objects,tests)
 benches    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 fuzzers    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -69,6 +71,11 @@ $(BUILD)/proto/openapi_json.c: proto/openapi_json.py proto/openapi.yaml
 	@mkdir -p $(@D)
 	@$(PYTHON) $^ > $@
 $(BUILD)/proto/openapi_json.o: $(BUILD)/proto/openapi_json.c $(BUILD)/flags
+	$(call say,cc)$(CC) $(BASE) -c -o $@ $<
+$(BUILD)/server/page_files.c: server/page/embed.py $(page_files)
+	@mkdir -p $(@D)
+	@$(PYTHON) $^ > $@
+$(BUILD)/server/page_files.o: $(BUILD)/server/page_files.c $(BUILD)/flags
 	$(call say,cc)$(CC) $(BASE) -c -o $@ $<
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)

@@ -355,6 +355,8 @@ static void add_headers(const request *r, struct MHD_Response *response)
         (void)snprintf(seconds, sizeof seconds, "%d", answer->retry_after);
         add_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
     }
+    for (const char *const *pair = answer->headers; pair != NULL && *pair != NULL; pair += 2)
+        add_header(response, pair[0], pair[1]);
     if (answer->close || r->http->server->draining)
         add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 }

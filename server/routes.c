@@ -23,6 +23,8 @@ const mm_route mm_routes[] = {
     {"GET",    "/metrics",                   "",                0, NULL, mm_get_metrics},
     {"GET",    "/version",                   "",                0, NULL, mm_get_version},
     {"GET",    "/openapi.json",              "",                0, NULL, mm_get_openapi},
+    {"GET",    "/",                          "",                0, NULL, mm_get_page},
+    {"GET",    "/page/{file}",               "",                0, NULL, mm_get_page_file},
 };
 /* clang-format on */
 

@@ -43,11 +43,12 @@ typedef struct mm_answer {
     const char *content_type; /* static */
     char *bytes;
     size_t size;
-    const char *allow;         /* 405 */
-    const char *accept_post;   /* 415 for the media type */
-    const char *accept_coding; /* 415 for the content coding */
-    int retry_after;           /* seconds; 0: no header */
-    int close;                 /* close the connection afterwards */
+    const char *allow;          /* 405 */
+    const char *accept_post;    /* 415 for the media type */
+    const char *accept_coding;  /* 415 for the content coding */
+    int retry_after;            /* seconds; 0: no header */
+    const char *const *headers; /* further ones: name, value, ..., NULL; static; NULL: none */
+    int close;                  /* close the connection afterwards */
 } mm_answer;
 
 typedef struct mm_call mm_call;
@@ -119,5 +120,7 @@ mm_next mm_get_readyz(mm_call *call);
 mm_next mm_get_metrics(mm_call *call);
 mm_next mm_get_version(mm_call *call);
 mm_next mm_get_openapi(mm_call *call);
+mm_next mm_get_page(mm_call *call); /* handle_page.c */
+mm_next mm_get_page_file(mm_call *call);
 
 #endif
