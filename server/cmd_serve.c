@@ -22,7 +22,7 @@
 #include "server/stats.h"
 
 #define HEALTH_MS         250 /* between looks at the history's health */
-#define MAX_ROUTES        32
+#define MAX_ROUTES        64
 #define SPARE_DESCRIPTORS 64 /* for the store, the log and others, beside connections */
 #define MOST_CONNECTIONS  65536
 #define LEAST_CONNECTIONS 1024

@@ -84,6 +84,7 @@ typedef struct upload {
     double compute_ms;
     mm_store_part part;
     char *classes, *weights; /* texts of the stored definition */
+    mm_tag *tags;            /* their strings are the request's */
     double put_at;
 } upload;
 
@@ -97,6 +98,7 @@ static void free_upload(void *state)
     mm_request_free(&up->request);
     free(up->classes);
     free(up->weights);
+    free(up->tags);
     free(up->work.bytes);
     free(up);
 }
@@ -257,6 +259,25 @@ static mm_next after_store(mm_call *call)
     return answer_upload(up);
 }
 
+/* Takes the request's "name=value" apart, where they lie. */
+static mm_status read_tags(upload *up)
+{
+    const mm_request *request = &up->request;
+
+    if (request->tag_count == 0)
+        return MM_OK;
+    up->tags = calloc(request->tag_count, sizeof *up->tags);
+    if (up->tags == NULL)
+        return MM_NO_MEMORY;
+    for (size_t i = 0; i < request->tag_count; i++) {
+        char *equals = strchr(request->tags[i], '=');
+
+        *equals = '\0';
+        up->tags[i] = (mm_tag){.name = request->tags[i], .value = equals + 1};
+    }
+    return MM_OK;
+}
+
 static mm_next store(upload *up)
 {
     mm_call *call = up->work.call;
@@ -264,7 +285,7 @@ static mm_next store(upload *up)
 
     up->classes = mm_join_names(request->class_names, request->class_count);
     up->weights = mm_join_numbers(request->weights, request->weight_count);
-    if (up->classes == NULL || up->weights == NULL)
+    if (up->classes == NULL || up->weights == NULL || read_tags(up) != MM_OK)
         return mm_answer_no_memory(call);
     up->part = (mm_store_part){
         .project = MM_PROJECT,
@@ -284,6 +305,8 @@ static mm_next store(upload *up)
                        .scores = mm_plan_text(request->plan),
                        .weights = up->weights},
         .images = up->images,
+        .tags = up->tags,
+        .tag_count = request->tag_count,
         .done = on_stored,
         .context = up,
     };

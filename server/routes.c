@@ -16,7 +16,7 @@ const mm_route mm_routes[] = {
     {"GET",    "/v1/runs",                   "cursor|limit",    0, NULL, mm_get_runs},
     {"GET",    "/v1/runs/{run}",             "",                0, NULL, mm_get_run},
     {"DELETE", "/v1/runs/{run}",             "",                0, NULL, mm_delete_run},
-    {"GET",    "/v1/runs/{run}/evaluations", "cursor|limit",    0, NULL, mm_get_run_evaluations},
+    {"GET",    "/v1/runs/{run}/evaluations", "cursor|limit|split|first_step|last_step|from|to", 0, NULL, mm_get_run_evaluations},
     {"GET",    "/healthz",                   "",                0, NULL, mm_get_healthz},
     {"GET",    "/livez",                     "",                0, NULL, mm_get_healthz},
     {"GET",    "/readyz",                    "",                0, NULL, mm_get_readyz},

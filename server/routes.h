@@ -47,6 +47,8 @@ typedef struct mm_answer {
     const char *accept_post;    /* 415 for the media type */
     const char *accept_coding;  /* 415 for the content coding */
     int retry_after;            /* seconds; 0: no header */
+    char tag[48];               /* ETag, quoted; "": none.  With one go Cache-Control and Vary */
+    int gzip;                   /* bytes are gzip */
     const char *const *headers; /* further ones: name, value, ..., NULL; static; NULL: none */
     int close;                  /* close the connection afterwards */
 } mm_answer;
@@ -72,6 +74,8 @@ struct mm_call {
     mm_query query;      /* without what the metadata of the file says */
     char *variable;      /* the decoded {segment}, or NULL */
     const char *accept;  /* Accept header or "" */
+    char *if_none_match; /* that header, or NULL */
+    int accepts_gzip;
 
     /* The body, whole when handle() runs, when route->has_body. */
     const unsigned char *body;

@@ -17,7 +17,7 @@
 #define MM_REVISION "unknown" /* the build may know the commit */
 #endif
 
-#define MAX_ROUTES 32
+#define MAX_ROUTES 64
 #define MAX_BOUNDS 12
 
 /* Bounds of a histogram's buckets, ascending; the last bucket, +Inf, has none. */
@@ -39,8 +39,8 @@ typedef struct histogram {
 #define NANO 1e-9
 
 static const char *const methods[] = {"GET", "HEAD", "POST", "DELETE", "other"};
-static const int codes[] = {200, 204, 400, 401, 403, 404, 405, 408, 409, 411, 413,
-                            414, 415, 417, 422, 429, 431, 500, 503, 507, 0};
+static const int codes[] = {200, 204, 304, 400, 401, 403, 404, 405, 408, 409, 411,
+                            413, 414, 415, 417, 422, 429, 431, 500, 503, 507, 0};
 
 #define METHODS (sizeof methods / sizeof methods[0])
 #define CODES   (sizeof codes / sizeof codes[0])

@@ -173,8 +173,9 @@ static void test_disk_full(void)
             break;
         CU_ASSERT_EQUAL(status, MM_STORE_FULL);
         CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_FULL);
-        CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "unet", NULL, 1, &list, NULL), MM_STORE_NOT_FOUND);
-        CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "before", NULL, 1, &list, NULL), MM_STORE_OK);
+        CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "unet", NULL, NULL, 1, &list, NULL),
+                        MM_STORE_NOT_FOUND);
+        CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "before", NULL, NULL, 1, &list, NULL), MM_STORE_OK);
         mm_evaluation_list_free(list);
     }
     CU_ASSERT(skip > 5 && skip < 100);
@@ -242,16 +243,17 @@ static void test_failed_sync_is_final(void)
     CU_ASSERT_EQUAL(help_delete(history, "default", "before"), MM_STORE_FATAL);
     help_nap(1200); /* long enough for housekeeping, which must not touch the file */
     CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_FATAL);
-    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "before", NULL, 1, &list, &problem), MM_STORE_OK);
+    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "before", NULL, NULL, 1, &list, &problem), MM_STORE_OK);
     mm_evaluation_list_free(list);
     mm_history_close(history);
     CU_ASSERT_EQUAL(shim_syncs(), syncs);
     shim_remove();
     history = help_open(path);
     CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_OK);
-    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "before", NULL, 1, &list, NULL), MM_STORE_OK);
+    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "before", NULL, NULL, 1, &list, NULL), MM_STORE_OK);
     mm_evaluation_list_free(list);
-    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "after", NULL, 1, &list, NULL), MM_STORE_NOT_FOUND);
+    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "after", NULL, NULL, 1, &list, NULL),
+                    MM_STORE_NOT_FOUND);
     CU_ASSERT_EQUAL(help_store(history, "after", 1, "0", 1), MM_STORE_OK);
     mm_history_close(history);
     help_remove(path);

@@ -74,8 +74,10 @@ static void test_absent(void)
     CU_ASSERT_EQUAL(mm_history_evaluation(history, "default", "unet", "test", 1, &evaluation, NULL),
                     MM_STORE_NOT_FOUND);
     CU_ASSERT_EQUAL(mm_history_evaluation(history, "other", "unet", "val", 1, &evaluation, NULL), MM_STORE_NOT_FOUND);
-    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "u", NULL, 1, &evaluations, NULL), MM_STORE_NOT_FOUND);
-    CU_ASSERT_EQUAL(mm_history_evaluations(history, "other", "unet", NULL, 1, &evaluations, NULL), MM_STORE_NOT_FOUND);
+    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "u", NULL, NULL, 1, &evaluations, NULL),
+                    MM_STORE_NOT_FOUND);
+    CU_ASSERT_EQUAL(mm_history_evaluations(history, "other", "unet", NULL, NULL, 1, &evaluations, NULL),
+                    MM_STORE_NOT_FOUND);
     CU_ASSERT_EQUAL(mm_history_run_row(history, "other", "unet", &runs, NULL), MM_STORE_NOT_FOUND);
     CU_ASSERT_PTR_NULL(evaluation);
     CU_ASSERT_PTR_NULL(evaluations);
@@ -190,7 +192,8 @@ static void test_pages_of_evaluations(void)
         CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
     }
     do {
-        CU_ASSERT_EQUAL_FATAL(mm_history_evaluations(history, "default", "unet", cursor, 7, &page, NULL), MM_STORE_OK);
+        CU_ASSERT_EQUAL_FATAL(mm_history_evaluations(history, "default", "unet", NULL, cursor, 7, &page, NULL),
+                              MM_STORE_OK);
         for (size_t i = 0; i < page->count; i++, seen++) {
             const mm_evaluation_row *row = &page->rows[i];
 
@@ -235,7 +238,7 @@ static void test_bad_cursors(void)
         CU_ASSERT_EQUAL(mm_history_runs(history, "default", bad[i], 9, &runs, &problem), MM_STORE_BAD_CURSOR);
         CU_ASSERT_STRING_EQUAL(problem.param, "cursor");
     }
-    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "unet", "r00000000000000000000000000000000", 9,
+    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "unet", NULL, "r00000000000000000000000000000000", 9,
                                            &evaluations, &problem),
                     MM_STORE_BAD_CURSOR);
     CU_ASSERT_EQUAL(mm_history_runs(history, "default", "r00000000000000000000000000000000", 9, &runs, NULL),
