@@ -1,0 +1,57 @@
+/*
+ * data.js - what the page asks the server for: a run, its evaluations, its curves, one evaluation.
+ */
+import {get, runPath} from "/page/api.js";
+
+const ROWS = 1000; /* of one answer: the most that the server gives */
+const PAGES = 20;
+
+export const runRow = run => get(runPath(run));
+
+const key = row => `${row.step} ${row.split}`;
+
+/* All evaluations of a run, by step; known: what an earlier call gave.  Of a long run, only the newest are asked again. */
+export async function evaluations(run, known) {
+    const rows = new Map(known.map(row => [key(row), row]));
+    let cursor = null;
+
+    for (let page = 0; page < PAGES; page++) {
+        const answer = await get(`${runPath(run)}/evaluations`, {limit: ROWS, cursor});
+
+        for (const row of answer.evaluations)
+            rows.set(key(row), row);
+        cursor = answer.next;
+        if (cursor === null || known.length >= ROWS)
+            break;
+    }
+    return [...rows.values()].sort((a, b) => a.step - b.step);
+}
+
+/* The curves of a score: {steps: [], classes: Map of name to values in the order of steps, empty: names of classes that
+ * are defined at no step}. */
+export async function curves(run, split, score) {
+    const answer = await get("/v1/grafana/series", {run, split, score, shape: "wide", x: "step"});
+    const classes = new Map();
+
+    for (const name of Object.keys(answer.rows[0] || {}))
+        if (name !== "step")
+            classes.set(name, answer.rows.map(row => row[name]));
+    return {steps: answer.rows.map(row => row.step), classes, empty: (answer.meta && answer.meta.undefined) || []};
+}
+
+/* more: include=…, scores=… */
+export const evaluation = (run, split, step, more) => get("/v1/evaluations", {run, split, step, ...more});
+
+/* A score of a document, as the parameter scores= asks for it. */
+export const asked = score => (score.name === score.expression ? score.expression : `${score.name}:${score.expression}`);
+
+/* Why a score is undefined at a step: Map of class name to the server's word for the reason. */
+export async function reasons(run, split, step, score) {
+    const document = await evaluation(run, split, step);
+    const of = document.scores.find(row => row.name === score);
+    const words = new Map();
+
+    for (const entry of (of && of.undefined) || [])
+        words.set(document.classes[entry.class].name, entry.reason);
+    return words;
+}
