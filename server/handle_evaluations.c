@@ -11,6 +11,7 @@
 #include "server/request.h"
 #include "server/routes.h"
 #include "server/stats.h"
+#include "server/stored.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,20 +121,6 @@ mm_next mm_admit_evaluation(mm_call *call)
     return status == MM_OK ? MM_DONE : mm_answer_failure(call, status, &problem);
 }
 
-/* Scoring, and with include=images the values per image as text: some 24 bytes for each of 16.  One explanation exists
- * at a time, but the text of all. */
-static size_t scoring_bytes(mm_plan *plan, size_t images, unsigned include)
-{
-    const int wanted = (include & MM_INCLUDE_IMAGES) != 0;
-    size_t bytes;
-
-    mm_plan_keep_images(plan, wanted);
-    bytes = mm_results_size(plan, images) * (wanted ? 3 : 1);
-    if (include & MM_INCLUDE_EXPLAIN)
-        bytes += mm_explanation_size(plan, images) + 24 * mm_explanation_numbers(plan) * (wanted ? images + 1 : 1);
-    return bytes;
-}
-
 /* Everything that the tensors and the metadata decide, up to an evaluation that is ready to run.  *bytes: its size. */
 static mm_status prepare(upload *up, size_t *bytes, mm_problem *problem)
 {
@@ -156,7 +143,7 @@ static mm_status prepare(upload *up, size_t *bytes, mm_problem *problem)
     keep = mm_request_keep(request);
     status = mm_eval_size(&request->input, request->plan, keep, bytes, problem);
     if (status == MM_OK)
-        *bytes += scoring_bytes(request->ready.plan, request->shape.images, request->include);
+        *bytes += mm_scoring_bytes(request->ready.plan, request->shape.images, request->include);
     if (status == MM_OK && !mm_call_reserve(call, *bytes)) {
         snprintf(problem->text, sizeof problem->text, "scoring this takes %zu bytes, which are not free at the moment",
                  *bytes);
@@ -358,120 +345,16 @@ typedef struct merged {
     const char *run, *split;
     int64_t step;
     unsigned include;
-    mm_stored_evaluation *stored;
-    mm_images *images;
-    mm_plan *plan;
-    mm_results *results;
-    mm_query texts; /* of the stored definition, to be read like parameters */
-    char **class_names;
-    double *weights;
-    size_t weight_count;
-    mm_store_status found;
-    mm_status status;
-    mm_problem problem;
+    mm_stored stored;
 } merged;
 
 static void free_merged(void *state)
 {
     merged *all = state;
 
-    mm_results_free(all->results);
-    mm_plan_free(all->plan);
-    mm_images_free(all->images);
-    mm_stored_evaluation_free(all->stored);
-    mm_query_free(&all->texts);
-    free(all->class_names);
-    free(all->weights);
+    mm_stored_free(&all->stored);
     free(all->work.bytes);
     free(all);
-}
-
-/* The records as they were read, taken apart, and merged: three times their bytes. */
-static int reserve_parts(merged *all)
-{
-    size_t bytes = 0;
-
-    for (size_t i = 0; i < all->stored->part_count; i++)
-        bytes += all->stored->parts[i].size;
-    if (bytes < SIZE_MAX / 3 && mm_call_reserve(all->work.call, 3 * bytes))
-        return 1;
-    snprintf(all->problem.text, sizeof all->problem.text,
-             "merging %zu bytes of records takes more memory than is free at the moment", bytes);
-    return 0;
-}
-
-/* The union of the parts, in their order. */
-static mm_status merge_parts(merged *all)
-{
-    const mm_stored_evaluation *stored = all->stored;
-    mm_status status = mm_images_new(&all->images, stored->definition.task, stored->definition.class_count);
-
-    for (size_t i = 0; status == MM_OK && i < stored->part_count; i++) {
-        mm_images *part = NULL;
-
-        status = mm_images_load(&part, stored->parts[i].record, stored->parts[i].size);
-        if (status == MM_OK)
-            status = mm_images_merge(all->images, part, &all->problem);
-        mm_images_free(part);
-    }
-    return status;
-}
-
-/* What the request says goes before what the first part said. */
-static mm_status read_definition(merged *all)
-{
-    const mm_definition *definition = &all->stored->definition;
-    const mm_query *query = &all->work.call->query;
-    const char *scores = mm_query_get(query, "scores");
-    size_t count = 0;
-    mm_problem *problem = &all->problem;
-    mm_status status = mm_query_add(&all->texts, "classes", definition->classes, problem);
-
-    if (status == MM_OK && definition->weights[0] != '\0')
-        status = mm_query_add(&all->texts, "weights", definition->weights, problem);
-    if (status == MM_OK)
-        status = mm_query_names(&all->texts, "classes", definition->class_count, &all->class_names, &count, problem);
-    if (status == MM_OK)
-        status = mm_query_numbers(mm_query_get(query, "weights") != NULL ? query : &all->texts, "weights", 0.0, 1e300,
-                                  definition->class_count, &all->weights, &all->weight_count, problem);
-    if (status == MM_OK && all->weights != NULL && all->weight_count != definition->class_count) {
-        snprintf(problem->param, sizeof problem->param, "weights");
-        snprintf(problem->text, sizeof problem->text, "weights has %zu numbers, there are %zu classes",
-                 all->weight_count, definition->class_count);
-        status = MM_BAD_PARAM;
-    }
-    if (status == MM_OK)
-        status = mm_plan_new(&all->plan, scores != NULL ? scores : definition->scores, problem);
-    return status;
-}
-
-static mm_status score_merged(merged *all)
-{
-    mm_status status = read_definition(all);
-
-    if (status == MM_OK)
-        status = merge_parts(all);
-    if (status == MM_OK) {
-        const mm_shape shape = {
-            .images = mm_images_count(all->images),
-            .classes = mm_images_classes(all->images),
-            .task = mm_images_task(all->images),
-            .pred_kind = MM_PROBS,
-            .label_kind = MM_LABEL_AUTO,
-            .pred_has_classes = 1,
-            .label_has_classes = 1,
-        };
-
-        status = mm_plan_bind(all->plan, &shape, &all->problem);
-    }
-    if (status == MM_OK &&
-        !mm_call_reserve(all->work.call, scoring_bytes(all->plan, mm_images_count(all->images), all->include))) {
-        snprintf(all->problem.text, sizeof all->problem.text, "scoring so many images takes more memory than is free");
-        status = MM_NO_MEMORY;
-    }
-    if (status == MM_OK)
-        status = mm_images_score(&all->results, all->images, all->plan, all->weights, &all->problem);
-    return status;
 }
 
 /* On a thread of the pool: reads, merges, scores, writes the answer. */
@@ -479,25 +362,22 @@ static void work_merged(void *context)
 {
     merged *all = context;
     mm_call *call = all->work.call;
+    mm_stored *stored = &all->stored;
     const double start = mm_compute_clock();
 
-    all->found = mm_history_evaluation(call->server->history, MM_PROJECT, all->run, all->split, all->step, &all->stored,
-                                       &all->problem);
-    if (all->found != MM_STORE_OK)
-        return;
-    all->status = reserve_parts(all) ? score_merged(all) : MM_NO_MEMORY;
-    if (all->status != MM_OK)
+    if (!mm_stored_read(stored, call, all->run, all->split, all->step) ||
+        !mm_stored_score(stored, call, mm_query_get(&call->query, "scores"), &call->query, all->include))
         return;
     all->work.report = (mm_report){
-        .images = all->images,
-        .plan = all->plan,
-        .results = all->results,
-        .class_names = (const char *const *)all->class_names,
+        .images = stored->images,
+        .plan = stored->plan,
+        .results = stored->results,
+        .class_names = (const char *const *)stored->class_names,
         .run = all->run,
         .split = all->split,
         .step = all->step,
-        .parts_received = (int64_t)all->stored->part_count,
-        .parts_expected = all->stored->definition.parts,
+        .parts_received = (int64_t)stored->evaluation->part_count,
+        .parts_expected = stored->evaluation->definition.parts,
         .include_images = (all->include & MM_INCLUDE_IMAGES) != 0,
         .include_confusion = (all->include & MM_INCLUDE_CONFUSION) != 0,
         .include_explain = (all->include & MM_INCLUDE_EXPLAIN) != 0,
@@ -513,10 +393,8 @@ static mm_next after_merged(mm_call *call)
 {
     merged *all = call->state;
 
-    if (all->found != MM_STORE_OK)
-        return mm_answer_store(call, all->found, &all->problem);
-    if (all->status != MM_OK)
-        return mm_answer_failure(call, all->status, &all->problem);
+    if (all->stored.found != MM_STORE_OK || all->stored.status != MM_OK)
+        return mm_stored_answer(call, &all->stored);
     return send_reply(&all->work);
 }
 

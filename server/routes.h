@@ -119,6 +119,17 @@ mm_next mm_get_runs(mm_call *call);   /* handle_runs.c */
 mm_next mm_get_run(mm_call *call);
 mm_next mm_delete_run(mm_call *call);
 mm_next mm_get_run_evaluations(mm_call *call);
+mm_next mm_get_grafana_series(mm_call *call); /* handle_grafana.c */
+mm_next mm_get_grafana_latest(mm_call *call);
+mm_next mm_get_grafana_best(mm_call *call);
+mm_next mm_get_grafana_annotations(mm_call *call);
+mm_next mm_get_grafana_runs(mm_call *call);
+mm_next mm_get_grafana_splits(mm_call *call);
+mm_next mm_get_grafana_classes(mm_call *call);
+mm_next mm_get_grafana_scores(mm_call *call);
+mm_next mm_get_grafana_confusion(mm_call *call); /* handle_grafana_images.c */
+mm_next mm_get_grafana_images(mm_call *call);
+mm_next mm_get_grafana_percentiles(mm_call *call);
 mm_next mm_get_healthz(mm_call *call); /* handle_health.c; also /livez */
 mm_next mm_get_readyz(mm_call *call);
 mm_next mm_get_metrics(mm_call *call);
