@@ -2,6 +2,7 @@
  * handle_page.c - the built-in page and its files.
  */
 #include "server/answer.h"
+#include "server/pack.h"
 #include "server/page.h"
 #include "server/routes.h"
 
@@ -34,13 +35,16 @@ static const char *const file_headers[] = {
 static mm_next answer(mm_call *call, const mm_page_file *file, const char *const *headers)
 {
     char *copy = malloc(file->size);
+    mm_packed packed;
+    mm_next next;
 
     if (copy == NULL)
         return mm_answer_no_memory(call);
     memcpy(copy, file->bytes, file->size);
-    call->answer = (mm_answer){
-        .status = 200, .content_type = file->content_type, .bytes = copy, .size = file->size, .headers = headers};
-    return MM_DONE;
+    mm_pack(&packed, call, copy, file->size, file->size);
+    next = mm_answer_packed(call, &packed, file->content_type);
+    call->answer.headers = headers;
+    return next;
 }
 
 mm_next mm_get_page(mm_call *call)

@@ -360,7 +360,8 @@ static void add_headers(const request *r, struct MHD_Response *response)
     }
     if (answer->tag[0] != '\0') {
         add_header(response, MHD_HTTP_HEADER_ETAG, answer->tag);
-        add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "private, max-age=0");
+        if (answer->headers == NULL) /* which say for themselves how long */
+            add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "private, max-age=0");
         add_header(response, MHD_HTTP_HEADER_VARY, "Accept-Encoding");
         add_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, answer->gzip ? "gzip" : NULL);
     }

@@ -56,7 +56,7 @@ export class Confusion {
             }, text);
         };
 
-        return h("table", {class: "confusion"},
+        return h("table", {class: "confusion", "--columns": classes.length},
             h("caption", {class: "hidden"}, "Confusion matrix: rows are labels, columns are predictions"),
             h("thead", null, h("tr", null, h("th", {scope: "col"}, "Label"),
                 classes.map(row => h("th", {scope: "col", class: "number", title: row.name}, h("span", {class: "score-name", dir: "auto"}, row.name))))),

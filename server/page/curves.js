@@ -74,12 +74,13 @@ export class Curves {
             },
             scales: {x: {time: this.model.isTime}, y: {range: (plot, low, high) => range(low, high)}},
             axes: [
-                {...axis, space: 70, size: 34, ...(this.model.isTime ? {} : {incrs: whole, values: (_, at) => at.map(count)})},
+                this.model.isTime ? {...axis, space: 70, size: 46, values: (_, at, i, space, by) => clocks(at, by)}
+                    : {...axis, space: 70, size: 34, incrs: whole, values: (_, at) => at.map(count)},
                 {...axis, size: 58, space: 40},
             ],
             series: [{}, ...this.model.lines.map((line, i) => ({
                 label: line.name, stroke: this.colours[i], dash: line.dash, width: line.width, spanGaps: false,
-                points: {size: 5, fill: this.colours[i]},
+                points: {size: 5, fill: this.colours[i], ...(line.quiet ? {show: false} : {})},
             }))],
             hooks: {
                 setCursor: [plot => this.moved(plot.cursor.idx)],
@@ -133,36 +134,32 @@ export class Curves {
             this.plot.setSeries(index === null ? null : index + 1, {focus: true});
     }
 
-    /* The step that is shown below, and a hollow mark at the foot where a class is undefined. */
+    /* The step that is shown below, and a cross on the axis for each class that is undefined. */
     drawMarks(plot) {
-        const {ctx, bbox} = plot, ratio = devicePixelRatio;
-        const left = x => Math.round(plot.valToPos(this.model.isTime ? x / 1000 : x, "x", true));
-        const inside = x => x >= bbox.left - 1 && x <= bbox.left + bbox.width + 1;
-        const {x, mark, lines} = this.model;
+        const {ctx, bbox} = plot, ratio = devicePixelRatio, {x, mark, isTime} = this.model;
+        const left = value => Math.round(plot.valToPos(isTime ? value / 1000 : value, "x", true));
+        const inside = at => at >= bbox.left - 1 && at <= bbox.left + bbox.width + 1;
 
         ctx.save();
-        if (mark !== null && inside(left(mark))) {
-            ctx.strokeStyle = this.markColour;
-            ctx.lineWidth = ratio;
-            ctx.setLineDash([3 * ratio, 3 * ratio]);
-            ctx.beginPath();
-            ctx.moveTo(left(mark), bbox.top);
-            ctx.lineTo(left(mark), bbox.top + bbox.height);
-            ctx.stroke();
-            ctx.setLineDash([]);
-        }
-        ctx.lineWidth = 1.5 * ratio;
-        lines.forEach((line, i) => {
-            ctx.strokeStyle = this.colours[i];
-            line.values.forEach((value, at) => {
-                if (value !== null || line.quiet || !inside(left(x[at])))
-                    return;
-                ctx.beginPath();
-                ctx.arc(left(x[at]), bbox.top + bbox.height - (6 + 7 * (i % 6)) * ratio, 2.5 * ratio, 0, 7);
-                ctx.stroke();
-            });
+        if (mark !== null && inside(left(mark)))
+            stroke(ctx, this.markColour, ratio, [3 * ratio, 3 * ratio], [[left(mark), bbox.top, left(mark), bbox.top + bbox.height]]);
+        x.forEach((value, at) => {
+            if (inside(left(value)))
+                this.drawGaps(ctx, at, left(value), bbox.top + bbox.height, ratio);
         });
         ctx.restore();
+    }
+
+    drawGaps(ctx, at, left, foot, ratio) {
+        const r = 2.5 * ratio;
+        let y = foot - 5 * ratio;
+
+        this.model.lines.forEach((line, i) => {
+            if (line.values[at] !== null || line.quiet)
+                return;
+            stroke(ctx, this.colours[i], 1.5 * ratio, [], [[left - r, y - r, left + r, y + r], [left - r, y + r, left + r, y - r]]);
+            y -= 8 * ratio;
+        });
     }
 
     moved(index) {
@@ -217,6 +214,35 @@ export class Curves {
             : `${isTime ? moment(x[at]) : "step " + count(x[at])}: ${parts.join(", ")}`);
     }
 }
+
+function stroke(ctx, colour, width, dash, segments) {
+    ctx.strokeStyle = colour;
+    ctx.lineWidth = width;
+    ctx.setLineDash(dash);
+    ctx.beginPath();
+    for (const [x0, y0, x1, y1] of segments) {
+        ctx.moveTo(x0, y0);
+        ctx.lineTo(x1, y1);
+    }
+    ctx.stroke();
+}
+
+/* Axes of times: the time of day, and the day below where it begins. */
+function clocks(at, by) {
+    let before = "";
+
+    return at.map(seconds => {
+        const date = new Date(1000 * seconds), day = days.format(date);
+        const text = by >= 86400 ? day : (by < 60 ? precise : times).format(date) + (day === before ? "" : `\n${day}`);
+
+        before = day;
+        return text;
+    });
+}
+
+const days = new Intl.DateTimeFormat("en-GB", {day: "numeric", month: "short"});
+const times = new Intl.DateTimeFormat("en-GB", {hour: "2-digit", minute: "2-digit"});
+const precise = new Intl.DateTimeFormat("en-GB", {timeStyle: "medium"});
 
 /* Axes of steps have whole numbers only. */
 const whole = [];

@@ -45,6 +45,10 @@ export const evaluation = (run, split, step, more) => get("/v1/evaluations", {ru
 /* A score of a document, as the parameter scores= asks for it. */
 export const asked = score => (score.name === score.expression ? score.expression : `${score.name}:${score.expression}`);
 
+/* The worst images of an evaluation for a score, and for a class unless it is null: [{image, class, Value, reason}]. */
+export const worstImages = (run, split, step, score, name, limit) =>
+    get("/v1/grafana/images", {run, split, step, score, class: name, limit});
+
 /* Why a score is undefined at a step: Map of class name to the server's word for the reason. */
 export async function reasons(run, split, step, score) {
     const document = await evaluation(run, split, step);

@@ -5,6 +5,7 @@ import {fill, h, scrolling} from "/page/dom.js";
 import {count, number, reason, value} from "/page/format.js";
 import {classStyle} from "/page/colours.js";
 import {swatch} from "/page/legend.js";
+import {MEAN} from "/page/model.js";
 
 const MOST_CLASSES = 200; /* rows of the table until more are asked for */
 
@@ -44,7 +45,7 @@ export class Evaluation {
                     h("span", {class: "score-name", dir: "auto"}, score.name), ARROWS[score.better] || "")),
                 h("th", {scope: "col", class: "number apart"}, "label voxels"), h("th", {scope: "col", class: "number"}, "predicted"))),
             h("tbody", null,
-                h("tr", {class: "mean"}, h("th", {scope: "row"}, "value"),
+                h("tr", {class: "mean"}, h("th", {scope: "row"}, MEAN),
                     scores.map(score => valueCell(score.value, score.reason)), h("td", {class: "apart"}), h("td")),
                 rows.map(row => h("tr", null, h("th", {scope: "row"}, className(row.index, row.name)),
                     scores.map(score => classCell(score, row.index)),

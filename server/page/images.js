@@ -1,93 +1,79 @@
 /*
- * images.js - the images of an evaluation, the worst first, for a class and a score.
+ * images.js - the images of an evaluation, the worst first, for the chosen score and a class.
  */
 import {fill, h, scrolling, setOptions} from "/page/dom.js";
-import {count, number} from "/page/format.js";
+import {count, number, reason} from "/page/format.js";
 import {className} from "/page/evaluation.js";
 
-const ROWS = 20;        /* more with each press of the button */
-const MOST_COLUMNS = 8; /* classes beside the chosen one */
-const MEAN = "mean";
+const ROWS = 10;   /* at first */
+const MORE = 100;  /* with each press of the button */
+const MOST = 1000; /* that the server gives */
+const ANY = "\t";  /* the choice of any class: names hold no control character */
 
 export class Images {
     constructor() {
         this.choice = h("select", {onchange: () => {
-            this.column = this.choice.value;
             this.rows = ROWS;
-            this.draw();
+            this.refresh();
         }});
-        this.column = MEAN;
         this.rows = ROWS;
-        this.title = h("h3", {id: "images-title"}, "Images, worst first");
+        this.label = h("label", null, "of", this.choice);
         this.table = h("div");
         this.element = h("section", {class: "card", "aria-labelledby": "images-title"},
-            h("div", {class: "card-head"}, this.title, h("label", null, "by ", this.choice)), this.table);
+            h("div", {class: "card-head"}, h("h3", {id: "images-title"}, "Images, worst first"), this.label), this.table);
     }
 
-    /* document: with include=images, of one score; null: it has no values per image. */
-    show(document) {
-        const score = document && document.scores[0];
+    /* asking: {names of classes, score, ask(class or null, limit), isCurrent()}. */
+    async show(asking) {
+        const chosen = asking.names.includes(this.choice.value) ? this.choice.value : ANY;
 
-        this.document = document && score && score.per_image ? document : null;
-        this.score = score;
-        this.choice.parentElement.hidden = !this.document || score.per_image.length === 0 || score.per_image[0].length < 2;
-        if (this.document && !this.choice.parentElement.hidden) {
-            const options = [[MEAN, "the mean of its classes"], ...document.classes.map(row => [String(row.index), row.name])];
+        this.asking = asking;
+        setOptions(this.choice, [[ANY, "any class"], ...asking.names.map(name => [name, name])], chosen);
+        this.label.hidden = asking.names.length < 2;
+        await this.refresh();
+    }
 
-            if (!options.some(([value]) => value === this.column))
-                this.column = MEAN;
-            setOptions(this.choice, options, this.column);
+    async refresh() {
+        const {asking} = this, name = this.choice.value === ANY ? null : this.choice.value;
+
+        try {
+            const answer = await asking.ask(name, this.rows);
+            if (asking === this.asking && asking.isCurrent() && name === (this.choice.value === ANY ? null : this.choice.value))
+                this.draw(answer);
+        } catch (problem) {
+            if (problem.status === undefined)
+                throw problem;
+            fill(this.table, h("p", {class: "note"}, problem.message));
         }
-        this.draw();
     }
 
-    draw() {
-        if (!this.document) {
-            fill(this.table, h("p", {class: "note"}, this.score ? `${this.score.name} has no values per image.` : "Nothing to show."));
+    draw({rows, meta}) {
+        if (rows.length === 0) {
+            fill(this.table, h("p", {class: "note"}, `${this.asking.score.name} has no values per image.`));
             return;
         }
-        const sorted = this.sorted(), hidden = sorted.length - this.rows;
-        fill(this.table, scrolling("Images, worst first", this.draft(sorted.slice(0, this.rows))),
-            hidden > 0 && h("button", {type: "button", class: "quiet", "data-key": "more images", onclick: () => {
-                this.rows += 5 * ROWS;
-                this.draw();
-            }}, `Show more of ${count(hidden)} others`));
+        fill(this.table, scrolling("Images, worst first", this.makeTable(rows)),
+            meta.truncated && this.rows < MOST && h("button", {type: "button", class: "quiet", "data-key": "more images", onclick: () => {
+                this.rows = Math.min(MOST, this.rows + MORE);
+                this.refresh();
+            }}, `Show more of ${count(meta.found)}`));
     }
 
-    /* [{id, value, row}], undefined ones last: they are neither good nor bad. */
-    sorted() {
-        const {image_ids: ids} = this.document, sign = this.score.better === "lower" ? -1 : 1;
-        const joint = this.choice.parentElement.hidden;
-        const images = this.score.per_image.map((row, i) => ({
-            id: ids[i], row, value: joint ? row[0] : this.column === MEAN ? mean(row) : row[Number(this.column)],
-        }));
-
-        return images.sort((a, b) => (a.value === null) - (b.value === null) || sign * (a.value - b.value) || (a.id < b.id ? -1 : 1));
-    }
-
-    draft(images) {
-        const {classes} = this.document, joint = this.choice.parentElement.hidden;
-        const chosen = this.column === MEAN || joint ? null : classes[Number(this.column)];
-        const others = joint ? [] : classes.filter(row => row !== chosen).slice(0, MOST_COLUMNS);
-        const shares = images.every(image => image.value === null || (image.value >= 0 && image.value <= 1));
+    makeTable(rows) {
+        const {score, names} = this.asking, hasClass = rows.some(row => typeof row.class === "string");
+        const shares = rows.every(row => row.Value === null || (row.Value >= 0 && row.Value <= 1));
 
         return h("table", {class: "images"},
-            h("caption", {class: "hidden"}, `${this.score.name} of each image, the worst first`),
-            h("thead", null, h("tr", null, h("th", {scope: "col"}, "Image"),
-                h("th", {scope: "col", "aria-sort": this.score.better === "lower" ? "descending" : "ascending"},
-                    chosen ? className(chosen.index, chosen.name) : this.score.name),
-                others.map(row => h("th", {scope: "col", class: "number"}, className(row.index, row.name))))),
-            h("tbody", null, images.map(image => h("tr", null,
-                h("th", {scope: "row", class: "id", dir: "auto"}, image.id),
-                h("td", {class: "bar-cell"}, h("span", {class: "number"}, image.value === null ? "–" : number(image.value)),
-                    shares && image.value !== null && h("i", {class: "bar", "--share": image.value, "aria-hidden": "true"})),
-                others.map(row => h("td", {class: "number" + (image.row[row.index] === null ? " undefined" : "")},
-                    image.row[row.index] === null ? "–" : number(image.row[row.index])))))));
+            h("caption", {class: "hidden"}, `${score.name} of each image, the worst first`),
+            h("thead", null, h("tr", null, h("th", {scope: "col"}, "Image"), hasClass && h("th", {scope: "col"}, "Class"),
+                h("th", {scope: "col", "aria-sort": score.better === "lower" ? "descending" : "ascending"},
+                    h("span", {class: "score-name", dir: "auto"}, score.name)))),
+            h("tbody", null, rows.map(row => h("tr", null,
+                h("th", {scope: "row"}, h("span", {class: "id", dir: "auto", title: row.image}, row.image)),
+                hasClass && h("td", null, className(names.indexOf(row.class), row.class)),
+                h("td", {class: "bar-cell"}, row.Value === null ? h("span", {class: "why"}, reason(row.reason || "undefined")) : [
+                    h("span", {class: "number"}, number(row.Value)),
+                    shares && h("i", {class: "bar", "--share": row.Value, "aria-hidden": "true"}),
+                ])))));
     }
-}
-
-function mean(row) {
-    const defined = row.filter(value => value !== null);
-
-    return defined.length > 0 ? defined.reduce((total, value) => total + value, 0) / defined.length : null;
 }

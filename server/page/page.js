@@ -7,7 +7,7 @@
  * page is seen, and seldom otherwise.
  */
 import {fill, h} from "/page/dom.js";
-import {read} from "/page/state.js";
+import {change, read} from "/page/state.js";
 import {RunList} from "/page/runs.js";
 import {RunView} from "/page/run.js";
 import {welcome} from "/page/welcome.js";
@@ -23,6 +23,7 @@ const runs = new RunList(document.getElementById("runs"));
 const view = new RunView(main, () => runs.runs());
 
 let lastNews = Date.now(), timer = 0, looks = 0, looking = false, again = false;
+let landed = location.hash.length > 1; /* a visit without an address begins at the newest run, where there is room */
 
 /* ----------------------------------------------------------------------- looks */
 
@@ -39,8 +40,11 @@ async function lookOnce() {
     runs.show(state.run);
     if (state.run === null || looks++ % LIST_EVERY === 0) {
         const some = await runs.refresh();
-        if (state.run === null)
+        if (state.run === null && some && !landed && matchMedia("(min-width: 761px)").matches)
+            change({run: runs.runs()[0].run}); /* which looks again */
+        else if (state.run === null)
             showHome(some);
+        landed = true;
     }
     if (state.run !== null) {
         document.title = `${state.run} – maskmeter`;
@@ -111,7 +115,10 @@ document.getElementById("skip").addEventListener("click", event => {
     event.preventDefault();
     main.focus();
 });
-addEventListener("hashchange", look);
+addEventListener("hashchange", () => {
+    landed = true;
+    look();
+});
 document.addEventListener("visibilitychange", () => {
     if (!document.hidden)
         look();

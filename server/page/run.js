@@ -6,7 +6,7 @@ import {ago, count, moment, number, plural, reason} from "/page/format.js";
 import {change} from "/page/state.js";
 import {classStyle} from "/page/colours.js";
 import {get} from "/page/api.js";
-import {asked, evaluation, reasons} from "/page/data.js";
+import {asked, evaluation, reasons, worstImages} from "/page/data.js";
 import {chart, loadModel, MEAN, meanStyle, scoredClasses, scoreOf} from "/page/model.js";
 import {tags} from "/page/runs.js";
 import {Compare} from "/page/compare.js";
@@ -75,8 +75,8 @@ export class RunView {
             this.evaluationParts = h("div", {class: "run-body"},
                 h("div", {class: "evaluation-head"}, h("h2", null, "Evaluation"),
                     h("span", {class: "buttons"}, this.earlier, this.step, this.later), this.when),
-                h("div", {class: "two"}, this.evaluation.element, this.confusion.element),
-                this.images.element));
+                this.evaluation.element,
+                h("div", {class: "two"}, this.confusion.element, this.images.element)));
     }
 
     makeToolbar() {
@@ -144,14 +144,15 @@ export class RunView {
 
         if (!any)
             return;
-        const [confusion, images] = await Promise.all([
+        const [confusion] = await Promise.all([
             document.classes.length <= MOST_CLASSES ? ask({include: "confusion", scores: asked(any)}) : null,
-            score ? ask({include: "images", scores: asked(score)}) : null,
+            this.images.show({
+                names: this.names, score: score || any, isCurrent: current,
+                ask: (name, limit) => worstImages(model.state.run, model.split, model.step, model.score, name, limit),
+            }),
         ]);
-        if (current()) {
+        if (current())
             this.confusion.show(confusion);
-            this.images.show(images);
-        }
     }
 
     async loadComparison(model, current) {
@@ -250,11 +251,22 @@ export class RunView {
         this.otherLines = all.others.filter(visible);
         fill(this.title, score === undefined ? "No scores" : h("span", {dir: "auto"}, score),
             better === "higher" || better === "lower" ? h("span", {class: "better"}, `${better} is better`) : null);
-        this.note.textContent = series.problem ? `The curves of classes cannot be had: ${series.problem.message}.`
-            : this.otherLines.length > 0 ? `Dashed: ${this.model.other.run}.` : "";
+        this.drawNote(series.problem);
         this.curves.show({...all, lines: [...this.lines, ...this.otherLines.map(line => ({...line, name: `${line.name} of ${this.model.other.run}`, quiet: true}))]});
         this.values.show(all, this.lines);
         this.drawLegend();
+    }
+
+    drawNote(problem) {
+        const gaps = this.lines.some(line => line.values.includes(null));
+        const text = [
+            problem && `The curves of classes cannot be had: ${problem.message}.`,
+            this.otherLines.length > 0 && `Dashed: ${this.model.other.run}.`,
+            gaps && "× undefined: point at it for the reason.",
+        ].filter(Boolean).join(" ");
+
+        if (this.note.textContent !== text)
+            this.note.textContent = text;
     }
 
     /* The point that the cursor is at, or the evaluation that is shown below. */

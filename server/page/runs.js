@@ -107,7 +107,7 @@ export class RunList {
                 h("span", {class: "name", dir: "auto"}, row.run),
                 h("span", {class: "facts"},
                     live && h("span", {class: "live"}, "live"),
-                    [plural(row.evaluations, "evaluation"), `step ${count(row.last_step)}`, ago(row.updated)].join(" · ")),
+                    `step ${count(row.last_step)} · ${ago(row.updated)}`),
                 tagTexts(row).length > 0 && h("span", {class: "tags"}, tags(row))));
     }
 }
