@@ -7,6 +7,8 @@
 #include "server/answer.h"
 #include "server/compute.h"
 #include "server/config.h"
+#include "server/export.h"
+#include "server/pack.h"
 #include "server/reply.h"
 #include "server/request.h"
 #include "server/routes.h"
@@ -345,7 +347,9 @@ typedef struct merged {
     const char *run, *split;
     int64_t step;
     unsigned include;
+    int format; /* mm_export_format */
     mm_stored stored;
+    mm_packed packed;
 } merged;
 
 static void free_merged(void *state)
@@ -353,8 +357,30 @@ static void free_merged(void *state)
     merged *all = state;
 
     mm_stored_free(&all->stored);
+    mm_packed_free(&all->packed);
     free(all->work.bytes);
     free(all);
+}
+
+/* How long it took is no part of what was asked for: the last member of the document. */
+static size_t tagged_size(const merged *all)
+{
+    static const char engine[] = ",\"engine\":{";
+
+    if (all->format != MM_EXPORT_JSON || all->work.bytes == NULL)
+        return all->work.size;
+    for (size_t at = all->work.size; at >= sizeof engine; at--)
+        if (memcmp(all->work.bytes + at - sizeof engine, engine, sizeof engine - 1) == 0)
+            return at - sizeof engine;
+    return all->work.size;
+}
+
+static void pack_reply(merged *all)
+{
+    char *bytes = all->work.bytes;
+
+    all->work.bytes = NULL;
+    mm_pack(&all->packed, all->work.call, bytes, all->work.size, tagged_size(all));
 }
 
 /* On a thread of the pool: reads, merges, scores, writes the answer. */
@@ -365,9 +391,24 @@ static void work_merged(void *context)
     mm_stored *stored = &all->stored;
     const double start = mm_compute_clock();
 
+    const mm_export_format format = (mm_export_format)all->format;
+    const char *scores = mm_query_get(&call->query, "scores");
+    unsigned include = all->include;
+
+    if (format != MM_EXPORT_JSON)
+        include |= MM_INCLUDE_IMAGES;
+    if (mm_export_scores(format) != NULL)
+        scores = mm_export_scores(format);
     if (!mm_stored_read(stored, call, all->run, all->split, all->step) ||
-        !mm_stored_score(stored, call, mm_query_get(&call->query, "scores"), &call->query, all->include))
+        !mm_stored_score(stored, call, scores, &call->query, include))
         return;
+    if (format != MM_EXPORT_JSON) {
+        const mm_exported what = {.run = all->run, .split = all->split, .step = all->step, .stored = stored};
+
+        all->work.bytes = mm_export(&what, format, &all->work.size);
+        pack_reply(all);
+        return;
+    }
     all->work.report = (mm_report){
         .images = stored->images,
         .plan = stored->plan,
@@ -387,6 +428,7 @@ static void work_merged(void *context)
         .threads = mm_compute_threads(call->server->compute),
     };
     write_reply(&all->work);
+    pack_reply(all);
 }
 
 static mm_next after_merged(mm_call *call)
@@ -395,7 +437,7 @@ static mm_next after_merged(mm_call *call)
 
     if (all->stored.found != MM_STORE_OK || all->stored.status != MM_OK)
         return mm_stored_answer(call, &all->stored);
-    return send_reply(&all->work);
+    return mm_answer_packed(call, &all->packed, mm_export_type((mm_export_format)all->format));
 }
 
 static mm_status read_address(merged *all, const mm_query *query, mm_problem *problem)
@@ -410,6 +452,17 @@ static mm_status read_address(merged *all, const mm_query *query, mm_problem *pr
         status = mm_query_integer(query, "step", 0, INT64_MAX, &all->step, problem);
     if (status == MM_OK)
         status = mm_request_include(&all->include, query, problem);
+    if (status == MM_OK)
+        status = mm_query_word(query, "format", MM_EXPORT_WORDS, &all->format, problem);
+    if (status == MM_OK && all->format != MM_EXPORT_JSON) {
+        const char *unused = all->include != 0 ? "include" : all->format == MM_EXPORT_NNUNET ? "scores" : NULL;
+
+        if (unused != NULL && mm_query_get(query, unused) != NULL) {
+            snprintf(problem->param, sizeof problem->param, "%s", unused);
+            snprintf(problem->text, sizeof problem->text, "this format holds what it holds: %s does not apply", unused);
+            status = MM_BAD_PARAM;
+        }
+    }
     if (status == MM_OK && (all->run == NULL || all->step < 0)) {
         const char *missing = all->run == NULL ? "run" : "step";
 

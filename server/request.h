@@ -17,7 +17,7 @@
     "scores|task|pred_kind|label_kind|layout|classes|num_classes|ignore_index|threshold|weights|spacing|run|split|"    \
     "step|part|parts|time|tags|image_ids|include"
 /* Parameters of GET /v1/evaluations. */
-#define MM_REQUEST_GET_PARAMS "run|split|step|scores|weights|include"
+#define MM_REQUEST_GET_PARAMS "run|split|step|scores|weights|include|format"
 
 #define MM_DEFAULT_SPLIT "val"
 #define MM_DEFAULT_PART  "0"

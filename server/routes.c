@@ -20,6 +20,7 @@ const mm_route mm_routes[] = {
     {"GET",    "/v1/runs/{run}",             "",                0, NULL, mm_get_run},
     {"DELETE", "/v1/runs/{run}",             "",                0, NULL, mm_delete_run},
     {"GET",    "/v1/runs/{run}/evaluations", "cursor|limit|split|first_step|last_step|from|to", 0, NULL, mm_get_run_evaluations},
+    {"GET",    "/v1/compare",                   "base|head|split|score|base_step|head_step", 0, NULL, mm_get_compare},
     {"GET",    "/v1/grafana/series",            ROWS "score|class|first_step|last_step|interval_ms|max_points|shape|x", 0, NULL, mm_get_grafana_series},
     {"GET",    "/v1/grafana/latest",            ROWS "score|class|shape",            0, NULL, mm_get_grafana_latest},
     {"GET",    "/v1/grafana/best",              "run|split|score",                   0, NULL, mm_get_grafana_best},

@@ -119,6 +119,7 @@ mm_next mm_get_runs(mm_call *call);   /* handle_runs.c */
 mm_next mm_get_run(mm_call *call);
 mm_next mm_delete_run(mm_call *call);
 mm_next mm_get_run_evaluations(mm_call *call);
+mm_next mm_get_compare(mm_call *call);        /* handle_compare.c */
 mm_next mm_get_grafana_series(mm_call *call); /* handle_grafana.c */
 mm_next mm_get_grafana_latest(mm_call *call);
 mm_next mm_get_grafana_best(mm_call *call);

@@ -41,7 +41,12 @@ static const struct {
     {"GET",    "/page/page.js",                   "/page/{file}",               "page.js", NULL},
     {"GET",    "/page/",                          NULL,                         NULL,     NULL},
     {"GET",    "/page/uplot/x",                   NULL,                         NULL,     NULL},
-    {"GET",    "/v1/compare",                     NULL,                         NULL,     NULL},
+    {"GET",    "/v1/compare",                     "/v1/compare",                NULL,     NULL},
+    {"GET",    "/v1/grafana",                     NULL,                         NULL,     NULL},
+    {"GET",    "/v1/grafana/series",              "/v1/grafana/series",         NULL,     NULL},
+    {"DELETE", "/v1/grafana/series",              NULL,                         NULL,     "GET, HEAD"},
+    {"GET",    "/v1/grafana/variables/runs",      "/v1/grafana/variables/runs", NULL,     NULL},
+    {"GET",    "/v1/grafana/variables/x",         NULL,                         NULL,     NULL},
     {"GET",    "/livez",                          "/livez",                     NULL,     NULL},
     {"PUT",    "/livez",                          NULL,                         NULL,     "GET, HEAD"},
 };
