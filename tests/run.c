@@ -68,6 +68,7 @@
     X(request) \
     X(routes) \
     X(sample) \
+    X(scene) \
     X(score_confusion) \
     X(score_entropy) \
     X(score_agreement) \
