@@ -112,7 +112,7 @@ const mm_coding_row mm_coding_gzip = {
 
 /* -------------------------------------------------------------------- other way */
 
-#define LEVEL 4 /* of answers, made while the client waits: twice as fast as 6 for some percent more */
+#define LEVEL 1 /* of answers, made while the client waits: three times as fast as 4 for a tenth more */
 
 mm_wire_status mm_gzip(unsigned char **out, size_t *out_size, const unsigned char *in, size_t in_size)
 {

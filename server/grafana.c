@@ -6,12 +6,14 @@
  */
 #include "server/grafana.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/answer.h"
 
 #define MOST_POINTS    1000000000
+#define MOST_NAMES     4096
 #define DEFAULT_POINTS 1000
 #define DEFAULT_IMAGES 100
 #define MOST_IMAGES    10000
@@ -36,7 +38,7 @@ static mm_status read_word(const mm_query *query, const char *name, const char *
 }
 
 /* "a,b" or "{a,b}": its members that are not empty, in one block.  One that means "all" makes it no filter. */
-static mm_status read_list(const mm_query *query, const char *name, char ***out, size_t *count)
+static mm_status read_list(const mm_query *query, const char *name, char ***out, size_t *count, mm_problem *problem)
 {
     const char *text = given(query, name);
     size_t members = 1, size;
@@ -51,6 +53,11 @@ static mm_status read_list(const mm_query *query, const char *name, char ***out,
     }
     for (size_t i = 0; i < size; i++)
         members += text[i] == ',';
+    if (members > MOST_NAMES) {
+        snprintf(problem->param, sizeof problem->param, "%s", name);
+        snprintf(problem->text, sizeof problem->text, "more than %d names", MOST_NAMES);
+        return MM_BAD_PARAM;
+    }
     list = malloc(members * sizeof *list + size + 1);
     if (list == NULL)
         return MM_NO_MEMORY;
@@ -76,10 +83,10 @@ static mm_status read_place(mm_rows *rows, const mm_query *query)
     mm_evaluation_filter *f = &q->filter;
     mm_problem *problem = &rows->problem;
     int64_t step = -1;
-    mm_status status = read_list(query, "run", &rows->runs, &q->run_count);
+    mm_status status = read_list(query, "run", &rows->runs, &q->run_count, problem);
 
     if (status == MM_OK)
-        status = read_list(query, "class", &rows->classes, &q->class_count);
+        status = read_list(query, "class", &rows->classes, &q->class_count, problem);
     q->project = MM_PROJECT;
     q->runs = rows->runs;
     q->classes = rows->classes;
@@ -124,6 +131,7 @@ static mm_status read_chart(mm_rows *rows, const mm_query *query)
         q->interval = 0; /* a macro of the time axis */
     q->max_points = points < 2 ? 2 : points > MM_CHART_VALUES ? MM_CHART_VALUES : (size_t)points;
     q->max_values = MM_CHART_VALUES;
+    q->most_runs = MM_CHART_RUNS;
     rows->order = order ? "best" : "worst";
     rows->chart = (mm_chart){.score = q->score,
                              .shape = (mm_chart_shape)shape,

@@ -9,6 +9,7 @@
 #include "server/reply_grafana.h"
 #include "server/routes.h"
 
+#define MM_CHART_RUNS   100   /* most runs of one answer, unless they are named: those last updated */
 #define MM_CHART_VALUES 20000 /* most values of one answer: what a panel can show, and about 1 MB */
 
 /* A request for rows.  The work on the pool's thread leaves its answer in `packed`, or says what is wrong. */

@@ -12,8 +12,8 @@
 /* Which series, and which of their points.  NULL and 0 mean: all of them. */
 typedef struct mm_series_query {
     const char *project;
-    char *const *runs; /* names; by default all runs, last updated first */
-    size_t run_count;
+    char *const *runs;           /* names; by default all runs, last updated first */
+    size_t run_count, most_runs; /* most_runs: of those that were not named; 0: all */
     const char *split, *score;
     char *const *classes; /* names */
     size_t class_count;
@@ -56,7 +56,7 @@ typedef struct mm_series_list {
     size_t value_count;
     char **classes; /* in order of first appearance, the newest evaluations first */
     size_t class_count;
-    int truncated; /* points or series were left out, other than for `interval` */
+    int truncated; /* points, series or runs were left out, other than for `interval` */
 } mm_series_list;
 
 /* The best point of a series: the highest, or the lowest value, and of equal ones that of the lowest step. */
@@ -71,6 +71,7 @@ typedef struct mm_best {
 typedef struct mm_best_list {
     mm_best *rows;
     size_t count;
+    int truncated; /* there are more runs than most_runs */
 } mm_best_list;
 
 typedef enum mm_name_kind { MM_NAMES_RUNS, MM_NAMES_SPLITS, MM_NAMES_CLASSES, MM_NAMES_SCORES } mm_name_kind;

@@ -115,7 +115,7 @@ static const char *const mm_sqlite_migrations[] = {
     " JOIN series r ON r.run = e.run AND r.split = e.split AND r.name = s.name ORDER BY 1, 2, 3;"
     "DROP TABLE scores_1;"
     "CREATE UNIQUE INDEX scores_of ON scores (evaluation, position);"
-    "CREATE INDEX scores_best ON scores (series, value);"
+    "CREATE INDEX scores_best ON scores (series, value, step);"
 
     "CREATE TABLE class_lists ("
     " run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,"

@@ -53,8 +53,9 @@ int mm_choose_runs(mm_connection *reader, const mm_series_query *query, mm_chose
     if (query->run_count == 0)
         return add_runs(reader,
                         mm_sql(reader,
-                               "SELECT id, name, updated FROM runs WHERE project = ? ORDER BY updated DESC, id DESC",
-                               "t", query->project),
+                               "SELECT id, name, updated FROM runs WHERE project = ? ORDER BY updated DESC, id DESC"
+                               " LIMIT ?",
+                               "ti", query->project, query->most_runs > 0 ? (int64_t)query->most_runs + 1 : -1),
                         runs);
     for (size_t i = 0; i < query->run_count && code == SQLITE_OK; i++)
         if (!is_repeated(query, i))
@@ -115,8 +116,13 @@ static int add_series(mm_connection *reader, const mm_series_query *query, mm_se
 int mm_choose_series(mm_connection *reader, const mm_series_query *query, mm_selection *chosen)
 {
     int code = mm_choose_runs(reader, query, &chosen->runs);
+    size_t count = chosen->runs.count;
 
-    for (size_t run = 0; run < chosen->runs.count && code == SQLITE_OK; run++)
+    if (query->run_count == 0 && query->most_runs > 0 && count > query->most_runs) {
+        count = query->most_runs;
+        chosen->truncated = 1;
+    }
+    for (size_t run = 0; run < count && code == SQLITE_OK; run++)
         code = add_series(reader, query, chosen, run);
     return code;
 }
@@ -157,9 +163,10 @@ static int read_best(mm_connection *reader, const mm_selection *chosen, size_t w
 
     if (code != SQLITE_OK || count == 0)
         return code;
-    sqlite3_stmt *statement =
-        mm_sql(reader, "SELECT step, time FROM scores WHERE series = ? AND value = ? ORDER BY step LIMIT 1", "id",
-               from->id, values[0]);
+    sqlite3_stmt *statement = mm_sql(
+        reader,
+        "SELECT step, time FROM scores INDEXED BY scores_best WHERE series = ? AND value = ? ORDER BY step LIMIT 1",
+        "id", from->id, values[0]);
 
     code = mm_sql_step(reader, statement);
     if (code != SQLITE_ROW)
@@ -193,6 +200,8 @@ mm_store_status mm_sqlite_bests(mm_store *store, const mm_series_query *query, m
     for (size_t i = 0; i < chosen.count && code == SQLITE_OK; i++)
         if (chosen.series[i].better != MM_NEITHER)
             code = read_best(reader, &chosen, i, list);
+    if (list != NULL)
+        list->truncated = chosen.truncated;
     mm_selection_free(&chosen);
     status = mm_finish_read(store, reader, code, problem);
     if (status == MM_STORE_OK)

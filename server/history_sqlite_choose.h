@@ -29,6 +29,7 @@ typedef struct mm_selection {
     mm_chosen_runs runs;
     mm_chosen_series *series;
     size_t count;
+    int truncated; /* there are more runs */
 } mm_selection;
 
 /* Both leave what they have when they fail: an SQLite code. */

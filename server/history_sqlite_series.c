@@ -404,6 +404,8 @@ mm_store_status mm_sqlite_series(mm_store *store, const mm_series_query *query, 
 
     if (code == SQLITE_OK)
         code = read_all_series(reader, query, &chosen, list);
+    if (code == SQLITE_OK)
+        list->truncated |= chosen.truncated;
     mm_selection_free(&chosen);
     status = mm_finish_read(store, reader, code, problem);
     if (status == MM_STORE_OK)

@@ -414,6 +414,8 @@ char *mm_reply_latest(const mm_series_list *list, const mm_chart *chart, size_t 
     }
     begin_meta(&json);
     put_score(&json, chart->score);
+    NAME(&json, "truncated");
+    put_boolean(&json, list->truncated);
     if (list->series_count == 1) {
         const mm_point *point = &list->points[list->series[0].first];
 
@@ -458,7 +460,10 @@ char *mm_reply_best(const mm_best_list *list, size_t *size)
         put_value(&json, best->next);
         mm_json_close(&json, '}');
     }
-    return end_rows(&json, size);
+    begin_meta(&json);
+    NAME(&json, "truncated");
+    put_boolean(&json, list->truncated);
+    return end_meta(&json, size);
 }
 
 /* "step 1200: dice 0.871 (+0.004)": how far it is ahead of the next best, in the direction of the value. */
