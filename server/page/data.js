@@ -27,16 +27,23 @@ export async function evaluations(run, known) {
     return [...rows.values()].sort((a, b) => a.step - b.step);
 }
 
-/* The curves of a score: {steps: [], classes: Map of name to values in the order of steps, empty: names of classes that
- * are defined at no step}. */
+/* Where dashboards may send macros and lists, braces around a name that looks like one make it a name. */
+const literal = name => (name !== null && /^[${]/.test(name) ? `{${name}}` : name);
+
+/* The curves of a score: {steps: ascending, classes: Map of name to values in the order of steps}.  The long shape has
+ * classes as values, so that none is mistaken for a column. */
 export async function curves(run, split, score) {
-    const answer = await get("/v1/grafana/series", {run, split, score, shape: "wide", x: "step"});
+    const answer = await get("/v1/grafana/series", {run: literal(run), split, score, x: "step"});
+    const steps = [...new Set(answer.rows.map(row => row.step))];
+    const at = new Map(steps.map((step, i) => [step, i]));
     const classes = new Map();
 
-    for (const name of Object.keys(answer.rows[0] || {}))
-        if (name !== "step")
-            classes.set(name, answer.rows.map(row => row[name]));
-    return {steps: answer.rows.map(row => row.step), classes, empty: (answer.meta && answer.meta.undefined) || []};
+    for (const row of answer.rows) {
+        if (!classes.has(row.class))
+            classes.set(row.class, new Array(steps.length));
+        classes.get(row.class)[at.get(row.step)] = row.Value;
+    }
+    return {steps, classes};
 }
 
 /* more: include=…, scores=… */
@@ -47,7 +54,7 @@ export const asked = score => (score.name === score.expression ? score.expressio
 
 /* The worst images of an evaluation for a score, and for a class unless it is null: [{image, class, Value, reason}]. */
 export const worstImages = (run, split, step, score, name, limit) =>
-    get("/v1/grafana/images", {run, split, step, score, class: name, limit});
+    get("/v1/grafana/images", {run: literal(run), split, step, score, class: literal(name), limit});
 
 /* Why a score is undefined at a step: Map of class name to the server's word for the reason. */
 export async function reasons(run, split, step, score) {

@@ -5,7 +5,7 @@ import {curves, evaluation, evaluations, runRow} from "/page/data.js";
 import {classStyle} from "/page/colours.js";
 import {link} from "/page/state.js";
 
-const NOTHING = {steps: [], classes: new Map(), empty: []};
+const NOTHING = {steps: [], classes: new Map()};
 const MEAN_STYLE = {variable: "--text", dash: []};
 const OTHER_DASH = [5, 5];
 
@@ -85,7 +85,7 @@ async function loadOther(run, row, split, score) {
 export function classNames(model) {
     const names = new Set(model.document === null ? [] : model.document.classes.map(row => row.name));
 
-    for (const name of [...model.series.classes.keys(), ...model.series.empty])
+    for (const name of model.series.classes.keys())
         names.add(name);
     return [...names];
 }
@@ -130,10 +130,12 @@ function meanValues(x, points, score) {
 
 const told = values => values.some(value => typeof value === "number");
 
+/* What is defined nowhere is no line. */
 function linesOf(x, points, series, score, names, other) {
     const lines = names.map((name, index) => ({name, index, ...classStyle(index, name), width: 1.75}))
         .filter(line => series.classes.has(line.name))
-        .map(line => ({...line, other, values: classValues(x, points, series.classes.get(line.name))}));
+        .map(line => ({...line, other, values: classValues(x, points, series.classes.get(line.name))}))
+        .filter(line => told(line.values));
     const mean = meanValues(x, points, score);
 
     if (told(mean) || lines.length === 0)

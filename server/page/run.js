@@ -308,7 +308,7 @@ export class RunView {
     why(name, at) {
         const point = this.chart.points[at], known = point && this.gaps.get(point.step);
 
-        return known === undefined ? "undefined" : known.has(name) ? reason(known.get(name)) : "undefined";
+        return known === undefined ? "undefined" : reason(known.get(name) || "not_chosen");
     }
 
     /* The reason of a gap is in its evaluation; it is asked for when somebody looks. */
@@ -319,8 +319,8 @@ export class RunView {
             return;
         clearTimeout(this.asking);
         this.asking = setTimeout(async () => {
-            const words = await reasons(model.state.run, model.split, step, model.score).catch(() => new Map());
-            if (model !== this.model)
+            const words = await reasons(model.state.run, model.split, step, model.score).catch(() => null);
+            if (model !== this.model || words === null)
                 return;
             this.gaps.set(step, words);
             this.drawLegend();
