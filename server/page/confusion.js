@@ -51,7 +51,7 @@ export class Confusion {
 
             /* The square root makes small confusions visible. */
             return h("td", {
-                class: "number heat" + (i === j ? " right" : "") + (share > 0.4 ? " strong" : ""), "--heat": Math.sqrt(share).toFixed(3),
+                class: "number heat" + (i === j ? " right" : ""), "--heat": Math.sqrt(share).toFixed(3),
                 title: `label ${classes[i].name}, predicted ${classes[j].name}: ${count(voxels)} voxels`,
             }, text);
         };

@@ -34,7 +34,7 @@ def start_browser():
 class Page:
     def __init__(self, driver, url, width=1280, height=900, scheme="light"):
         self.driver, self.url = driver, url
-        self.messages, self.expected = [], []  # expected: parts of console messages that the test brings about
+        self.asked, self.messages, self.expected = [], [], []  # expected: parts of console messages that the test brings about
         self.resize(width, height)
         self.prefer(scheme)
 
@@ -114,7 +114,9 @@ class Page:
         """How many pixels of the curves have which colour: {(red, green, blue): pixels}."""
         counts = self.script("""
             const canvas = document.querySelector(".curves canvas"), counts = {};
-            const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", {willReadFrequently: true});
+            copy.drawImage(canvas, 0, 0);
+            const {data} = copy.getImageData(0, 0, canvas.width, canvas.height);
             for (let i = 0; i < data.length; i += 4)
                 if (data[i + 3] === 255) {
                     const key = [data[i], data[i + 1], data[i + 2]].join();
@@ -136,19 +138,17 @@ class Page:
         return self.messages
 
     def requests(self):
-        """Addresses that the page asked for."""
-        found = []
+        """All addresses that the page asked for until now."""
         for entry in self.driver.get_log("performance"):
             message = json.loads(entry["message"])["message"]
             if message["method"] == "Network.requestWillBeSent":
-                found.append(message["params"]["request"]["url"])
-        return found
+                self.asked.append(message["params"]["request"]["url"])
+        return self.asked
 
     def check(self):
         unexpected = [m for m in self.console() if not any(part in m for part in self.expected)]
         assert not unexpected, unexpected
-        asked = self.requests()
-        assert asked and all(url.startswith((self.url + "/", "data:")) for url in asked), asked
+        assert self.requests() and all(url.startswith((self.url + "/", "data:")) for url in self.asked), self.asked
 
     def sideways(self):
         """How many pixels the page is wider than its window."""
