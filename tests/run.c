@@ -35,7 +35,9 @@
     X(history_merge) \
     X(history_rows) \
     X(history_sqlite) \
+    X(history_sqlite_choose) \
     X(history_sqlite_read) \
+    X(history_sqlite_series) \
     X(history_sqlite_write) \
     X(history_thread) \
     X(http_check) \
@@ -49,6 +51,8 @@
     X(kernels) \
     X(log) \
     X(loop) \
+    X(pack) \
+    X(paired) \
     X(peer_common) \
     X(peer_monai) \
     X(peer_monai_metrics) \

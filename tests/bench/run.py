@@ -392,7 +392,7 @@ def chart_queries(runs):
         ("runs", "/v1/runs", {"limit": 100}),
         ("evaluations of a run, by step", f"/v1/runs/{run}/evaluations", {"limit": 100, "split": "val", "first_step": 9}),
         ("curve per class, all steps", rows + "series", one),
-        ("curve per class, 3 of them, 2 hours", rows + "series",
+        ("curve of 3 classes in 2 hours", rows + "series",
          one | {"class": "class-01,class-02,class-03", "from": now, "to": now + 7_200_000, "interval_ms": 30_000}),
         ("curve per class, a table by step", rows + "series", one | {"shape": "wide", "x": "step"}),
         ("curve of 6 runs", rows + "series", one | {"run": some, "shape": "wide_runs", "x": "step"}),
@@ -439,7 +439,7 @@ def rows_history(bench, report):
     fill.support.BINARY = bench.build / "maskmeter"
     small, large = chart_times(bench, 20, 500), chart_times(bench, 200, 500)
     for what, times in large.items():
-        report.add(f"{what}: milliseconds", spread(times, 1e3, "ms"), f"of a tenth {spread(small[what], 1e3, 'ms')}",
+        report.add(what, spread(times, 1e3, "ms"), f"of a tenth {spread(small[what], 1e3, 'ms')}",
                    1e3 * statistics.median(times), 50, at_most=True)  # fmt: skip
     report.note("history: 200 runs x 500 steps x 20 classes x 10 scores, 40 images; a tenth of it has 20 runs.")
 
