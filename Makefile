@@ -97,7 +97,8 @@ build_packages := gcc libc6-dev clang pkg-config libmicrohttpd-dev libuv1-dev li
                   zlib1g-dev python3 python3-yaml
 demo_packages  := curl zstd
 test_packages  := g++ libcunit1-dev libomp-dev libclang-rt-dev llvm valgrind libc6-dbg util-linux python3-pytest \
-                  python3-numpy python3-jsonschema python3-requests
+                  python3-numpy python3-jsonschema python3-requests \
+                  chromium chromium-driver fonts-dejavu-core python3-selenium
 lint_packages  := clang-format clang-tidy shellcheck
 image_packages := debootstrap python3 util-linux
 
@@ -105,10 +106,10 @@ deps:                                  ## install what building, demo and tests 
 	@tests/deps.sh $(build_packages) $(demo_packages) $(test_packages)
 
 # ---- use ----
-demo:                                  ## start a server, score real data on it, show the answers, stop it
+demo:                                  ## score real data on a real server, show the answers, keep them for make run
 	@tests/deps.sh $(build_packages) $(demo_packages)
 	@$(MAKE) all
-	@$(PYTHON) tests/demo.py $(BUILD)/maskmeter
+	@$(PYTHON) tests/demo.py $(BUILD)/maskmeter $(BUILD)/data
 run:                                   ## serve on 127.0.0.1:8080 with build/data until stopped
 	@tests/deps.sh $(build_packages)
 	@$(MAKE) all
@@ -118,7 +119,7 @@ install: all                           ## copy the server and its systemd unit b
 	install -D -m 644 deploy/systemd/maskmeter.service $(DESTDIR)$(PREFIX)/lib/systemd/system/maskmeter.service
 
 # ---- tests ----
-suites := check-layers check-headers check-suites unit sanitize tsan valgrind fuzz http
+suites := check-layers check-headers check-suites unit sanitize tsan valgrind fuzz http browser
 cpus   := scalar $(if $(x86_64),x86-64-v3 x86-64-v4)
 cxx     = $(CXX) -std=c++17 -I. -Wall -Wextra -Wpedantic -Werror
 pytest  = $(PYTHON) -B -m pytest -q -rs -p no:cacheprovider --basetemp=$(BUILD)/pytest-$@
@@ -147,6 +148,8 @@ unit: $(BUILD)/run_tests               ## unit tests at every CPU level
 	@$(call each_level,$(BUILD)/run_tests)
 http: $(BUILD)/maskmeter               ## the server as its clients see it
 	@MASKMETER_BIN=$< $(pytest) tests/http
+browser: $(BUILD)/maskmeter            ## the built-in page in Chromium, without a window
+	@MASKMETER_BIN=$< $(pytest) tests/browser
 
 # Sanitized trees are built by clang alone, each in a folder of its own.
 sanitized = $(MAKE) CC=clang KERNEL_CC=clang CFLAGS='-O1 -g -fno-omit-frame-pointer'
@@ -217,7 +220,7 @@ clean:                                 ## remove everything built
 help:                                  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##[ ]/\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-.PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http sanitize tsan \
+.PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http browser sanitize tsan \
         valgrind fuzz bench readme format check-format lint image-check clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY: $(benches:=.o)

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 import requests
-from support import BINARY, ROOT, problem
+from support import BINARY, ROOT, SLOW, problem
 
 PAGE = ROOT / "server" / "page"
 POLICY = {
@@ -102,7 +102,7 @@ def test_uplot_is_the_one_that_its_table_names():
 
 
 def demo(*args, code=0):
-    done = subprocess.run([str(BINARY), "demo", *args], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([str(BINARY), "demo", *args], capture_output=True, text=True, timeout=60 * SLOW)
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
     return done
 
