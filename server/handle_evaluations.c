@@ -378,9 +378,10 @@ static size_t tagged_size(const merged *all)
 static void pack_reply(merged *all)
 {
     char *bytes = all->work.bytes;
+    const size_t tagged = tagged_size(all);
 
     all->work.bytes = NULL;
-    mm_pack(&all->packed, all->work.call, bytes, all->work.size, tagged_size(all));
+    mm_pack(&all->packed, all->work.call, bytes, all->work.size, tagged);
 }
 
 /* On a thread of the pool: reads, merges, scores, writes the answer. */
