@@ -32,9 +32,9 @@ class Prometheus:
         assert found == 1
         text = re.sub(r"(scrape_interval|scrape_timeout|evaluation_interval): \d+s", rf"\1: {every}", text)
         (self.folder / "prometheus.yaml").write_text(text)
-        self.process = subprocess.Popen(
-            ["prometheus", f"--config.file={self.folder / 'prometheus.yaml'}", f"--storage.tsdb.path={self.folder / 'data'}",
-             "--web.listen-address=127.0.0.1:0", "--log.format=json"], stderr=subprocess.PIPE, text=True)
+        command = ["prometheus", f"--config.file={self.folder}/prometheus.yaml", f"--storage.tsdb.path={self.folder}/data",
+                   "--web.listen-address=127.0.0.1:0", "--log.format=json"]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.log, self.url = [], None
         for line in self.process.stderr:
             self.log.append(line)
