@@ -97,7 +97,7 @@ build_packages := gcc libc6-dev clang pkg-config libmicrohttpd-dev libuv1-dev li
                   zlib1g-dev python3 python3-yaml
 demo_packages  := curl zstd
 test_packages  := g++ libcunit1-dev libomp-dev libclang-rt-dev llvm valgrind libc6-dbg util-linux python3-pytest \
-                  python3-numpy python3-jsonschema python3-requests \
+                  python3-numpy python3-jsonschema python3-requests prometheus \
                   chromium chromium-driver fonts-dejavu-core python3-selenium
 lint_packages  := clang-format clang-tidy shellcheck
 image_packages := debootstrap python3 util-linux
