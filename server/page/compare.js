@@ -7,7 +7,7 @@ import {className} from "/page/evaluation.js";
 
 export class Compare {
     constructor() {
-        this.title = h("h3", {id: "compare-title"}, "Compared");
+        this.title = h("h3", {id: "compare-title"}, "Comparison");
         this.body = h("div");
         this.element = h("section", {class: "card", "aria-labelledby": "compare-title", hidden: true}, this.title, this.body);
     }
@@ -30,8 +30,8 @@ export class Compare {
 
         this.element.hidden = false;
         fill(this.body,
-            h("p", {class: "facts"}, `${answer.score} on the ${plural(answer.images, "image")} of both runs, last evaluations; `,
-                "difference is ", h("b", {dir: "auto"}, answer.head), " less ", h("b", {dir: "auto"}, answer.base), "."),
+            h("p", {class: "facts"}, h("span", {dir: "auto"}, answer.score), ` on the ${plural(answer.images, "image")} that both have at their last steps. `,
+                "The difference is ", h("b", {dir: "auto"}, answer.head), " minus ", h("b", {dir: "auto"}, answer.base), "."),
             scrolling("Comparison by class", this.table(answer, indexes, better, most)));
     }
 

@@ -7,6 +7,8 @@ import {className} from "/page/evaluation.js";
 
 export const MOST_CLASSES = 50; /* more make neither a picture nor a table */
 
+const FEW = 8; /* classes whose names fit above their columns */
+
 const SHARES = [["label", "% of the label"], ["pred", "% of the prediction"], ["voxels", "voxels"]];
 
 export class Confusion {
@@ -24,6 +26,7 @@ export class Confusion {
     /* document: with confusion; null: too many classes. */
     show(document) {
         this.document = document;
+        this.element.classList.toggle("whole", document !== null && document.classes.length > FEW);
         this.draw();
     }
 
@@ -36,9 +39,9 @@ export class Confusion {
         else if (!matrix)
             fill(this.table, h("p", {class: "note"}, "These images were stored without the counts."));
         else if (Array.isArray(matrix[0][0]))
-            fill(this.table, scrolling("Confusion", this.masks(matrix)));
+            fill(this.table, scrolling("Matrix of the confusion", this.masks(matrix)));
         else
-            fill(this.table, scrolling("Confusion", this.heatMap(matrix)), h("p", {class: "note"}, "Rows: label. Columns: prediction."));
+            fill(this.table, scrolling("Matrix of the confusion", this.heatMap(matrix)), h("p", {class: "note"}, "Rows: label. Columns: prediction."));
     }
 
     heatMap(matrix) {
@@ -51,12 +54,12 @@ export class Confusion {
 
             /* The square root makes small confusions visible. */
             return h("td", {
-                class: "number heat" + (i === j ? " right" : ""), "--heat": Math.sqrt(share).toFixed(3),
+                class: "number heat" + (i === j ? " right" : "") + (voxels === 0 ? " zero" : ""), "--heat": Math.sqrt(share).toFixed(3),
                 title: `label ${classes[i].name}, predicted ${classes[j].name}: ${count(voxels)} voxels`,
             }, text);
         };
 
-        return h("table", {class: "confusion", "--columns": classes.length},
+        return h("table", {class: classes.length > FEW ? "confusion many" : "confusion", "--columns": classes.length},
             h("caption", {class: "hidden"}, "Confusion matrix: rows are labels, columns are predictions"),
             h("thead", null, h("tr", null, h("th", {scope: "col"}, "Label"),
                 classes.map(row => h("th", {scope: "col", class: "number", title: row.name}, h("span", {class: "score-name", dir: "auto"}, row.name))))),

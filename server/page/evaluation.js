@@ -2,7 +2,7 @@
  * evaluation.js - one evaluation in numbers: every score of every class, and what was counted.
  */
 import {fill, h, scrolling} from "/page/dom.js";
-import {count, number, reason, value} from "/page/format.js";
+import {count, number, plural, reason, value} from "/page/format.js";
 import {classStyle} from "/page/colours.js";
 import {swatch} from "/page/legend.js";
 import {MEAN} from "/page/model.js";
@@ -26,7 +26,7 @@ export class Evaluation {
     show(document) {
         this.document = document;
         fill(this.facts, [
-            `${count(document.images)} images`, `${count(document.voxels)} voxels`,
+            plural(document.images, "image"), plural(document.voxels, "voxel"),
             document.ignored > 0 && `${count(document.ignored)} not scored`,
             parts(document.evaluation),
         ].filter(Boolean).join(" · "));

@@ -52,7 +52,7 @@ export class Images {
             fill(this.table, h("p", {class: "note"}, `${this.asking.score.name} has no values per image.`));
             return;
         }
-        fill(this.table, scrolling("Images, worst first", this.makeTable(rows)),
+        fill(this.table, scrolling("Table of images", this.makeTable(rows)),
             meta.truncated && this.rows < MOST && h("button", {type: "button", class: "quiet", "data-key": "more images", onclick: () => {
                 this.rows = Math.min(MOST, this.rows + MORE);
                 this.refresh();

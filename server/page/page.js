@@ -86,7 +86,7 @@ function showHome(some) {
 
     document.title = "maskmeter";
     if (main.dataset.home !== key || main.firstElementChild === null || !main.firstElementChild.classList.contains("home"))
-        fill(main, some ? h("div", {class: "home card empty"}, h("h2", null, "Choose a run"),
+        fill(main, some ? h("div", {class: "home choose card empty"}, h("h2", null, "Choose a run"),
             h("p", null, "Its curves, its confusion and its worst images come here.")) : welcome());
     main.dataset.home = key;
 }

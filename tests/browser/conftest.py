@@ -2,6 +2,7 @@
 
 import pathlib
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -54,6 +55,22 @@ def start(tmp_path):
     yield make
     for running in servers:
         running.stop()
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory):
+    """The source of axe-core, which `npm ci` fetches in the version of package-lock.json."""
+    folder, here = tmp_path_factory.mktemp("axe"), pathlib.Path(__file__).resolve().parent
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(here / name, folder)
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    try:
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=120)
+    except FileNotFoundError:
+        pytest.skip("this machine has no npm, which fetches axe-core")
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as failure:
+        pytest.skip(f"npm could not fetch axe-core: {(failure.stderr or '').strip()[-300:]}")
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
 
 
 @pytest.fixture(scope="session")

@@ -431,6 +431,23 @@ def test_landmarks_and_names(trained, visit):
     assert page.script("return [...document.querySelectorAll('table')].every(t => t.caption && t.querySelector('th[scope=col]'))")
 
 
+@pytest.mark.parametrize("width, scheme", [(1280, "light"), (1280, "dark"), (390, "light")])
+def test_axe_finds_nothing(trained, visit, axe, width, scheme):
+    """The rules of WCAG 2.2 A and AA, and good practice."""
+    for address in ("", link(run="nuclei", step=100, score="precision", **{"with": "nuclei-b"})):
+        page = visit(trained, address, width=width, scheme=scheme)
+        page.wait(lambda: page.texts(".run-list a") and (not address or page.rows(".compare") and page.rows(".images")))
+        page.script(axe)
+        found = page.driver.execute_async_script("""
+            const done = arguments[arguments.length - 1];
+            const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+            axe.run({runOnly: tags}).then(all => done({
+                passed: all.passes.length,
+                broken: all.violations.map(v => [v.id, v.help, v.nodes.map(n => n.html.slice(0, 200))]),
+            }));""")
+        assert found["broken"] == [] and found["passed"] > 20
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_texts_stand_out(trained, visit, scheme):
     """Contrast of every text with what is behind it: 4.5 (WCAG AA); of curves with the card: 3."""
