@@ -6,7 +6,7 @@ import sys
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "http"))
+sys.path[:0] = [str(HERE.parent / folder) for folder in ("http", "deploy")]
 
 import npm  # noqa: E402
 import seed  # noqa: E402

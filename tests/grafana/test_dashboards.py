@@ -70,7 +70,7 @@ def is_missing(case, name):
 def test_query_is_answered(server, answers, case, name):
     answer = answers[case, name]
     if is_missing(case, name):
-        assert answer.status_code in (200, 404)
+        assert answer.status_code in (200, 400, 404)
         return
     assert answer.status_code == 200, answer.text
     assert answer.headers["Content-Type"].split(";")[0] == "application/json"
@@ -327,7 +327,7 @@ def test_nothing_is_drawn_of_what_is_not_there(results, case):
     """An empty frame: the panel says "No data"."""
     parameter = "${" + case.split()[1]
     for name, (query, panel) in QUERIES.items():
-        if panel is not None and parameter in json.dumps(query):
+        if panel is not None and parameter in json.dumps(query) and not is_missing(case, name):
             assert all(field["values"] == [] for field in fields(results, name, case)), name
 
 
