@@ -21,6 +21,7 @@ TO_RUN = {"title": "Show the run",
           "url": "/d/maskmeter-run?var-run=${__data.fields.run:percentencode}&${__url_time_range}"}
 DECIMALS = {"decimals": 3}
 UNDEFINED = "Undefined values are gaps."
+COMPARED = ["images", "base", "head", "difference", "low", "high", "wins", "losses"]
 PERCENTILES = [f"p{p}" for p in (0, 5, 25, 50, 75, 95, 100)]
 
 
@@ -117,10 +118,9 @@ def compare():
         [table("Difference per class", "Head less base on the images that both have, at each run's last step.  The "
                "interval is a 95 % bootstrap interval of the difference; one that holds 0 says little.",
                infinity("/v1/compare", where("base", "head", "split", "score"),
-                        [*text("class"), *numbers("base", "head", "difference", "low", "high", "wins", "losses")],
-                        root="classes"),
-               (24, 9), order=["class", "base", "head", "difference", "low", "high", "wins", "losses"],
-               overrides=[override("wins", decimals=0), override("losses", decimals=0)], **DECIMALS),
+                        [*text("class"), *numbers(*COMPARED)], root="classes"),
+               (24, 9), order=["class", *COMPARED],
+               overrides=[override(name, decimals=0) for name in ("images", "wins", "losses")], **DECIMALS),
          trend("Both by step", "The score's own value.  A line reaches over steps that only the other run has.",
                series("wide_runs", ("split",), x="step", run=both), (12, 10), gaps=False, **DECIMALS),
          timeseries("Both over time", "The score's own value.  A line reaches over times that only the other run has.",

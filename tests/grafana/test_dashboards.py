@@ -26,6 +26,7 @@ CASES = {
     "one": {**CHOSEN, "class": ["tumour"]},
     "hostile": {**CHOSEN, "run": HOSTILE, "head": HOSTILE},
     "alias": {**CHOSEN, "score": "tv"},
+    "same": {**CHOSEN, "head": "unet"},  # as the lists stand before anything is chosen
     "no run": {**CHOSEN, "run": "nobody's", "base": "nobody's", "head": "nobody's too"},
     "no class": {**CHOSEN, "class": ["nobody's"]},
     "no score": {**CHOSEN, "score": "nobody's"},
@@ -280,7 +281,7 @@ def test_spread_over_images(results):
 def test_comparison(results):
     """Runs on the images that both have: here all, of the last step of each."""
     rows = cells(results, "compare: Difference per class")
-    assert list(rows[0]) == ["class", "base", "head", "difference", "low", "high", "wins", "losses"]
+    assert list(rows[0]) == ["class", "images", "base", "head", "difference", "low", "high", "wins", "losses"]
     base, head = (seed.evaluations(run)[-1][2] for run in ("unet", "unet-b"))
     for row in rows:
         a, b = (values[CLASSES.index(row["class"])] for values in (base, head))
