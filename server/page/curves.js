@@ -19,11 +19,19 @@ export class Curves {
         this.onPick = onPick;
         this.why = why;
         this.canvas = h("div", {
-            class: "curves", tabindex: 0, role: "slider", "aria-label": "Point of the curves", "data-key": "curves",
-            onkeydown: event => this.key(event), onblur: () => this.leave(),
+            class: "curves",
+            tabindex: 0,
+            role: "slider",
+            "aria-label": "Point of the curves",
+            "data-key": "curves",
+            onkeydown: event => this.key(event),
+            onblur: () => this.leave(),
         });
-        this.reset = h("button", {type: "button", class: "quiet reset", hidden: true, onclick: () => this.unzoom()},
-            "Show all");
+        this.reset = h(
+            "button",
+            {type: "button", class: "quiet reset", hidden: true, onclick: () => this.unzoom()},
+            "Show all",
+        );
         this.element = h("div", {class: "curves-box"}, this.canvas, this.reset);
         new ResizeObserver(() => this.resize()).observe(this.canvas);
         this.at = null;
@@ -39,8 +47,7 @@ export class Curves {
             const zoomed = !this.reset.hidden;
 
             this.plot.setData(data, !zoomed);
-            if (zoomed)
-                this.plot.redraw();
+            if (zoomed) this.plot.redraw();
         } else {
             this.shape = shape;
             this.build(data);
@@ -50,44 +57,62 @@ export class Curves {
 
     /* Again, in the colours of another theme. */
     recolour() {
-        if (this.plot)
-            this.build(this.plot.data);
+        if (this.plot) this.build(this.plot.data);
     }
 
     build(data) {
-        const text = resolve("--muted"), lines = resolve("--line");
-        const axis = {stroke: text, font: FONT, grid: {stroke: lines, width: 1}, ticks: {stroke: lines, width: 1, size: 4}};
+        const text = resolve("--muted"),
+            lines = resolve("--line");
+        const axis = {
+            stroke: text,
+            font: FONT,
+            grid: {stroke: lines, width: 1},
+            ticks: {stroke: lines, width: 1, size: 4},
+        };
 
-        if (this.plot)
-            this.plot.destroy();
+        if (this.plot) this.plot.destroy();
         this.canvas.replaceChildren();
         this.colours = this.model.lines.map(line => resolve(line.variable));
         this.markColour = resolve("--muted");
         this.reset.hidden = true;
-        this.plot = new uPlot({
-            ...this.size(),
-            legend: {show: false},
-            focus: {alpha: 0.25},
-            cursor: {
-                drag: {x: true, y: false, setScale: true}, y: false, points: {size: 8},
-                bind: {dblclick: () => () => this.unzoom()},
+        this.plot = new uPlot(
+            {
+                ...this.size(),
+                legend: {show: false},
+                focus: {alpha: 0.25},
+                cursor: {
+                    drag: {x: true, y: false, setScale: true},
+                    y: false,
+                    points: {size: 8},
+                    bind: {dblclick: () => () => this.unzoom()},
+                },
+                scales: {x: {time: this.model.isTime}, y: {range: (plot, low, high) => range(low, high)}},
+                axes: [
+                    this.model.isTime
+                        ? {...axis, space: 70, size: 46, values: (_, at, i, space, by) => clocks(at, by)}
+                        : {...axis, space: 70, size: 34, incrs: whole, values: (_, at) => at.map(count)},
+                    {...axis, size: 58, space: 40},
+                ],
+                series: [
+                    {},
+                    ...this.model.lines.map((line, i) => ({
+                        label: line.name,
+                        stroke: this.colours[i],
+                        dash: line.dash,
+                        width: line.width,
+                        spanGaps: false,
+                        points: {size: 5, fill: this.colours[i], ...(line.quiet ? {show: false} : {})},
+                    })),
+                ],
+                hooks: {
+                    setCursor: [plot => this.moved(plot.cursor.idx)],
+                    setScale: [(plot, key) => key === "x" && this.zoomed()],
+                    draw: [plot => this.drawMarks(plot)],
+                },
             },
-            scales: {x: {time: this.model.isTime}, y: {range: (plot, low, high) => range(low, high)}},
-            axes: [
-                this.model.isTime ? {...axis, space: 70, size: 46, values: (_, at, i, space, by) => clocks(at, by)}
-                    : {...axis, space: 70, size: 34, incrs: whole, values: (_, at) => at.map(count)},
-                {...axis, size: 58, space: 40},
-            ],
-            series: [{}, ...this.model.lines.map((line, i) => ({
-                label: line.name, stroke: this.colours[i], dash: line.dash, width: line.width, spanGaps: false,
-                points: {size: 5, fill: this.colours[i], ...(line.quiet ? {show: false} : {})},
-            }))],
-            hooks: {
-                setCursor: [plot => this.moved(plot.cursor.idx)],
-                setScale: [(plot, key) => key === "x" && this.zoomed()],
-                draw: [plot => this.drawMarks(plot)],
-            },
-        }, data, this.canvas);
+            data,
+            this.canvas,
+        );
         this.pointer();
     }
 
@@ -100,7 +125,11 @@ export class Curves {
             from = event.clientX;
         });
         over.addEventListener("pointerup", event => {
-            if (Math.abs(event.clientX - from) < 4 && this.plot.cursor.idx !== null && this.plot.cursor.idx !== undefined)
+            if (
+                Math.abs(event.clientX - from) < 4 &&
+                this.plot.cursor.idx !== null &&
+                this.plot.cursor.idx !== undefined
+            )
                 this.onPick(this.plot.cursor.idx);
         });
     }
@@ -130,22 +159,28 @@ export class Curves {
 
     /* Brings one line forward; null: none. */
     emphasise(index) {
-        if (this.plot)
-            this.plot.setSeries(index === null ? null : index + 1, {focus: true});
+        if (this.plot) this.plot.setSeries(index === null ? null : index + 1, {focus: true});
     }
 
     /* The step that is shown below, and a cross on the axis for each class that is undefined. */
     drawMarks(plot) {
-        const {ctx, bbox} = plot, ratio = devicePixelRatio, {x, mark, isTime} = this.model;
+        const {ctx, bbox} = plot,
+            ratio = devicePixelRatio,
+            {x, mark, isTime} = this.model;
         const left = value => Math.round(plot.valToPos(isTime ? value / 1000 : value, "x", true));
         const inside = at => at >= bbox.left - 1 && at <= bbox.left + bbox.width + 1;
 
         ctx.save();
         if (mark !== null && inside(left(mark)))
-            stroke(ctx, this.markColour, ratio, [3 * ratio, 3 * ratio], [[left(mark), bbox.top, left(mark), bbox.top + bbox.height]]);
+            stroke(
+                ctx,
+                this.markColour,
+                ratio,
+                [3 * ratio, 3 * ratio],
+                [[left(mark), bbox.top, left(mark), bbox.top + bbox.height]],
+            );
         x.forEach((value, at) => {
-            if (inside(left(value)))
-                this.drawGaps(ctx, at, left(value), bbox.top + bbox.height, ratio);
+            if (inside(left(value))) this.drawGaps(ctx, at, left(value), bbox.top + bbox.height, ratio);
         });
         ctx.restore();
     }
@@ -155,9 +190,17 @@ export class Curves {
         let y = foot - 5 * ratio;
 
         this.model.lines.forEach((line, i) => {
-            if (line.values[at] !== null || line.quiet)
-                return;
-            stroke(ctx, this.colours[i], 1.5 * ratio, [], [[left - r, y - r, left + r, y + r], [left - r, y + r, left + r, y - r]]);
+            if (line.values[at] !== null || line.quiet) return;
+            stroke(
+                ctx,
+                this.colours[i],
+                1.5 * ratio,
+                [],
+                [
+                    [left - r, y - r, left + r, y + r],
+                    [left - r, y + r, left + r, y - r],
+                ],
+            );
             y -= 8 * ratio;
         });
     }
@@ -173,25 +216,29 @@ export class Curves {
     }
 
     leave() {
-        if (this.plot)
-            this.plot.setCursor({left: -10, top: -10});
+        if (this.plot) this.plot.setCursor({left: -10, top: -10});
     }
 
     key(event) {
-        const last = this.model.x.length - 1, from = this.at === null ? last : this.at;
+        const last = this.model.x.length - 1,
+            from = this.at === null ? last : this.at;
         const to = {
-            ArrowLeft: this.at === null ? last : from - 1, ArrowDown: from - 1, ArrowRight: from + 1, ArrowUp: from + 1,
-            PageDown: from - 10, PageUp: from + 10, Home: 0, End: last,
+            ArrowLeft: this.at === null ? last : from - 1,
+            ArrowDown: from - 1,
+            ArrowRight: from + 1,
+            ArrowUp: from + 1,
+            PageDown: from - 10,
+            PageUp: from + 10,
+            Home: 0,
+            End: last,
         }[event.key];
 
-        if (event.key === "Escape")
-            return this.leave();
+        if (event.key === "Escape") return this.leave();
         if ((event.key === "Enter" || event.key === " ") && this.at !== null) {
             event.preventDefault();
             return this.onPick(this.at);
         }
-        if (to === undefined || last < 0)
-            return;
+        if (to === undefined || last < 0) return;
         event.preventDefault();
         const index = Math.max(0, Math.min(last, to));
         this.plot.setCursor({left: this.plot.valToPos(this.plot.data[0][index], "x"), top: 10});
@@ -200,7 +247,8 @@ export class Curves {
 
     /* What a screen reader says. */
     describe() {
-        const {x, lines, isTime} = this.model, last = x.length - 1;
+        const {x, lines, isTime} = this.model,
+            last = x.length - 1;
         const at = this.at === null || this.at > last ? last : this.at;
         const parts = lines.map(line => {
             const value = line.values[at];
@@ -210,8 +258,10 @@ export class Curves {
         this.canvas.setAttribute("aria-valuemin", 0);
         this.canvas.setAttribute("aria-valuemax", Math.max(0, last));
         this.canvas.setAttribute("aria-valuenow", Math.max(0, at));
-        this.canvas.setAttribute("aria-valuetext", last < 0 ? "no points"
-            : `${isTime ? moment(x[at]) : "step " + count(x[at])}: ${parts.join(", ")}`);
+        this.canvas.setAttribute(
+            "aria-valuetext",
+            last < 0 ? "no points" : `${isTime ? moment(x[at]) : "step " + count(x[at])}: ${parts.join(", ")}`,
+        );
     }
 }
 
@@ -232,7 +282,8 @@ function clocks(at, by) {
     let before = "";
 
     return at.map(seconds => {
-        const date = new Date(1000 * seconds), day = days.format(date);
+        const date = new Date(1000 * seconds),
+            day = days.format(date);
         const text = by >= 86400 ? day : (by < 60 ? precise : times).format(date) + (day === before ? "" : `\n${day}`);
 
         before = day;
@@ -246,14 +297,15 @@ const precise = new Intl.DateTimeFormat("en-GB", {timeStyle: "medium"});
 
 /* Axes of steps have whole numbers only. */
 const whole = [];
-for (let unit = 1; unit < 1e16; unit *= 10)
-    whole.push(unit, 2 * unit, 5 * unit);
+for (let unit = 1; unit < 1e16; unit *= 10) whole.push(unit, 2 * unit, 5 * unit);
 
 /* Room above and below; shares do not leave 0 and 1. */
 function range(low, high) {
-    if (low === null || low === undefined)
-        return [0, 1];
+    if (low === null || low === undefined) return [0, 1];
     const room = 0.06 * (high - low) || 0.05 * Math.abs(high) || 0.05;
 
-    return [low >= 0 ? Math.max(0, low - room) : low - room, low >= 0 && high <= 1 ? Math.min(1, high + room) : high + room];
+    return [
+        low >= 0 ? Math.max(0, low - room) : low - room,
+        low >= 0 && high <= 1 ? Math.min(1, high + room) : high + room,
+    ];
 }

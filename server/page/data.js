@@ -10,19 +10,19 @@ export const runRow = run => get(runPath(run));
 
 const key = row => `${row.step} ${row.split}`;
 
-/* All evaluations of a run, by step; known: what an earlier call gave.  Of a long run, only the newest are asked again. */
+/* All evaluations of a run, by step; known: what an earlier call gave.  Of a long run, only the newest are asked for
+ * again. */
 export async function evaluations(run, known) {
-    const rows = new Map(known.map(row => [key(row), row]));
+    const more = known.length >= ROWS;
+    const rows = new Map(more ? known.map(row => [key(row), row]) : []);
     let cursor = null;
 
     for (let page = 0; page < PAGES; page++) {
         const answer = await get(`${runPath(run)}/evaluations`, {limit: ROWS, cursor});
 
-        for (const row of answer.evaluations)
-            rows.set(key(row), row);
+        for (const row of answer.evaluations) rows.set(key(row), row);
         cursor = answer.next;
-        if (cursor === null || known.length >= ROWS)
-            break;
+        if (cursor === null || more) break;
     }
     return [...rows.values()].sort((a, b) => a.step - b.step);
 }
@@ -39,8 +39,7 @@ export async function curves(run, split, score) {
     const classes = new Map();
 
     for (const row of answer.rows) {
-        if (!classes.has(row.class))
-            classes.set(row.class, new Array(steps.length));
+        if (!classes.has(row.class)) classes.set(row.class, new Array(steps.length));
         classes.get(row.class)[at.get(row.step)] = row.Value;
     }
     return {steps, classes};
@@ -50,7 +49,8 @@ export async function curves(run, split, score) {
 export const evaluation = (run, split, step, more) => get("/v1/evaluations", {run, split, step, ...more});
 
 /* A score of a document, as the parameter scores= asks for it. */
-export const asked = score => (score.name === score.expression ? score.expression : `${score.name}:${score.expression}`);
+export const asked = score =>
+    score.name === score.expression ? score.expression : `${score.name}:${score.expression}`;
 
 /* The worst images of an evaluation for a score, and for a class unless it is null: [{image, class, Value, reason}]. */
 export const worstImages = (run, split, step, score, name, limit) =>
@@ -62,7 +62,6 @@ export async function reasons(run, split, step, score) {
     const of = document.scores.find(row => row.name === score);
     const words = new Map();
 
-    for (const entry of (of && of.undefined) || [])
-        words.set(document.classes[entry.class].name, entry.reason);
+    for (const entry of (of && of.undefined) || []) words.set(document.classes[entry.class].name, entry.reason);
     return words;
 }

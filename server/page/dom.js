@@ -7,14 +7,10 @@ export function h(tag, attributes, ...children) {
     const element = document.createElement(tag);
 
     for (const [name, value] of Object.entries(attributes || {})) {
-        if (value === null || value === undefined || value === false)
-            continue;
-        if (name.startsWith("on"))
-            element.addEventListener(name.slice(2), value);
-        else if (name.startsWith("--"))
-            element.style.setProperty(name, value);
-        else
-            element.setAttribute(name, value === true ? "" : value);
+        if (value === null || value === undefined || value === false) continue;
+        if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+        else if (name.startsWith("--")) element.style.setProperty(name, value);
+        else element.setAttribute(name, value === true ? "" : value);
     }
     append(element, children);
     return element;
@@ -22,8 +18,7 @@ export function h(tag, attributes, ...children) {
 
 function append(element, children) {
     for (const child of children.flat(Infinity))
-        if (child !== null && child !== undefined && child !== false)
-            element.append(child);
+        if (child !== null && child !== undefined && child !== false) element.append(child);
 }
 
 /* Replaces what is in the container; the element that has the focus keeps it when its data-key is there again. */
@@ -34,8 +29,7 @@ export function fill(container, ...children) {
     append(container, children);
     if (key !== undefined)
         for (const element of container.querySelectorAll("[data-key]"))
-            if (element.dataset.key === key)
-                element.focus({preventScroll: true});
+            if (element.dataset.key === key) element.focus({preventScroll: true});
 }
 
 /* Options of a <select>; the choice stays. */
@@ -44,7 +38,10 @@ export function setOptions(select, options, chosen) {
 
     if (select.dataset.texts !== texts) {
         select.dataset.texts = texts;
-        fill(select, options.map(([value, text]) => h("option", {value}, text)));
+        fill(
+            select,
+            options.map(([value, text]) => h("option", {value}, text)),
+        );
     }
     select.value = chosen;
 }
@@ -56,8 +53,7 @@ export function arrowKeys(list, selector) {
         const at = items.indexOf(document.activeElement);
         const to = {ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: items.length - 1}[event.key];
 
-        if (at < 0 || to === undefined)
-            return;
+        if (at < 0 || to === undefined) return;
         event.preventDefault();
         items[Math.max(0, Math.min(items.length - 1, to))].focus();
     });
@@ -65,6 +61,9 @@ export function arrowKeys(list, selector) {
 
 /* A table that scrolls sideways in its own box, with the keyboard too. */
 export function scrolling(label, table) {
-    return h("div", {class: "scroll", role: "region", "aria-label": label, tabindex: 0, "data-key": `scroll ${label}`},
-        table);
+    return h(
+        "div",
+        {class: "scroll", role: "region", "aria-label": label, tabindex: 0, "data-key": `scroll ${label}`},
+        table,
+    );
 }

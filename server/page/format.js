@@ -26,8 +26,7 @@ export const count = number => whole.format(number);
 export function number(value) {
     const size = Math.abs(value);
 
-    if (size >= 1000)
-        return large.format(value);
+    if (size >= 1000) return large.format(value);
     return size > 0 && size < 0.001 ? value.toExponential(2) : value.toFixed(4);
 }
 
@@ -41,8 +40,7 @@ export function percent(share) {
 
 /* A score's value may be a list, as some peers return it. */
 export function value(of) {
-    if (typeof of === "number")
-        return number(of);
+    if (typeof of === "number") return number(of);
     return of === null || of === undefined ? "–" : JSON.stringify(of);
 }
 
@@ -53,16 +51,11 @@ export function plural(amount, one, many) {
 export function ago(time, now = Date.now()) {
     const seconds = Math.max(0, (now - Date.parse(time)) / 1000);
 
-    if (seconds < 10)
-        return "just now";
-    if (seconds < 60)
-        return `${Math.floor(seconds / 10) * 10} s ago`;
-    if (seconds < 3600)
-        return `${Math.floor(seconds / 60)} min ago`;
-    if (seconds < 86400)
-        return `${Math.floor(seconds / 3600)} h ago`;
-    if (seconds < 30 * 86400)
-        return plural(Math.floor(seconds / 86400), "day") + " ago";
+    if (seconds < 10) return "just now";
+    if (seconds < 60) return `${Math.floor(seconds / 10) * 10} s ago`;
+    if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+    if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ago`;
+    if (seconds < 30 * 86400) return plural(Math.floor(seconds / 86400), "day") + " ago";
     return time.slice(0, 10);
 }
 

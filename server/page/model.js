@@ -16,8 +16,7 @@ async function classCurves(run, split, score) {
     try {
         return score === undefined ? NOTHING : await curves(run, split, score);
     } catch (problem) {
-        if (problem.status === undefined)
-            throw problem; /* no answer at all */
+        if (problem.status === undefined) throw problem; /* no answer at all */
         return {...NOTHING, problem};
     }
 }
@@ -28,9 +27,7 @@ const choose = (wanted, list, otherwise) => (list.includes(wanted) ? wanted : ot
 function scoreNames(rows) {
     const names = new Set();
 
-    for (const row of rows.toReversed())
-        for (const name of Object.keys(row.scores))
-            names.add(name);
+    for (const row of rows.toReversed()) for (const name of Object.keys(row.scores)) names.add(name);
     return [...names];
 }
 
@@ -44,11 +41,15 @@ function newestSplit(rows, splits) {
  * part came, so that one small question is enough while nothing comes. */
 export async function loadModel(state, before) {
     const again = before !== null && before.state.run === state.run ? before : null;
-    const [row, otherRow] = await Promise.all([runRow(state.run), state.with === null ? null : runRow(state.with).catch(refusal)]);
+    const [row, otherRow] = await Promise.all([
+        runRow(state.run),
+        state.with === null ? null : runRow(state.with).catch(refusal),
+    ]);
 
     if (again !== null && again.row === row && same(again.other, otherRow) && link(again.state) === link(state))
         return again;
-    const all = again !== null && again.row === row ? again.all : await evaluations(state.run, again === null ? [] : again.all);
+    const all =
+        again !== null && again.row === row ? again.all : await evaluations(state.run, again === null ? [] : again.all);
     const split = choose(state.split, row.splits, newestSplit(all, row.splits));
     const rows = all.filter(each => each.split === split);
     const scores = scoreNames(rows);
@@ -66,8 +67,7 @@ export async function loadModel(state, before) {
 
 /* What the server refused is shown; no answer at all is not. */
 function refusal(problem) {
-    if (problem.status === undefined)
-        throw problem;
+    if (problem.status === undefined) throw problem;
     return {problem};
 }
 
@@ -75,8 +75,7 @@ const same = (other, row) => (other === null ? row === null : row !== null && !r
 
 /* The run to compare with; {problem} when it is not there. */
 async function loadOther(run, row, split, score) {
-    if (row.problem)
-        return {run, rows: [], series: NOTHING, problem: row.problem};
+    if (row.problem) return {run, rows: [], series: NOTHING, problem: row.problem};
     const rows = (await evaluations(run, [])).filter(each => each.split === split);
     return {run, row, rows, series: await classCurves(run, split, score)};
 }
@@ -85,8 +84,7 @@ async function loadOther(run, row, split, score) {
 export function classNames(model) {
     const names = new Set(model.document === null ? [] : model.document.classes.map(row => row.name));
 
-    for (const name of model.series.classes.keys())
-        names.add(name);
+    for (const name of model.series.classes.keys()) names.add(name);
     return [...names];
 }
 
@@ -98,15 +96,23 @@ export function scoreOf(model) {
 export function scoredClasses(model) {
     const score = scoreOf(model);
 
-    return score !== undefined && score.per_class === undefined && model.series.classes.size === 0 ? [] : classNames(model);
+    return score !== undefined && score.per_class === undefined && model.series.classes.size === 0
+        ? []
+        : classNames(model);
 }
 
 /* Where one run has points: Map of x to {step, row, at (in its series) or undefined}. */
 function pointsOf(rows, series, isTime) {
     const at = new Map(series.steps.map((step, i) => [step, i]));
-    const shown = at.size > 0 ? rows.filter(row => at.has(row.step)) : rows;
+    const points = new Map();
 
-    return new Map(shown.map(row => [isTime ? Date.parse(row.time) : row.step, {step: row.step, row, at: at.get(row.step)}]));
+    for (const row of at.size > 0 ? rows.filter(each => at.has(each.step)) : rows) {
+        let x = isTime ? Date.parse(row.time) : row.step;
+
+        while (points.has(x)) x++; /* of the same millisecond, one after the other */
+        points.set(x, {step: row.step, row, at: at.get(row.step)});
+    }
+    return points;
 }
 
 /* A value where there is one, null where it is undefined, undefined where the run has no point. */
@@ -122,8 +128,7 @@ function meanValues(x, points, score) {
     return x.map(each => {
         const point = points.get(each);
 
-        if (point === undefined)
-            return undefined;
+        if (point === undefined) return undefined;
         return typeof point.row.scores[score] === "number" ? point.row.scores[score] : null;
     });
 }
@@ -132,7 +137,8 @@ const told = values => values.some(value => typeof value === "number");
 
 /* What is defined nowhere is no line. */
 function linesOf(x, points, series, score, names, other) {
-    const lines = names.map((name, index) => ({name, index, ...classStyle(index, name), width: 1.75}))
+    const lines = names
+        .map((name, index) => ({name, index, ...classStyle(index, name), width: 1.75}))
         .filter(line => series.classes.has(line.name))
         .map(line => ({...line, other, values: classValues(x, points, series.classes.get(line.name))}))
         .filter(line => told(line.values));
@@ -151,17 +157,17 @@ export function chart(model) {
     const x = [...new Set([...mine.keys(), ...theirs.keys()])].sort((a, b) => a - b);
     const names = classNames(model);
 
+    const points = x.map(each => mine.get(each)),
+        mark = points.findIndex(point => point !== undefined && point.step === model.step);
+
     return {
-        x, isTime, points: x.map(each => mine.get(each)), mark: isTime ? markTime(model) : model.step,
+        x,
+        isTime,
+        points,
+        mark: mark < 0 ? null : x[mark],
         lines: linesOf(x, mine, model.series, model.score, names, false),
         others: model.other === null ? [] : linesOf(x, theirs, model.other.series, model.score, names, true),
     };
-}
-
-function markTime(model) {
-    const row = model.rows.find(each => each.step === model.step);
-
-    return row === undefined ? null : Date.parse(row.time);
 }
 
 export const meanStyle = MEAN_STYLE;

@@ -14,12 +14,20 @@ export class RunList {
         this.pages = []; /* answers of GET /v1/runs */
         this.current = null;
         this.search = h("input", {
-            type: "search", placeholder: "Search runs and tags", "aria-label": "Search runs and tags",
-            autocomplete: "off", spellcheck: "false", oninput: () => this.find(),
+            type: "search",
+            placeholder: "Search runs and tags",
+            "aria-label": "Search runs and tags",
+            autocomplete: "off",
+            spellcheck: "false",
+            oninput: () => this.find(),
         });
         this.list = h("ul", {class: "run-list"});
         this.note = h("p", {class: "note", role: "status"});
-        this.more = h("button", {type: "button", class: "quiet wide", onclick: () => this.loadMore()}, "Show older runs");
+        this.more = h(
+            "button",
+            {type: "button", class: "quiet wide", onclick: () => this.loadMore()},
+            "Show older runs",
+        );
         arrowKeys(this.list, "a");
         this.search.addEventListener("keydown", event => {
             if (event.key === "ArrowDown" && this.list.querySelector("a")) {
@@ -58,12 +66,10 @@ export class RunList {
     /* Searching looks at all runs, so the older pages are loaded first. */
     async find() {
         this.draw();
-        if (this.searching)
-            return;
+        if (this.searching) return;
         this.searching = true;
         try {
-            while (this.search.value !== "" && this.pages.length > 0 && this.next() !== null)
-                await this.loadMore();
+            while (this.search.value !== "" && this.pages.length > 0 && this.next() !== null) await this.loadMore();
         } catch (problem) {
             this.note.textContent = problem.message;
         }
@@ -82,16 +88,21 @@ export class RunList {
     }
 
     draw() {
-        if (this.pages.length === 0)
-            return;
-        const words = this.search.value.toLowerCase().split(/\s+/).filter(word => word !== "");
+        if (this.pages.length === 0) return;
+        const words = this.search.value
+            .toLowerCase()
+            .split(/\s+/)
+            .filter(word => word !== "");
         const all = this.runs();
         const found = all.filter(row => {
             const text = [row.run, ...tagTexts(row)].join(" ").toLowerCase();
             return words.every(word => text.includes(word));
         });
 
-        fill(this.list, found.map(row => this.item(row)));
+        fill(
+            this.list,
+            found.map(row => this.item(row)),
+        );
         this.more.hidden = this.next() === null;
         this.note.textContent = words.length > 0 ? `${count(found.length)} of ${plural(all.length, "run")}` : "";
     }
@@ -99,16 +110,26 @@ export class RunList {
     item(row) {
         const live = Date.now() - Date.parse(row.updated) < LIVE;
 
-        return h("li", null,
-            h("a", {
-                href: link({run: row.run}), "data-key": `run ${row.run}`,
-                "aria-current": row.run === this.current ? "page" : null,
-            },
+        return h(
+            "li",
+            null,
+            h(
+                "a",
+                {
+                    href: link({run: row.run}),
+                    "data-key": `run ${row.run}`,
+                    "aria-current": row.run === this.current ? "page" : null,
+                },
                 h("span", {class: "name", dir: "auto"}, row.run),
-                h("span", {class: "facts"},
+                h(
+                    "span",
+                    {class: "facts"},
                     live && h("span", {class: "live"}, "live"),
-                    `step ${count(row.last_step)} · ${ago(row.updated)}`),
-                tagTexts(row).length > 0 && h("span", {class: "tags"}, tags(row))));
+                    `step ${count(row.last_step)} · ${ago(row.updated)}`,
+                ),
+                tagTexts(row).length > 0 && h("span", {class: "tags"}, tags(row)),
+            ),
+        );
     }
 }
 

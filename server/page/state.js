@@ -12,8 +12,7 @@ export function read() {
     const query = new URLSearchParams(location.hash.slice(1));
     const state = {};
 
-    for (const name of NAMES)
-        state[name] = query.get(name);
+    for (const name of NAMES) state[name] = query.get(name);
     state.classes = state.classes === null ? null : state.classes.split(",").filter(name => name !== "");
     state.x = state.x === "time" ? "time" : "step";
     state.step = /^\d{1,19}$/.test(state.step || "") ? Number(state.step) : null;
@@ -26,8 +25,7 @@ export function link(state) {
     for (const name of NAMES) {
         const value = state[name];
 
-        if (value !== null && value !== undefined && !(name === "x" && value === "step"))
-            query.set(name, value);
+        if (value !== null && value !== undefined && !(name === "x" && value === "step")) query.set(name, value);
     }
     return "#" + query;
 }
@@ -36,8 +34,7 @@ export function link(state) {
 export function change(changes) {
     const hash = link({...read(), ...changes});
 
-    if (hash === location.hash)
-        return;
+    if (hash === location.hash) return;
     history.replaceState(null, "", hash);
     dispatchEvent(new HashChangeEvent("hashchange"));
 }

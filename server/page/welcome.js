@@ -10,13 +10,16 @@ const curl = () => `curl --data-binary @upload.safetensors -H 'Content-Type: app
     '${location.origin}/v1/evaluations?run=first&step=1'`;
 
 export function welcome() {
-    return h("div", {class: "home card empty"},
+    return h(
+        "div",
+        {class: "home card empty"},
         h("h2", null, "Nothing is stored yet"),
         h("p", null, "Send the first evaluation: predictions and labels in one file."),
         code("How to make the file, in Python", python),
         code("How to send it", curl()),
         h("p", null, "It appears here by itself. Or fill this server with two made-up runs:"),
-        code("How to fill it with made-up runs", `maskmeter demo --url=${location.origin}`));
+        code("How to fill it with made-up runs", `maskmeter demo --url=${location.origin}`),
+    );
 }
 
 /* Long lines scroll, with the keyboard too. */
