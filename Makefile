@@ -99,6 +99,8 @@ demo_packages  := curl zstd
 test_packages  := g++ libcunit1-dev libomp-dev libclang-rt-dev llvm valgrind libc6-dbg util-linux python3-pytest \
                   python3-numpy python3-jsonschema python3-requests prometheus \
                   chromium chromium-driver fonts-dejavu-core python3-selenium
+# node and npm may also come from elsewhere
+grafana_packages := prometheus python3-pip $(if $(and $(shell command -v node),$(shell command -v npm)),,nodejs npm)
 lint_packages  := clang-format clang-tidy shellcheck
 image_packages := debootstrap python3 util-linux
 
@@ -119,7 +121,7 @@ install: all                           ## copy the server and its systemd unit b
 	install -D -m 644 deploy/systemd/maskmeter.service $(DESTDIR)$(PREFIX)/lib/systemd/system/maskmeter.service
 
 # ---- tests ----
-suites := check-layers check-headers check-suites unit sanitize tsan valgrind fuzz http browser
+suites := check-layers check-headers check-suites unit sanitize tsan valgrind fuzz http browser grafana
 cpus   := scalar $(if $(x86_64),x86-64-v3 x86-64-v4)
 cxx     = $(CXX) -std=c++17 -I. -Wall -Wextra -Wpedantic -Werror
 pytest  = $(PYTHON) -B -m pytest -q -rs -p no:cacheprovider --basetemp=$(BUILD)/pytest-$@
@@ -150,6 +152,11 @@ http: $(BUILD)/maskmeter               ## the server as its clients see it
 	@MASKMETER_BIN=$< $(pytest) tests/http
 browser: $(BUILD)/maskmeter            ## the built-in page in Chromium, without a window
 	@MASKMETER_BIN=$< $(pytest) tests/browser
+grafana: export MASKMETER_NODE = $(BUILD)/grafana
+grafana: export MASKMETER_HADOLINT = $(BUILD)/hadolint
+grafana: $(BUILD)/maskmeter            ## dashboards and Dockerfile against Grafana's libraries, Prometheus, hadolint
+	@tests/deps.sh $(grafana_packages)
+	@MASKMETER_BIN=$< $(pytest) tests/grafana tests/deploy
 
 # Sanitized trees are built by clang alone, each in a folder of its own.
 sanitized = $(MAKE) CC=clang KERNEL_CC=clang CFLAGS='-O1 -g -fno-omit-frame-pointer'
@@ -220,8 +227,8 @@ clean:                                 ## remove everything built
 help:                                  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##[ ]/\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-.PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http browser sanitize tsan \
-        valgrind fuzz bench readme format check-format lint image-check clean help FORCE
+.PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http browser grafana \
+        sanitize tsan valgrind fuzz bench readme format check-format lint image-check clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY: $(benches:=.o)
 $(BUILD)/%.d: ;
