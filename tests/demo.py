@@ -93,6 +93,7 @@ def push(binary, url, folder, run, step, now, quiet):
     end, decay = RUNS[run]
     share = end + 0.6 * decay ** STEPS.index(step) if step != STEPS[-1] else end
     time = now - datetime.timedelta(minutes=MINUTES * (len(STEPS) * (len(RUNS) - list(RUNS).index(run)) - STEPS.index(step)))
+    tags = f"--tags=network={'small' if run.endswith('small') else 'large'},data=cell nuclei"
     flags = [f"--run={run}", f"--step={step}", f"--classes={CLASSES}", f"--scores={SCORES}"]
     files = []
     for part in PARTS:
@@ -101,7 +102,8 @@ def push(binary, url, folder, run, step, now, quiet):
     if not quiet:
         show("maskmeter push " + " ".join(flags[:3]) + f" \\\n    {flags[3]} dsb2d_probs_*.safetensors   # {len(files)} parts")
     out = subprocess.DEVNULL if quiet else None
-    subprocess.run([binary, "push", f"--url={url}", *flags, f"--time={time:%Y-%m-%dT%H:%M:%SZ}", *files], check=True, stdout=out)
+    command = [binary, "push", f"--url={url}", *flags, tags, f"--time={time:%Y-%m-%dT%H:%M:%SZ}", *files]
+    subprocess.run(command, check=True, stdout=out)
 
 
 def progress(server):

@@ -358,7 +358,8 @@ def test_runs_are_searched_and_paged(start, visit):
     server = start()
     body = safetensors({"pred": PRED[:1, :, :4, :4], "label": LABEL[:1, :4, :4]})
     for number in range(130):
-        server.score(body, run=f"run-{number:03d}", step="1", classes=CLASSES, scores="dice")
+        tags = f"seed={number % 4},<b>kind</b>={'rare' if number == 7 else ''}"
+        server.score(body, run=f"run-{number:03d}", step="1", classes=CLASSES, scores="dice", tags=tags)
     page = visit(server, link(run="run-129"))
     page.wait(lambda: len(page.texts(".run-list li")) == 100)
     assert page.texts(".run-list .name")[0] == "run-129"
@@ -371,6 +372,11 @@ def test_runs_are_searched_and_paged(start, visit):
     page.find("#runs input").send_keys("run-01")
     page.wait(lambda: page.texts(".run-list .name") == [f"run-01{n}" for n in range(9, -1, -1)])
     assert "10 of 130 runs" in page.text("#runs")
+    for _ in "run-01":
+        page.find("#runs input").send_keys(Keys.BACKSPACE)
+    page.find("#runs input").send_keys("rare")
+    page.wait(lambda: page.texts(".run-list .name") == ["run-007"])
+    assert sorted(page.texts(".run-list .tag")) == ["<b>kind</b>: rare", "seed: 3"]
 
 
 # ----------------------------------------------------------------------------------------------- every reader

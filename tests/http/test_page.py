@@ -111,7 +111,7 @@ def test_demo_fills_two_runs(start):
     server = start()
     assert server.url + "/" in demo("--url", server.url, "--steps=4").stdout
     runs = {row["run"]: row for row in server.get("/v1/runs").json()["runs"]}
-    assert set(runs) == {"demo-small", "demo-large"}
+    assert {name: row["tags"]["network"] for name, row in runs.items()} == {"demo-small": "small", "demo-large": "large"}
     for name in runs:
         rows = server.get(f"/v1/runs/{name}/evaluations").json()["evaluations"]
         assert [row["step"] for row in sorted(rows, key=lambda row: row["time"])] == [50, 100, 150, 200]
