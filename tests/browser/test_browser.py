@@ -234,6 +234,36 @@ def test_many_classes(server, visit):
     assert page.sideways() == 0
 
 
+def test_independent_masks(server, visit):
+    """Of a multilabel run the confusion is four counts per class."""
+    onehot = np.ascontiguousarray(np.moveaxis(np.eye(3, dtype="u1")[LABEL], -1, 1))
+    body = safetensors({"pred": PRED, "label": onehot})
+    server.score(body, run="masks", step="1", task="multilabel", classes=CLASSES, scores="dice", include="confusion")
+    counts = evaluation(server, "masks", 1, include="confusion")["confusion"]
+    page = visit(server, link(run="masks"))
+    rows = page.wait(lambda: page.rows("section[aria-labelledby=confusion-title]"))
+    assert [[int(cell.replace(",", "")) for cell in row[1:]] for row in rows] == [sum(pairs, []) for pairs in counts]
+    assert [row[0] for row in rows] == NAMES
+
+
+def test_scores_without_classes_and_lists(server, visit):
+    """A joint score has one curve; a peer's list is shown in the table and is no curve; scores may come and go."""
+    lists = "torchmetrics.multiclass_stat_scores(average=none)"
+    for step, scores in ((1, "dice,kappa"), (2, f"kappa,stats:{lists}"), (3, f"kappa,{lists}")):
+        send(server, "odd", step, 0.3 / step, scores=scores)
+    page = visit(server, link(run="odd", score="kappa"))
+    page.wait(lambda: page.text(".legend .point") == "step 3" and len(page.legend()) == 1)
+    kappa = evaluation(server, "odd", 3)["scores"][0]["value"]
+    assert page.legend() == {"all classes": f"{kappa:.4f}"}
+    for score in ("stats", lists, "dice"):
+        page.choose("Score", score)
+        page.wait(lambda: page.text(".card h3").startswith(score))
+    assert page.legend()["nucleus"] == ""
+    page.find(".curves").send_keys(Keys.HOME)
+    dice = per_class(evaluation(server, "odd", 1), "dice")
+    page.wait(lambda: page.legend()["nucleus"] == f"{dice['nucleus']:.4f}")
+
+
 # ------------------------------------------------------------------------------------------------------ comparing
 
 
