@@ -30,7 +30,9 @@ march_v4     := -march=x86-64-v4 -mprefer-vector-width=512
 objects     = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(kernels),$(wildcard $1/*.c)))
 lib_obj    := $(call objects,lib) $(foreach level,$(levels),$(kernels:%.c=$(BUILD)/%-$(level).o))
 proto_obj  := $(call objects,proto) $(BUILD)/proto/openapi_json.o
-server_obj := $(call objects,server)
+server_obj := $(call objects,server) $(BUILD)/server/page_files.o
+page_files := server/page/index.html $(wildcard server/page/*.js server/page/*.css server/page/*.svg) \
+              server/page/uplot/uPlot.iife.min.js server/page/uplot/uPlot.min.css server/page/uplot/LICENSE
 test_obj   := $(call objects,tests)
 benches    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 fuzzers    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -77,6 +79,11 @@ $(BUILD)/proto/openapi_json.c: proto/openapi_json.py proto/openapi.yaml
 	@$(PYTHON) $^ > $@
 $(BUILD)/proto/openapi_json.o: $(BUILD)/proto/openapi_json.c $(BUILD)/flags
 	$(call say,cc)$(CC) $(BASE) -c -o $@ $<
+$(BUILD)/server/page_files.c: server/page/embed.py $(page_files)
+	@mkdir -p $(@D)
+	@$(PYTHON) $^ > $@
+$(BUILD)/server/page_files.o: $(BUILD)/server/page_files.c $(BUILD)/flags
+	$(call say,cc)$(CC) $(BASE) -c -o $@ $<
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,cc)$(CC) $(BASE) $(SYSTEM) -c -o $@ $<
@@ -97,7 +104,10 @@ build_packages := gcc libc6-dev clang pkg-config libmicrohttpd-dev libuv1-dev li
                   zlib1g-dev python3 python3-yaml
 demo_packages  := curl zstd
 test_packages  := g++ libcunit1-dev libomp-dev libclang-rt-dev llvm valgrind libc6-dbg util-linux python3-pytest \
-                  python3-numpy python3-jsonschema python3-requests
+                  python3-numpy python3-jsonschema python3-requests prometheus \
+                  chromium chromium-driver fonts-dejavu-core python3-selenium
+# node and npm may also come from elsewhere
+grafana_packages := prometheus python3-pip $(if $(and $(shell command -v node),$(shell command -v npm)),,nodejs npm)
 lint_packages  := clang-format clang-tidy shellcheck
 cross_packages := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 image_packages := debootstrap python3 util-linux
@@ -106,10 +116,10 @@ deps:                                  ## install what building, demo and tests 
 	@tests/deps.sh $(build_packages) $(demo_packages) $(test_packages)
 
 # ---- use ----
-demo:                                  ## start a server, score real data on it, show the answers, stop it
+demo:                                  ## score real data on a real server, show the answers, keep them for make run
 	@tests/deps.sh $(build_packages) $(demo_packages)
 	@$(MAKE) all
-	@$(PYTHON) tests/demo.py $(BUILD)/maskmeter
+	@$(PYTHON) tests/demo.py $(BUILD)/maskmeter $(BUILD)/data
 run:                                   ## serve on 127.0.0.1:8080 with build/data until stopped
 	@tests/deps.sh $(build_packages)
 	@$(MAKE) all
@@ -119,7 +129,7 @@ install: all                           ## copy the server and its systemd unit b
 	install -D -m 644 deploy/systemd/maskmeter.service $(DESTDIR)$(PREFIX)/lib/systemd/system/maskmeter.service
 
 # ---- tests ----
-suites := check-layers check-headers check-suites unit sanitize tsan valgrind fuzz http
+suites := check-layers check-headers check-suites unit sanitize tsan valgrind fuzz http browser grafana
 cpus   := scalar $(if $(x86_64),x86-64-v3 x86-64-v4)
 cxx     = $(CXX) -std=c++17 -I. -Wall -Wextra -Wpedantic -Werror
 pytest  = $(PYTHON) -B -m pytest -q -rs -p no:cacheprovider --basetemp=$(BUILD)/pytest-$@
@@ -148,6 +158,13 @@ unit: $(BUILD)/run_tests               ## unit tests at every CPU level
 	@$(call each_level,$(BUILD)/run_tests)
 http: $(BUILD)/maskmeter               ## the server as its clients see it
 	@MASKMETER_BIN=$< $(pytest) tests/http
+browser: $(BUILD)/maskmeter            ## the built-in page in Chromium, without a window
+	@MASKMETER_BIN=$< $(pytest) tests/browser
+grafana: export MASKMETER_NODE = $(BUILD)/grafana
+grafana: export MASKMETER_HADOLINT = $(BUILD)/hadolint
+grafana: $(BUILD)/maskmeter            ## dashboards and Dockerfile against Grafana's libraries, Prometheus, hadolint
+	@tests/deps.sh $(grafana_packages)
+	@MASKMETER_BIN=$< $(pytest) tests/grafana tests/deploy
 
 # Sanitized trees are built by clang alone, each in a folder of its own.
 sanitized = $(MAKE) CC=clang KERNEL_CC=clang CFLAGS='-O1 -g -fno-omit-frame-pointer'
@@ -231,8 +248,8 @@ clean:                                 ## remove everything built
 help:                                  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##[ ]/\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-.PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http sanitize tsan \
-        valgrind fuzz check-machines bench readme format check-format lint image-check clean help FORCE
+.PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http browser grafana \
+        sanitize tsan valgrind fuzz check-machines bench readme format check-format lint image-check clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY: $(fuzzers:=.o) $(benches:=.o) $(BUILD)/tests/machines/bits.o
 $(BUILD)/%.d: ;

@@ -375,6 +375,26 @@ size_t mm_explanation_count(const mm_explanation *explanation);
 const mm_used *mm_explanation_at(const mm_explanation *explanation, size_t index);
 void mm_explanation_free(mm_explanation *explanation); /* NULL is fine */
 
+/* ------------------------------------------------------- values of many images */
+
+/* The q-th quantile, 0 <= q <= 1, of `count` >= 1 ascending numbers: between the two that are nearest, linearly (type 7,
+ * which is what most programs do). */
+double mm_quantile(const double *sorted, size_t count, double q);
+
+#define MM_RESAMPLES 2000
+
+/* The same images under two predictions. */
+typedef struct mm_paired {
+    size_t pairs;
+    double base, head, difference; /* means; difference = mean of head - base */
+    double low, high;              /* 95 % bootstrap interval of the difference: percentiles of MM_RESAMPLES means */
+    size_t wins, losses;           /* images where head is better, where base is */
+} mm_paired;
+
+/* base[i] and head[i] belong to one image; count >= 1.  The same numbers in the same order give the same bits, always:
+ * the resamples are drawn by a generator of our own that starts from a fixed seed.  better MM_NEITHER: larger wins. */
+mm_status mm_paired_compare(mm_paired *out, const double *base, const double *head, size_t count, mm_better better);
+
 #ifdef __cplusplus
 }
 #endif

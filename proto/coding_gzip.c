@@ -1,5 +1,6 @@
 /*
- * coding_gzip.c - the content coding gzip: members one after the other, checksum and length of each checked.
+ * coding_gzip.c - the content coding gzip: members one after the other, checksum and length of each checked; and one
+ * member written.
  */
 #include "proto/coding.h"
 
@@ -108,3 +109,36 @@ const mm_coding_row mm_coding_gzip = {
     .decode = gzip_decode,
     .is_whole = gzip_is_whole,
 };
+
+/* -------------------------------------------------------------------- other way */
+
+#define LEVEL 1 /* of answers, made while the client waits: three times as fast as 4 for a tenth more */
+
+mm_wire_status mm_gzip(unsigned char **out, size_t *out_size, const unsigned char *in, size_t in_size)
+{
+    z_stream stream = {0};
+    unsigned char *bytes = NULL;
+    mm_wire_status status = MM_WIRE_NO_MEMORY;
+
+    if (in_size > STEP_MAX || deflateInit2(&stream, LEVEL, Z_DEFLATED, WINDOW_BITS, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+        return status;
+    const uLong room = deflateBound(&stream, (uLong)in_size);
+
+    bytes = malloc(room);
+    if (bytes == NULL)
+        goto done;
+    stream.next_in = in;
+    stream.avail_in = (uInt)in_size;
+    stream.next_out = bytes;
+    stream.avail_out = (uInt)room;
+    if (deflate(&stream, Z_FINISH) != Z_STREAM_END)
+        goto done;
+    *out_size = room - stream.avail_out;
+    *out = bytes;
+    bytes = NULL;
+    status = MM_WIRE_OK;
+done:
+    free(bytes);
+    deflateEnd(&stream);
+    return status;
+}

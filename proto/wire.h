@@ -91,6 +91,9 @@ mm_wire_status mm_coding_feed(mm_coding *coding, const unsigned char *in, size_t
 /* The body has ended: MM_WIRE_BAD_FILE when it stopped inside a member. */
 mm_wire_status mm_coding_end(mm_coding *coding, mm_problem *problem);
 
+/* The other way, for answers: `in` as one gzip member; free(*out).  MM_WIRE_NO_MEMORY, also for more than 1 GiB. */
+mm_wire_status mm_gzip(unsigned char **out, size_t *out_size, const unsigned char *in, size_t in_size);
+
 /* ---------------------------------------------------------------- OpenAPI */
 
 extern const char mm_openapi_json[]; /* openapi.yaml as JSON; the build makes it */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -314,6 +315,25 @@ static int receive_answer(inbox *in, mm_response *response)
     response->body = in->bytes;
     in->bytes = NULL;
     return 1;
+}
+
+int mm_client_memory(const unsigned char *bytes, size_t size)
+{
+    const int file = memfd_create("upload", MFD_CLOEXEC);
+    size_t written = 0;
+
+    while (file >= 0 && written < size) {
+        const ssize_t put = write(file, bytes + written, size - written);
+
+        if (put <= 0) {
+            close(file);
+            return -1;
+        }
+        written += (size_t)put;
+    }
+    if (file >= 0)
+        (void)lseek(file, 0, SEEK_SET);
+    return file;
 }
 
 int mm_client_send(mm_response *response, const mm_url *url, const char *target, const mm_upload_file *upload,

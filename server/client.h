@@ -31,6 +31,8 @@ typedef struct mm_upload_file {
 int mm_url_parse(mm_url *url, const char *text_url, char *text, size_t text_size);
 /* "/v1/evaluations?a=b&…" with everything escaped that must be: free it.  NULL: out of memory. */
 char *mm_client_target(const mm_url *url, const char *path, const mm_query *query);
+/* A file of these bytes that lives in memory, at its beginning: close() it.  -1: errno says why. */
+int mm_client_memory(const unsigned char *bytes, size_t size);
 /* Sends and waits for the answer.  upload NULL: a GET.  0: no answer, `text` says why. */
 int mm_client_send(mm_response *response, const mm_url *url, const char *target, const mm_upload_file *upload,
                    char *text, size_t text_size);

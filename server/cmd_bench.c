@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define NAME    "bench"
@@ -475,26 +474,17 @@ static int upload_once(bench *b, const mm_url *url, const char *target, int file
 
 static int upload_all(bench *b, const mm_sample *sample, const mm_url *url, const char *target)
 {
-    const int file = memfd_create("upload", MFD_CLOEXEC);
     unsigned char *bytes = NULL;
-    size_t size = 0, written = 0;
+    size_t size = 0;
     times work = {.count = 0};
-    int fine = 0;
+    int file = -1, fine = 0;
 
+    if (!make_body(b, sample, &bytes, &size))
+        goto done;
+    file = mm_client_memory(bytes, size);
     if (file < 0) {
         (void)failed(b, strerror(errno));
         goto done;
-    }
-    if (!make_body(b, sample, &bytes, &size))
-        goto done;
-    while (written < size) {
-        const ssize_t put = write(file, bytes + written, size - written);
-
-        if (put <= 0) {
-            (void)failed(b, strerror(errno));
-            goto done;
-        }
-        written += (size_t)put;
     }
     for (size_t run = 0; run <= b->o.runs; run++) {
         const double since = mm_compute_clock();

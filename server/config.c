@@ -59,8 +59,9 @@ static const setting settings[] = {
      "print the settings in effect and exit"},
     {"backend",       WORD,    "auto", 0, 0, "auto|cpu|opencl", FIELD(backend), 0,
      "what computes; opencl is not in this version"},
+    {"keep-days",     INTEGER, "0", 0, 36500, NULL, FIELD(keep_days), 0,
+     "days after its last part when an evaluation is deleted; 0: never"},
     {"store",         ABSENT,  "", 0, 0, NULL, 0, 0, "postgres:// address of a shared history"},
-    {"keep-days",     ABSENT,  "", 0, 0, NULL, 0, 0, "days after which history is deleted"},
     {"tls-cert",      ABSENT,  "", 0, 0, NULL, 0, 0, "certificate file"},
     {"tls-key",       ABSENT,  "", 0, 0, NULL, 0, 0, "key file"},
 };

@@ -22,6 +22,7 @@ typedef struct mm_config {
     int64_t drain_delay;   /* seconds between SIGTERM and the end of accepting */
     int64_t drain_timeout; /* seconds for what is in flight then */
     int64_t backend;       /* 0 auto, 1 cpu: the same in this version */
+    int64_t keep_days;     /* 0: for ever */
     int64_t print_config;
     char *ignored; /* unknown MASKMETER_* names, comma separated, or "" */
 } mm_config;

@@ -7,10 +7,13 @@
 #include "server/answer.h"
 #include "server/compute.h"
 #include "server/config.h"
+#include "server/export.h"
+#include "server/pack.h"
 #include "server/reply.h"
 #include "server/request.h"
 #include "server/routes.h"
 #include "server/stats.h"
+#include "server/stored.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,6 +87,7 @@ typedef struct upload {
     double compute_ms;
     mm_store_part part;
     char *classes, *weights; /* texts of the stored definition */
+    mm_tag *tags;            /* their strings are the request's */
     double put_at;
 } upload;
 
@@ -97,6 +101,7 @@ static void free_upload(void *state)
     mm_request_free(&up->request);
     free(up->classes);
     free(up->weights);
+    free(up->tags);
     free(up->work.bytes);
     free(up);
 }
@@ -116,20 +121,6 @@ mm_next mm_admit_evaluation(mm_call *call)
     up->request.plans = call->server->plans;
     status = mm_request_read(&up->request, &call->query, &problem);
     return status == MM_OK ? MM_DONE : mm_answer_failure(call, status, &problem);
-}
-
-/* Scoring, and with include=images the values per image as text: some 24 bytes for each of 16.  One explanation exists
- * at a time, but the text of all. */
-static size_t scoring_bytes(mm_plan *plan, size_t images, unsigned include)
-{
-    const int wanted = (include & MM_INCLUDE_IMAGES) != 0;
-    size_t bytes;
-
-    mm_plan_keep_images(plan, wanted);
-    bytes = mm_results_size(plan, images) * (wanted ? 3 : 1);
-    if (include & MM_INCLUDE_EXPLAIN)
-        bytes += mm_explanation_size(plan, images) + 24 * mm_explanation_numbers(plan) * (wanted ? images + 1 : 1);
-    return bytes;
 }
 
 /* Everything that the tensors and the metadata decide, up to an evaluation that is ready to run.  *bytes: its size. */
@@ -154,7 +145,7 @@ static mm_status prepare(upload *up, size_t *bytes, mm_problem *problem)
     keep = mm_request_keep(request);
     status = mm_eval_size(&request->input, request->plan, keep, bytes, problem);
     if (status == MM_OK)
-        *bytes += scoring_bytes(request->ready.plan, request->shape.images, request->include);
+        *bytes += mm_scoring_bytes(request->ready.plan, request->shape.images, request->include);
     if (status == MM_OK && !mm_call_reserve(call, *bytes)) {
         snprintf(problem->text, sizeof problem->text, "scoring this takes %zu bytes, which are not free at the moment",
                  *bytes);
@@ -257,6 +248,25 @@ static mm_next after_store(mm_call *call)
     return answer_upload(up);
 }
 
+/* Takes the request's "name=value" apart, where they lie. */
+static mm_status read_tags(upload *up)
+{
+    const mm_request *request = &up->request;
+
+    if (request->tag_count == 0)
+        return MM_OK;
+    up->tags = calloc(request->tag_count, sizeof *up->tags);
+    if (up->tags == NULL)
+        return MM_NO_MEMORY;
+    for (size_t i = 0; i < request->tag_count; i++) {
+        char *equals = strchr(request->tags[i], '=');
+
+        *equals = '\0';
+        up->tags[i] = (mm_tag){.name = request->tags[i], .value = equals + 1};
+    }
+    return MM_OK;
+}
+
 static mm_next store(upload *up)
 {
     mm_call *call = up->work.call;
@@ -264,7 +274,7 @@ static mm_next store(upload *up)
 
     up->classes = mm_join_names(request->class_names, request->class_count);
     up->weights = mm_join_numbers(request->weights, request->weight_count);
-    if (up->classes == NULL || up->weights == NULL)
+    if (up->classes == NULL || up->weights == NULL || read_tags(up) != MM_OK)
         return mm_answer_no_memory(call);
     up->part = (mm_store_part){
         .project = MM_PROJECT,
@@ -284,6 +294,8 @@ static mm_next store(upload *up)
                        .scores = mm_plan_text(request->plan),
                        .weights = up->weights},
         .images = up->images,
+        .tags = up->tags,
+        .tag_count = request->tag_count,
         .done = on_stored,
         .context = up,
     };
@@ -335,120 +347,41 @@ typedef struct merged {
     const char *run, *split;
     int64_t step;
     unsigned include;
-    mm_stored_evaluation *stored;
-    mm_images *images;
-    mm_plan *plan;
-    mm_results *results;
-    mm_query texts; /* of the stored definition, to be read like parameters */
-    char **class_names;
-    double *weights;
-    size_t weight_count;
-    mm_store_status found;
-    mm_status status;
-    mm_problem problem;
+    int format; /* mm_export_format */
+    mm_stored stored;
+    mm_packed packed;
 } merged;
 
 static void free_merged(void *state)
 {
     merged *all = state;
 
-    mm_results_free(all->results);
-    mm_plan_free(all->plan);
-    mm_images_free(all->images);
-    mm_stored_evaluation_free(all->stored);
-    mm_query_free(&all->texts);
-    free(all->class_names);
-    free(all->weights);
+    mm_stored_free(&all->stored);
+    mm_packed_free(&all->packed);
     free(all->work.bytes);
     free(all);
 }
 
-/* The records as they were read, taken apart, and merged: three times their bytes. */
-static int reserve_parts(merged *all)
+/* How long it took is no part of what was asked for: the last member of the document. */
+static size_t tagged_size(const merged *all)
 {
-    size_t bytes = 0;
+    static const char engine[] = ",\"engine\":{";
 
-    for (size_t i = 0; i < all->stored->part_count; i++)
-        bytes += all->stored->parts[i].size;
-    if (bytes < SIZE_MAX / 3 && mm_call_reserve(all->work.call, 3 * bytes))
-        return 1;
-    snprintf(all->problem.text, sizeof all->problem.text,
-             "merging %zu bytes of records takes more memory than is free at the moment", bytes);
-    return 0;
+    if (all->format != MM_EXPORT_JSON || all->work.bytes == NULL)
+        return all->work.size;
+    for (size_t at = all->work.size; at >= sizeof engine; at--)
+        if (memcmp(all->work.bytes + at - sizeof engine, engine, sizeof engine - 1) == 0)
+            return at - sizeof engine;
+    return all->work.size;
 }
 
-/* The union of the parts, in their order. */
-static mm_status merge_parts(merged *all)
+static void pack_reply(merged *all)
 {
-    const mm_stored_evaluation *stored = all->stored;
-    mm_status status = mm_images_new(&all->images, stored->definition.task, stored->definition.class_count);
+    char *bytes = all->work.bytes;
+    const size_t tagged = tagged_size(all);
 
-    for (size_t i = 0; status == MM_OK && i < stored->part_count; i++) {
-        mm_images *part = NULL;
-
-        status = mm_images_load(&part, stored->parts[i].record, stored->parts[i].size);
-        if (status == MM_OK)
-            status = mm_images_merge(all->images, part, &all->problem);
-        mm_images_free(part);
-    }
-    return status;
-}
-
-/* What the request says goes before what the first part said. */
-static mm_status read_definition(merged *all)
-{
-    const mm_definition *definition = &all->stored->definition;
-    const mm_query *query = &all->work.call->query;
-    const char *scores = mm_query_get(query, "scores");
-    size_t count = 0;
-    mm_problem *problem = &all->problem;
-    mm_status status = mm_query_add(&all->texts, "classes", definition->classes, problem);
-
-    if (status == MM_OK && definition->weights[0] != '\0')
-        status = mm_query_add(&all->texts, "weights", definition->weights, problem);
-    if (status == MM_OK)
-        status = mm_query_names(&all->texts, "classes", definition->class_count, &all->class_names, &count, problem);
-    if (status == MM_OK)
-        status = mm_query_numbers(mm_query_get(query, "weights") != NULL ? query : &all->texts, "weights", 0.0, 1e300,
-                                  definition->class_count, &all->weights, &all->weight_count, problem);
-    if (status == MM_OK && all->weights != NULL && all->weight_count != definition->class_count) {
-        snprintf(problem->param, sizeof problem->param, "weights");
-        snprintf(problem->text, sizeof problem->text, "weights has %zu numbers, there are %zu classes",
-                 all->weight_count, definition->class_count);
-        status = MM_BAD_PARAM;
-    }
-    if (status == MM_OK)
-        status = mm_plan_new(&all->plan, scores != NULL ? scores : definition->scores, problem);
-    return status;
-}
-
-static mm_status score_merged(merged *all)
-{
-    mm_status status = read_definition(all);
-
-    if (status == MM_OK)
-        status = merge_parts(all);
-    if (status == MM_OK) {
-        const mm_shape shape = {
-            .images = mm_images_count(all->images),
-            .classes = mm_images_classes(all->images),
-            .task = mm_images_task(all->images),
-            .pred_kind = MM_PROBS,
-            .label_kind = MM_LABEL_AUTO,
-            .pred_has_classes = 1,
-            .label_has_classes = 1,
-        };
-
-        status = mm_plan_bind(all->plan, &shape, &all->problem);
-    }
-    if (status == MM_OK &&
-        !mm_call_reserve(all->work.call, scoring_bytes(all->plan, mm_images_count(all->images), all->include))) {
-        snprintf(all->problem.text, sizeof all->problem.text, "scoring so many images takes more memory than is free");
-        status = MM_NO_MEMORY;
-    }
-    if (status == MM_OK)
-        status = mm_images_score(&all->results, all->images, all->plan, all->weights, &all->problem);
-    return status;
+    all->work.bytes = NULL;
+    mm_pack(&all->packed, all->work.call, bytes, all->work.size, tagged);
 }
 
 /* On a thread of the pool: reads, merges, scores, writes the answer. */
@@ -456,25 +389,37 @@ static void work_merged(void *context)
 {
     merged *all = context;
     mm_call *call = all->work.call;
+    mm_stored *stored = &all->stored;
     const double start = mm_compute_clock();
 
-    all->found = mm_history_evaluation(call->server->history, MM_PROJECT, all->run, all->split, all->step, &all->stored,
-                                       &all->problem);
-    if (all->found != MM_STORE_OK)
+    const mm_export_format format = (mm_export_format)all->format;
+    const char *scores = mm_query_get(&call->query, "scores");
+    unsigned include = all->include;
+
+    if (format != MM_EXPORT_JSON)
+        include |= MM_INCLUDE_IMAGES;
+    if (mm_export_scores(format) != NULL)
+        scores = mm_export_scores(format);
+    if (!mm_stored_read(stored, call, all->run, all->split, all->step) ||
+        !mm_stored_score(stored, call, scores, &call->query, include))
         return;
-    all->status = reserve_parts(all) ? score_merged(all) : MM_NO_MEMORY;
-    if (all->status != MM_OK)
+    if (format != MM_EXPORT_JSON) {
+        const mm_exported what = {.run = all->run, .split = all->split, .step = all->step, .stored = stored};
+
+        all->work.bytes = mm_export(&what, format, &all->work.size);
+        pack_reply(all);
         return;
+    }
     all->work.report = (mm_report){
-        .images = all->images,
-        .plan = all->plan,
-        .results = all->results,
-        .class_names = (const char *const *)all->class_names,
+        .images = stored->images,
+        .plan = stored->plan,
+        .results = stored->results,
+        .class_names = (const char *const *)stored->class_names,
         .run = all->run,
         .split = all->split,
         .step = all->step,
-        .parts_received = (int64_t)all->stored->part_count,
-        .parts_expected = all->stored->definition.parts,
+        .parts_received = (int64_t)stored->evaluation->part_count,
+        .parts_expected = stored->evaluation->definition.parts,
         .include_images = (all->include & MM_INCLUDE_IMAGES) != 0,
         .include_confusion = (all->include & MM_INCLUDE_CONFUSION) != 0,
         .include_explain = (all->include & MM_INCLUDE_EXPLAIN) != 0,
@@ -484,17 +429,16 @@ static void work_merged(void *context)
         .threads = mm_compute_threads(call->server->compute),
     };
     write_reply(&all->work);
+    pack_reply(all);
 }
 
 static mm_next after_merged(mm_call *call)
 {
     merged *all = call->state;
 
-    if (all->found != MM_STORE_OK)
-        return mm_answer_store(call, all->found, &all->problem);
-    if (all->status != MM_OK)
-        return mm_answer_failure(call, all->status, &all->problem);
-    return send_reply(&all->work);
+    if (all->stored.found != MM_STORE_OK || all->stored.status != MM_OK)
+        return mm_stored_answer(call, &all->stored);
+    return mm_answer_packed(call, &all->packed, mm_export_type((mm_export_format)all->format));
 }
 
 static mm_status read_address(merged *all, const mm_query *query, mm_problem *problem)
@@ -509,6 +453,17 @@ static mm_status read_address(merged *all, const mm_query *query, mm_problem *pr
         status = mm_query_integer(query, "step", 0, INT64_MAX, &all->step, problem);
     if (status == MM_OK)
         status = mm_request_include(&all->include, query, problem);
+    if (status == MM_OK)
+        status = mm_query_word(query, "format", MM_EXPORT_WORDS, &all->format, problem);
+    if (status == MM_OK && all->format != MM_EXPORT_JSON) {
+        const char *unused = all->include != 0 ? "include" : all->format == MM_EXPORT_NNUNET ? "scores" : NULL;
+
+        if (unused != NULL && mm_query_get(query, unused) != NULL) {
+            snprintf(problem->param, sizeof problem->param, "%s", unused);
+            snprintf(problem->text, sizeof problem->text, "this format holds what it holds: %s does not apply", unused);
+            status = MM_BAD_PARAM;
+        }
+    }
     if (status == MM_OK && (all->run == NULL || all->step < 0)) {
         const char *missing = all->run == NULL ? "run" : "step";
 

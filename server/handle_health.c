@@ -61,9 +61,26 @@ mm_next mm_get_readyz(mm_call *call)
     return answer(call, ready ? 200 : 503, "application/json", text, (size_t)size);
 }
 
+/* Prometheus names it first; others get the text that everything reads. */
+static mm_stats_format format_for(const char *accept)
+{
+    static const char type[] = "application/openmetrics-text";
+    const char *found = strstr(accept, type);
+
+    for (; found != NULL; found = strstr(found + 1, type)) {
+        const size_t size = strcspn(found, ",");
+        const char *version = memmem(found, size, "version=", 8);
+
+        if (version == NULL || strncmp(version + 8, "1.0.0", 5) == 0)
+            return MM_STATS_OPENMETRICS;
+    }
+    return MM_STATS_PROMETHEUS;
+}
+
 mm_next mm_get_metrics(mm_call *call)
 {
     mm_server *server = call->server;
+    const mm_stats_format format = format_for(call->accept);
     const mm_gauges gauges = {
         .queue_depth = mm_compute_waiting(server->compute),
         .store_waiting = mm_history_waiting(server->history),
@@ -75,11 +92,13 @@ mm_next mm_get_metrics(mm_call *call)
         .threads = mm_compute_threads(server->compute),
     };
 
-    call->answer.bytes = mm_stats_text(server->stats, &gauges, &call->answer.size);
+    call->answer.bytes = mm_stats_text(server->stats, &gauges, format, &call->answer.size);
     if (call->answer.bytes == NULL)
         return mm_call_problem(call, 503, NULL);
     call->answer.status = 200;
-    call->answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    call->answer.content_type = format == MM_STATS_OPENMETRICS
+                                    ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                                    : "text/plain; version=0.0.4; charset=utf-8";
     return MM_DONE;
 }
 

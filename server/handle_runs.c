@@ -2,6 +2,7 @@
  * handle_runs.c - runs and their evaluations: lists, one run, deletion.
  */
 #include "server/answer.h"
+#include "server/pack.h"
 #include "server/reply.h"
 #include "server/routes.h"
 
@@ -17,17 +18,17 @@ typedef struct reading {
     mm_call *call;
     const char *cursor; /* NULL: from the start */
     size_t limit;
+    mm_evaluation_filter filter;
     mm_store_status status;
     mm_problem problem;
-    char *bytes;
-    size_t size;
+    mm_packed packed;
 } reading;
 
 static void free_reading(void *state)
 {
     reading *read = state;
 
-    free(read->bytes);
+    mm_packed_free(&read->packed);
     free(read);
 }
 
@@ -41,12 +42,27 @@ static void tell_call(void *context)
 static mm_next after_reading(mm_call *call)
 {
     reading *read = call->state;
-    char *bytes = read->bytes;
 
     if (read->status != MM_STORE_OK)
         return mm_answer_store(call, read->status, &read->problem);
-    read->bytes = NULL;
-    return mm_answer_json(call, 200, bytes, read->size);
+    return mm_answer_packed(call, &read->packed, "application/json");
+}
+
+static mm_status read_filter(mm_evaluation_filter *filter, const mm_query *query, mm_problem *problem)
+{
+    mm_status status;
+
+    *filter = MM_ALL_EVALUATIONS;
+    status = mm_query_name(query, "split", &filter->split, problem);
+    if (status == MM_OK)
+        status = mm_query_integer(query, "first_step", 0, INT64_MAX, &filter->first_step, problem);
+    if (status == MM_OK)
+        status = mm_query_integer(query, "last_step", 0, INT64_MAX, &filter->last_step, problem);
+    if (status == MM_OK)
+        status = mm_query_time(query, "from", &filter->from, problem);
+    if (status == MM_OK)
+        status = mm_query_time(query, "to", &filter->to, problem);
+    return status;
 }
 
 static mm_next start_reading(mm_call *call, void (*work)(void *context))
@@ -65,6 +81,8 @@ static mm_next start_reading(mm_call *call, void (*work)(void *context))
     read->cursor = mm_query_get(&call->query, "cursor");
     read->limit = (size_t)limit;
     if (status == MM_OK)
+        status = read_filter(&read->filter, &call->query, &problem);
+    if (status == MM_OK)
         status = mm_loop_work(call->server->loop, work, tell_call, read);
     if (status != MM_OK)
         return mm_answer_failure(call, status, &problem);
@@ -72,15 +90,24 @@ static mm_next start_reading(mm_call *call, void (*work)(void *context))
     return MM_WAIT;
 }
 
+static void pack(reading *read, char *bytes, size_t size)
+{
+    mm_pack(&read->packed, read->call, bytes, size, size);
+}
+
 static void work_runs(void *context)
 {
     reading *read = context;
     mm_run_list *list = NULL;
+    size_t size = 0;
 
     read->status =
         mm_history_runs(read->call->server->history, MM_PROJECT, read->cursor, read->limit, &list, &read->problem);
-    if (read->status == MM_STORE_OK)
-        read->bytes = mm_reply_runs(list, &read->size);
+    if (read->status == MM_STORE_OK) {
+        char *bytes = mm_reply_runs(list, &size);
+
+        pack(read, bytes, size);
+    }
     mm_run_list_free(list);
 }
 
@@ -88,11 +115,15 @@ static void work_run(void *context)
 {
     reading *read = context;
     mm_run_list *list = NULL;
+    size_t size = 0;
 
     read->status =
         mm_history_run_row(read->call->server->history, MM_PROJECT, read->call->variable, &list, &read->problem);
-    if (read->status == MM_STORE_OK)
-        read->bytes = mm_reply_run(&list->rows[0], &read->size);
+    if (read->status == MM_STORE_OK) {
+        char *bytes = mm_reply_run(&list->rows[0], &size);
+
+        pack(read, bytes, size);
+    }
     mm_run_list_free(list);
 }
 
@@ -101,11 +132,15 @@ static void work_evaluations(void *context)
     reading *read = context;
     mm_call *call = read->call;
     mm_evaluation_list *list = NULL;
+    size_t size = 0;
 
-    read->status = mm_history_evaluations(call->server->history, MM_PROJECT, call->variable, read->cursor, read->limit,
-                                          &list, &read->problem);
-    if (read->status == MM_STORE_OK)
-        read->bytes = mm_reply_run_evaluations(call->variable, list, &read->size);
+    read->status = mm_history_evaluations(call->server->history, MM_PROJECT, call->variable, &read->filter,
+                                          read->cursor, read->limit, &list, &read->problem);
+    if (read->status == MM_STORE_OK) {
+        char *bytes = mm_reply_run_evaluations(call->variable, list, &size);
+
+        pack(read, bytes, size);
+    }
     mm_evaluation_list_free(list);
 }
 

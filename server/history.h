@@ -37,12 +37,18 @@ typedef struct mm_definition {
     const char *weights; /* numbers, comma separated as they were sent; "" when none: of the first part */
 } mm_definition;
 
-/* The writer's own link in its queue: exactly one of the two is set. */
+/* The writer's own link in its queue: exactly one of the three is set. */
 typedef struct mm_store_item {
     struct mm_store_item *next;
     struct mm_store_part *part;
     struct mm_store_delete *removal;
+    struct mm_store_expiry *expiry;
 } mm_store_item;
+
+/* What clients say of a run: `name=value`.  A later value of the same name replaces the one before. */
+typedef struct mm_tag {
+    char *name, *value;
+} mm_tag;
 
 /* One part to store.  The caller owns everything and leaves it alone until done() is called.  All strings are valid
  * UTF-8.  A part of the same name is replaced.  An image that another part of the evaluation holds too counts once when
@@ -55,6 +61,8 @@ typedef struct mm_store_part {
     int64_t time; /* ms since 1970; without one: now, for a new evaluation */
     mm_definition definition;
     const mm_images *images;
+    const mm_tag *tags; /* of the run */
+    size_t tag_count;
     /* filled before done() */
     mm_store_status status;
     mm_problem problem;
@@ -74,6 +82,19 @@ typedef struct mm_store_delete {
     void *context;
     mm_store_item item; /* history's own */
 } mm_store_delete;
+
+/* Retention, under the same rules: evaluations whose last part came before `before`, oldest first, and the runs that
+ * have none left.  A bounded number at once, so that uploads need not wait: send it again while `more` is set. */
+typedef struct mm_store_expiry {
+    int64_t before; /* ms since 1970 */
+    mm_store_status status;
+    mm_problem problem;
+    size_t removed; /* evaluations */
+    int more;       /* there are others */
+    void (*done)(struct mm_store_expiry *expiry);
+    void *context;
+    mm_store_item item; /* history's own */
+} mm_store_expiry;
 
 typedef struct mm_stored_part {
     char *name;
@@ -97,6 +118,8 @@ typedef struct mm_run_row {
     char **splits;
     size_t split_count;
     int64_t evaluations, first_step, last_step;
+    mm_tag *tags; /* by name */
+    size_t tag_count;
 } mm_run_row;
 
 /* One merged score value of an evaluation, as the listing shows it.  A peer score that is a list has no single value:
@@ -113,6 +136,15 @@ typedef struct mm_evaluation_row {
     mm_score_row *scores;
     size_t score_count;
 } mm_evaluation_row;
+
+/* Which evaluations of a run: all bounds are inclusive. */
+typedef struct mm_evaluation_filter {
+    const char *split; /* NULL: any */
+    int64_t first_step, last_step, from, to;
+} mm_evaluation_filter;
+
+#define MM_ALL_EVALUATIONS                                                                                             \
+    ((mm_evaluation_filter){.first_step = 0, .last_step = INT64_MAX, .from = INT64_MIN, .to = INT64_MAX})
 
 typedef struct mm_run_list {
     mm_run_row *rows;
@@ -136,6 +168,7 @@ void mm_history_close(mm_history *history);
 #define MM_HISTORY_QUEUE 10000
 void mm_history_put(mm_history *history, mm_store_part *part);
 void mm_history_delete(mm_history *history, mm_store_delete *removal);
+void mm_history_expire(mm_history *history, mm_store_expiry *expiry);
 
 /* Reads: any thread; they may wait for the disk.  MM_STORE_NOT_FOUND where there is no such evaluation or run.
  * Runs come newest first: by `created`, then by the order in which they were stored.  Evaluations come newest first by
@@ -144,12 +177,14 @@ mm_store_status mm_history_evaluation(mm_history *history, const char *project, 
                                       int64_t step, mm_stored_evaluation **out, mm_problem *problem);
 mm_store_status mm_history_runs(mm_history *history, const char *project, const char *cursor, size_t limit,
                                 mm_run_list **out, mm_problem *problem);
-mm_store_status mm_history_evaluations(mm_history *history, const char *project, const char *run, const char *cursor,
-                                       size_t limit, mm_evaluation_list **out, mm_problem *problem);
+mm_store_status mm_history_evaluations(mm_history *history, const char *project, const char *run,
+                                       const mm_evaluation_filter *filter, const char *cursor, size_t limit,
+                                       mm_evaluation_list **out, mm_problem *problem);
 mm_store_status mm_history_run_row(mm_history *history, const char *project, const char *run, mm_run_list **out,
                                    mm_problem *problem);
 void mm_stored_evaluation_free(mm_stored_evaluation *evaluation);
 void mm_run_list_free(mm_run_list *list);
+void mm_tags_free(mm_tag *tags, size_t count); /* with names and values */
 void mm_evaluation_list_free(mm_evaluation_list *list);
 
 /* For /readyz and /metrics: does the last write stand, and how many writes wait?  After MM_STORE_FULL the writer keeps

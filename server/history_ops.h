@@ -7,7 +7,7 @@
 #ifndef MM_HISTORY_OPS_H
 #define MM_HISTORY_OPS_H
 
-#include "server/history.h"
+#include "server/history_query.h"
 
 typedef struct mm_store mm_store; /* each database has its own */
 
@@ -26,10 +26,17 @@ typedef struct mm_store_ops {
                                   int64_t step, mm_stored_evaluation **out, mm_problem *problem);
     mm_store_status (*runs)(mm_store *store, const char *project, const char *cursor, size_t limit, mm_run_list **out,
                             mm_problem *problem);
-    mm_store_status (*evaluations)(mm_store *store, const char *project, const char *run, const char *cursor,
-                                   size_t limit, mm_evaluation_list **out, mm_problem *problem);
+    mm_store_status (*evaluations)(mm_store *store, const char *project, const char *run,
+                                   const mm_evaluation_filter *filter, const char *cursor, size_t limit,
+                                   mm_evaluation_list **out, mm_problem *problem);
     mm_store_status (*run_row)(mm_store *store, const char *project, const char *run, mm_run_list **out,
                                mm_problem *problem);
+
+    mm_store_status (*series)(mm_store *store, const mm_series_query *query, mm_series_list **out, mm_problem *problem);
+    mm_store_status (*bests)(mm_store *store, const mm_series_query *query, mm_best_list **out, mm_problem *problem);
+    mm_store_status (*names)(mm_store *store, mm_name_kind kind, const mm_series_query *query, mm_name_list **out,
+                             mm_problem *problem);
+    mm_store_status (*place)(mm_store *store, const mm_series_query *query, mm_place *out, mm_problem *problem);
 } mm_store_ops;
 
 extern const mm_store_ops mm_store_sqlite;

@@ -39,6 +39,20 @@ void mm_store_explain(mm_problem *problem, const char *param, const char *text, 
     trim(problem->text);
 }
 
+void mm_store_item_fail(mm_store_item *item, mm_store_status status, const mm_problem *problem)
+{
+    if (item->part != NULL) {
+        item->part->status = status;
+        item->part->problem = *problem;
+    } else if (item->removal != NULL) {
+        item->removal->status = status;
+        item->removal->problem = *problem;
+    } else {
+        item->expiry->status = status;
+        item->expiry->problem = *problem;
+    }
+}
+
 void *mm_store_grow(void *list, size_t *count, size_t size)
 {
     void **array = list; /* of whatever type: only the pointer itself is read and written */
@@ -145,6 +159,15 @@ void mm_stored_evaluation_free(mm_stored_evaluation *evaluation)
     free(evaluation);
 }
 
+void mm_tags_free(mm_tag *tags, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(tags[i].name);
+        free(tags[i].value);
+    }
+    free(tags);
+}
+
 void mm_run_list_free(mm_run_list *list)
 {
     if (list == NULL)
@@ -156,6 +179,7 @@ void mm_run_list_free(mm_run_list *list)
         for (size_t k = 0; k < row->split_count; k++)
             free(row->splits[k]);
         free(row->splits);
+        mm_tags_free(row->tags, row->tag_count);
     }
     free(list->rows);
     free(list->next);
@@ -177,4 +201,52 @@ void mm_evaluation_list_free(mm_evaluation_list *list)
     free(list->rows);
     free(list->next);
     free(list);
+}
+
+void mm_series_list_free(mm_series_list *list)
+{
+    if (list == NULL)
+        return;
+    for (size_t i = 0; i < list->series_count; i++) {
+        free(list->series[i].run);
+        free(list->series[i].split);
+        free(list->series[i].score);
+    }
+    for (size_t i = 0; i < list->class_count; i++)
+        free(list->classes[i]);
+    free(list->series);
+    free(list->points);
+    free(list->values);
+    free(list->classes);
+    free(list);
+}
+
+void mm_best_list_free(mm_best_list *list)
+{
+    if (list == NULL)
+        return;
+    for (size_t i = 0; i < list->count; i++) {
+        free(list->rows[i].run);
+        free(list->rows[i].split);
+        free(list->rows[i].score);
+    }
+    free(list->rows);
+    free(list);
+}
+
+void mm_name_list_free(mm_name_list *list)
+{
+    if (list == NULL)
+        return;
+    for (size_t i = 0; i < list->count; i++)
+        free(list->rows[i].text);
+    free(list->rows);
+    free(list);
+}
+
+void mm_place_free(mm_place *place)
+{
+    free(place->run);
+    free(place->split);
+    *place = (mm_place){0};
 }

@@ -4,11 +4,14 @@
 #ifndef MM_HISTORY_ROWS_H
 #define MM_HISTORY_ROWS_H
 
-#include "server/history.h"
+#include "server/history_query.h"
 
 /* Fills problem->param and text; problem NULL is fine.  `text` is a printf format. */
 void mm_store_explain(mm_problem *problem, const char *param, const char *text, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Sets status and problem of whatever the item is. */
+void mm_store_item_fail(mm_store_item *item, mm_store_status status, const mm_problem *problem);
 
 /* Makes room for one more element of `size` bytes, zeroed; *list grows by doubling.  NULL: out of memory. */
 void *mm_store_grow(void *list, size_t *count, size_t size);

@@ -476,11 +476,28 @@ static int check_file(sqlite3 *db, long *version, mm_problem *problem)
     return code;
 }
 
+/* mm_better(scores, position) of the migrations: a plan that this version does not read says nothing of its order. */
+static void sql_better(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    const char *text = (const char *)sqlite3_value_text(values[0]);
+    const sqlite3_int64 position = sqlite3_value_int64(values[1]);
+    mm_better better = MM_NEITHER;
+    mm_plan *plan = NULL;
+
+    (void)count;
+    if (text != NULL && mm_plan_new(&plan, text, NULL) == MM_OK && position >= 0 &&
+        (uint64_t)position < mm_plan_count(plan))
+        better = mm_plan_better(plan, (size_t)position);
+    mm_plan_free(plan);
+    sqlite3_result_int(context, (int)better);
+}
+
 /* Each migration and its number in one transaction. */
 static int migrate(sqlite3 *db, long version)
 {
     char sql[96];
-    int code = SQLITE_OK;
+    int code = sqlite3_create_function_v2(db, "mm_better", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
+                                          NULL, sql_better, NULL, NULL, NULL);
 
     for (long i = version; i < MM_SQLITE_VERSION && code == SQLITE_OK; i++) {
         snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %ld; COMMIT",
@@ -662,4 +679,8 @@ const mm_store_ops mm_store_sqlite = {
     .runs = mm_sqlite_runs,
     .evaluations = mm_sqlite_evaluations,
     .run_row = mm_sqlite_run_row,
+    .series = mm_sqlite_series,
+    .bests = mm_sqlite_bests,
+    .names = mm_sqlite_names,
+    .place = mm_sqlite_place,
 };

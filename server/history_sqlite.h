@@ -1,5 +1,5 @@
 /*
- * history_sqlite.h - what the three SQLite files share: connections, statements, what an error code means.
+ * history_sqlite.h - what the SQLite files share: connections, statements, what an error code means.
  *
  * history_sqlite.c opens, tends and closes; history_sqlite_write.c and history_sqlite_read.c do what they say.
  */
@@ -14,7 +14,7 @@
 
 /* ------------------------------------------------------------- connections */
 
-#define MM_SQL_STATEMENTS 48 /* more than one connection ever prepares */
+#define MM_SQL_STATEMENTS 64 /* more than one connection ever prepares */
 
 /* A connection, used by one thread at a time, with the statements that it has prepared so far. */
 typedef struct mm_connection {
@@ -65,7 +65,10 @@ char *mm_sql_text(sqlite3_stmt *statement, int column);
 /* What an extended error code of the connection means for the store; problem NULL is fine. */
 mm_store_status mm_sql_status(mm_connection *connection, int code, mm_problem *problem);
 
-/* ------------------------------------------------------- the other two files */
+/* ------------------------------------------------------------ the other files */
+
+/* Forgets lists of class names that no evaluation of the split has any more. */
+int mm_sqlite_forget_classes(mm_connection *writer, int64_t run, const char *split);
 
 mm_store_status mm_sqlite_write(mm_store *store, mm_store_item *const *items, size_t count, size_t *taken);
 
@@ -73,9 +76,17 @@ mm_store_status mm_sqlite_evaluation(mm_store *store, const char *project, const
                                      int64_t step, mm_stored_evaluation **out, mm_problem *problem);
 mm_store_status mm_sqlite_runs(mm_store *store, const char *project, const char *cursor, size_t limit,
                                mm_run_list **out, mm_problem *problem);
-mm_store_status mm_sqlite_evaluations(mm_store *store, const char *project, const char *run, const char *cursor,
-                                      size_t limit, mm_evaluation_list **out, mm_problem *problem);
+mm_store_status mm_sqlite_evaluations(mm_store *store, const char *project, const char *run,
+                                      const mm_evaluation_filter *filter, const char *cursor, size_t limit,
+                                      mm_evaluation_list **out, mm_problem *problem);
 mm_store_status mm_sqlite_run_row(mm_store *store, const char *project, const char *run, mm_run_list **out,
                                   mm_problem *problem);
+
+mm_store_status mm_sqlite_series(mm_store *store, const mm_series_query *query, mm_series_list **out,
+                                 mm_problem *problem);
+mm_store_status mm_sqlite_bests(mm_store *store, const mm_series_query *query, mm_best_list **out, mm_problem *problem);
+mm_store_status mm_sqlite_names(mm_store *store, mm_name_kind kind, const mm_series_query *query, mm_name_list **out,
+                                mm_problem *problem);
+mm_store_status mm_sqlite_place(mm_store *store, const mm_series_query *query, mm_place *out, mm_problem *problem);
 
 #endif

@@ -153,6 +153,24 @@ static int read_splits(mm_connection *reader, int64_t run, mm_run_row *row)
     return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
+static int read_tags(mm_connection *reader, int64_t run, mm_run_row *row)
+{
+    sqlite3_stmt *statement = mm_sql(reader, "SELECT name, value FROM tags WHERE run = ? ORDER BY name", "i", run);
+    int code;
+
+    while ((code = mm_sql_step(reader, statement)) == SQLITE_ROW) {
+        mm_tag *tag = mm_store_grow(&row->tags, &row->tag_count, sizeof *tag);
+
+        if (tag != NULL)
+            *tag = (mm_tag){mm_sql_text(statement, 0), mm_sql_text(statement, 1)};
+        if (tag == NULL || tag->name == NULL || tag->value == NULL) {
+            sqlite3_reset(statement);
+            return SQLITE_NOMEM;
+        }
+    }
+    return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
 /* Columns: id, name, created, updated. */
 static int read_run(mm_connection *reader, sqlite3_stmt *statement, mm_run_list *list, mm_cursor *place)
 {
@@ -164,7 +182,9 @@ static int read_run(mm_connection *reader, sqlite3_stmt *statement, mm_run_list 
     row->created = sqlite3_column_int64(statement, 2);
     row->updated = sqlite3_column_int64(statement, 3);
     *place = (mm_cursor){row->created, sqlite3_column_int64(statement, 0)};
-    return row->run == NULL ? SQLITE_NOMEM : read_splits(reader, place->second, row);
+    const int code = row->run == NULL ? SQLITE_NOMEM : read_splits(reader, place->second, row);
+
+    return code == SQLITE_OK ? read_tags(reader, place->second, row) : code;
 }
 
 /* Up to `limit` rows, and a cursor when there are more. */
@@ -250,8 +270,11 @@ mm_store_status mm_sqlite_run_row(mm_store *store, const char *project, const ch
 
 static int read_scores(mm_connection *reader, int64_t evaluation, mm_evaluation_row *row)
 {
-    sqlite3_stmt *statement = mm_sql(
-        reader, "SELECT name, value, reason FROM scores WHERE evaluation = ? ORDER BY position", "i", evaluation);
+    sqlite3_stmt *statement =
+        mm_sql(reader,
+               "SELECT r.name, s.value, s.reason FROM scores s JOIN series r ON r.id = s.series WHERE s.evaluation = ?"
+               " ORDER BY s.position",
+               "i", evaluation);
     int code;
 
     while ((code = mm_sql_step(reader, statement)) == SQLITE_ROW) {
@@ -286,14 +309,26 @@ static int read_evaluation_row(mm_connection *reader, sqlite3_stmt *statement, m
     return row->split == NULL ? SQLITE_NOMEM : read_scores(reader, place->second, row);
 }
 
-static int read_evaluations(mm_connection *reader, int64_t run, const mm_cursor *from, size_t limit,
-                            mm_evaluation_list *list)
+#define EVALUATION_ROW                                                                                                 \
+    "SELECT id, time, split, step, images, parts_received, ifnull(parts_expected, -1) FROM evaluations"                \
+    " WHERE run = ? AND (time, id) < (?, ?) AND time BETWEEN ? AND ? AND step BETWEEN ? AND ?"
+#define NEWEST_FIRST " ORDER BY time DESC, id DESC"
+
+/* Two statements, so that each has its index. */
+static sqlite3_stmt *select_evaluations(mm_connection *reader, int64_t run, const mm_evaluation_filter *filter,
+                                        const mm_cursor *from)
 {
-    sqlite3_stmt *statement =
-        mm_sql(reader,
-               "SELECT id, time, split, step, images, parts_received, ifnull(parts_expected, -1) FROM evaluations"
-               " WHERE run = ? AND (time, id) < (?, ?) ORDER BY time DESC, id DESC",
-               "iii", run, from->first, from->second);
+    const mm_evaluation_filter all = MM_ALL_EVALUATIONS, *f = filter != NULL ? filter : &all;
+
+    if (f->split == NULL)
+        return mm_sql(reader, EVALUATION_ROW NEWEST_FIRST, "iiiiiii", run, from->first, from->second, f->from, f->to,
+                      f->first_step, f->last_step);
+    return mm_sql(reader, EVALUATION_ROW " AND split = ?" NEWEST_FIRST, "iiiiiiit", run, from->first, from->second,
+                  f->from, f->to, f->first_step, f->last_step, f->split);
+}
+
+static int read_evaluations(mm_connection *reader, sqlite3_stmt *statement, size_t limit, mm_evaluation_list *list)
+{
     mm_cursor place = {0};
     int code;
 
@@ -312,8 +347,9 @@ static int read_evaluations(mm_connection *reader, int64_t run, const mm_cursor 
     return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-mm_store_status mm_sqlite_evaluations(mm_store *store, const char *project, const char *run, const char *cursor,
-                                      size_t limit, mm_evaluation_list **out, mm_problem *problem)
+mm_store_status mm_sqlite_evaluations(mm_store *store, const char *project, const char *run,
+                                      const mm_evaluation_filter *filter, const char *cursor, size_t limit,
+                                      mm_evaluation_list **out, mm_problem *problem)
 {
     mm_connection *reader;
     mm_cursor from;
@@ -331,7 +367,7 @@ mm_store_status mm_sqlite_evaluations(mm_store *store, const char *project, cons
     if (list != NULL)
         code = find_run(reader, project, run, &id);
     if (code == SQLITE_OK)
-        code = read_evaluations(reader, id, &from, limit, list);
+        code = read_evaluations(reader, select_evaluations(reader, id, filter, &from), limit, list);
     status = finish(store, reader, code, "run", problem);
     if (status == MM_STORE_OK)
         *out = list;

@@ -4,6 +4,7 @@
 #include "server/history_sqlite.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "server/history_rows.h"
@@ -25,7 +26,9 @@ typedef struct incoming {
     int64_t now;
     int64_t run, evaluation, row; /* row of parts; 0: not there yet */
     int replaces, same;           /* is there one of that name, and is its record equal? */
+    int renames;                  /* the classes of the evaluation had other names */
     int64_t received;             /* parts of the evaluation so far */
+    int64_t time;                 /* of the evaluation, when it is there */
     mm_definition definition;     /* of the evaluation; strings belong to the statement */
 } incoming;
 
@@ -56,6 +59,24 @@ static int find_or_add_run(incoming *in)
     return SQLITE_OK;
 }
 
+static int store_tags(incoming *in)
+{
+    int code = SQLITE_OK;
+
+    for (size_t i = 0; i < in->part->tag_count && code == SQLITE_OK; i++)
+        code = mm_sql_run(&in->store->writer,
+                          "INSERT INTO tags (run, name, value) VALUES (?, ?, ?)"
+                          " ON CONFLICT (run, name) DO UPDATE SET value = excluded.value",
+                          "itt", in->run, in->part->tags[i].name, in->part->tags[i].value);
+    return code;
+}
+
+static int note_classes(incoming *in)
+{
+    return mm_sql_run(&in->store->writer, "INSERT OR IGNORE INTO class_lists (run, split, classes) VALUES (?, ?, ?)",
+                      "itt", in->run, in->part->split, in->part->definition.classes);
+}
+
 static int add_evaluation(incoming *in)
 {
     mm_connection *writer = &in->store->writer;
@@ -69,6 +90,8 @@ static int add_evaluation(incoming *in)
                           d->ignore_index, d->scores, d->weights, d->parts != -1, d->parts);
 
     in->evaluation = sqlite3_last_insert_rowid(writer->db);
+    if (code == SQLITE_OK)
+        code = note_classes(in);
     if (code == SQLITE_OK)
         code =
             mm_sql_run(writer,
@@ -84,12 +107,18 @@ static int add_evaluation(incoming *in)
 static int define_again(incoming *in)
 {
     const mm_definition *d = &in->part->definition;
+    int code =
+        mm_sql_run(&in->store->writer,
+                   "UPDATE evaluations SET classes = ?, class_count = ?, task = ?, threshold = ?, ignore_index = ?,"
+                   " scores = ?, weights = ?, parts_expected = ? WHERE id = ?",
+                   "tiidottoi", d->classes, (int64_t)d->class_count, (int64_t)d->task, d->threshold, d->has_ignore,
+                   d->ignore_index, d->scores, d->weights, d->parts != -1, d->parts, in->evaluation);
 
-    return mm_sql_run(&in->store->writer,
-                      "UPDATE evaluations SET classes = ?, class_count = ?, task = ?, threshold = ?, ignore_index = ?,"
-                      " scores = ?, weights = ?, parts_expected = ? WHERE id = ?",
-                      "tiidottoi", d->classes, (int64_t)d->class_count, (int64_t)d->task, d->threshold, d->has_ignore,
-                      d->ignore_index, d->scores, d->weights, d->parts != -1, d->parts, in->evaluation);
+    if (code == SQLITE_OK && in->renames)
+        code = note_classes(in);
+    if (code == SQLITE_OK && in->renames)
+        code = mm_sqlite_forget_classes(&in->store->writer, in->run, in->part->split);
+    return code;
 }
 
 static void read_definition(sqlite3_stmt *statement, mm_definition *d)
@@ -126,7 +155,7 @@ static int place_part(incoming *in, effect *out)
     mm_store_part *part = in->part;
     sqlite3_stmt *statement = mm_sql(writer,
                                      "SELECT id, parts_received, classes, class_count, task, threshold, ignore_index,"
-                                     " parts_expected FROM evaluations WHERE run = ? AND split = ? AND step = ?",
+                                     " parts_expected, time FROM evaluations WHERE run = ? AND split = ? AND step = ?",
                                      "iti", in->run, part->split, part->step);
     int code = mm_sql_step(writer, statement);
 
@@ -137,7 +166,11 @@ static int place_part(incoming *in, effect *out)
     in->evaluation = sqlite3_column_int64(statement, 0);
     in->received = sqlite3_column_int64(statement, 1);
     read_definition(statement, &in->definition);
+    in->time = sqlite3_column_int64(statement, 8);
     code = in->definition.classes == NULL ? SQLITE_NOMEM : find_part(in);
+    in->renames = code == SQLITE_OK && strcmp(in->definition.classes, part->definition.classes) != 0;
+    if (part->has_time && part->time != in->time)
+        out->evaluation = in->evaluation; /* its scores lie at its time */
     const int only = in->replaces && in->received == 1;
 
     if (code == SQLITE_OK && !only && !mm_definition_agrees(&in->definition, &part->definition, &part->problem))
@@ -230,9 +263,9 @@ static int update_evaluation(incoming *in)
     sqlite3_stmt *statement =
         mm_sql(writer,
                "UPDATE evaluations SET parts_received = ?, parts_expected = ifnull(parts_expected, ?),"
-               " time = ifnull(?, time) WHERE id = ? RETURNING ifnull(parts_expected, -1)",
-               "iooi", in->received, part->definition.parts != -1, part->definition.parts, part->has_time, part->time,
-               in->evaluation);
+               " time = ifnull(?, time), updated = max(updated, ?) WHERE id = ? RETURNING ifnull(parts_expected, -1)",
+               "iooii", in->received, part->definition.parts != -1, part->definition.parts, part->has_time, part->time,
+               in->now, in->evaluation);
     const int code = mm_sql_step(writer, statement);
 
     if (code != SQLITE_ROW)
@@ -260,6 +293,8 @@ static int store_part(incoming *in, effect *out)
     }
     if (code == SQLITE_OK && in->part->status == MM_STORE_OK)
         code = update_evaluation(in);
+    if (code == SQLITE_OK && in->part->status == MM_STORE_OK)
+        code = store_tags(in);
     out->run = in->run;
     return code;
 }
@@ -320,42 +355,201 @@ static int remove_run(mm_store *store, mm_store_delete *removal, int64_t *run)
     return SQLITE_OK;
 }
 
-/* ------------------------------------------------------------ merged scores */
+/* --------------------------------------------------------------- retention */
 
-static int write_scores(mm_connection *writer, int64_t evaluation, const mm_scored *scored, size_t classes)
+#define EXPIRE_AT_ONCE 20 /* evaluations: some milliseconds */
+
+int mm_sqlite_forget_classes(mm_connection *writer, int64_t run, const char *split)
 {
-    int code = mm_sql_run(writer, "DELETE FROM class_scores WHERE evaluation = ?", "i", evaluation);
+    return mm_sql_run(
+        writer,
+        "DELETE FROM class_lists WHERE run = ?1 AND split = ?2 AND NOT EXISTS (SELECT 1 FROM evaluations e"
+        " WHERE e.run = ?1 AND e.split = ?2 AND e.classes = class_lists.classes)",
+        "it", run, split);
+}
+
+static int forget_series(mm_connection *writer, int64_t run, const char *split)
+{
+    return mm_sql_run(writer,
+                      "DELETE FROM series WHERE run = ? AND split = ?"
+                      " AND NOT EXISTS (SELECT 1 FROM scores s WHERE s.series = series.id)",
+                      "it", run, split);
+}
+
+/* What the lists say of a split that has lost an evaluation; the split and the run go with their last one. */
+static int recount(mm_connection *writer, int64_t run, const char *split)
+{
+    int code = mm_sql_run(writer, "DELETE FROM splits WHERE run = ? AND name = ?", "it", run, split);
 
     if (code == SQLITE_OK)
-        code = mm_sql_run(writer, "DELETE FROM scores WHERE evaluation = ?", "i", evaluation);
-    for (size_t i = 0; i < mm_scored_count(scored) && code == SQLITE_OK; i++) {
-        const mm_value value = mm_scored_value(scored, i);
-        const mm_value *per_class = mm_scored_classes(scored, i, classes);
-
-        code = mm_sql_run(writer, "INSERT INTO scores (evaluation, position, name, value, reason) VALUES (?,?,?,?,?)",
-                          "iitvi", evaluation, (int64_t)i, mm_plan_name(scored->plan, i), value, (int64_t)value.reason);
-        for (size_t c = 0; per_class != NULL && c < classes && code == SQLITE_OK; c++)
-            if (per_class[c].reason != MM_NOT_CHOSEN)
-                code = mm_sql_run(
-                    writer, "INSERT INTO class_scores (evaluation, position, class, value, reason) VALUES (?,?,?,?,?)",
-                    "iiivi", evaluation, (int64_t)i, (int64_t)c, per_class[c], (int64_t)per_class[c].reason);
-    }
+        code =
+            mm_sql_run(writer,
+                       "INSERT INTO splits (run, name, evaluations, first_step, last_step)"
+                       " SELECT run, split, count(*), min(step), max(step) FROM evaluations WHERE run = ? AND split = ?"
+                       " GROUP BY run, split",
+                       "it", run, split);
+    if (code == SQLITE_OK)
+        code = forget_series(writer, run, split);
+    if (code == SQLITE_OK)
+        code = mm_sqlite_forget_classes(writer, run, split);
+    if (code == SQLITE_OK)
+        code = mm_sql_run(writer, "DELETE FROM runs WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM splits WHERE run = ?1)",
+                          "i", run);
     return code;
 }
 
-/* Writes scores and image count of the merged images. */
-static int score_evaluation(mm_connection *writer, const mm_definition *definition, const mm_cache_slot *slot)
+/* An evaluation that retention takes. */
+typedef struct expired {
+    int64_t evaluation, run;
+    char *split;
+} expired;
+
+static int find_expired(mm_connection *writer, mm_store_expiry *expiry, expired *found, size_t *count)
+{
+    sqlite3_stmt *statement = mm_sql(
+        writer, "SELECT id, run, split FROM evaluations WHERE updated < ? ORDER BY updated, id", "i", expiry->before);
+    int code;
+
+    while ((code = mm_sql_step(writer, statement)) == SQLITE_ROW) {
+        if (*count == EXPIRE_AT_ONCE) {
+            expiry->more = 1;
+            sqlite3_reset(statement);
+            return SQLITE_OK;
+        }
+        found[*count] = (expired){.evaluation = sqlite3_column_int64(statement, 0),
+                                  .run = sqlite3_column_int64(statement, 1),
+                                  .split = mm_sql_text(statement, 2)};
+        if (found[(*count)++].split == NULL) {
+            sqlite3_reset(statement);
+            return SQLITE_NOMEM;
+        }
+    }
+    return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+/* Also forgets what earlier items of the group have to score of it. */
+static int remove_expired(mm_store *store, const expired *old, effect *effects, size_t count)
+{
+    mm_cache_slot slot = mm_cache_take(&store->cache, old->evaluation);
+
+    mm_cache_slot_empty(&slot);
+    for (size_t i = 0; i < count; i++)
+        if (effects[i].evaluation == old->evaluation)
+            effects[i].evaluation = 0;
+    const int code = mm_sql_run(&store->writer, "DELETE FROM evaluations WHERE id = ?", "i", old->evaluation);
+
+    return code == SQLITE_OK ? recount(&store->writer, old->run, old->split) : code;
+}
+
+static int expire(mm_store *store, mm_store_expiry *expiry, effect *effects, size_t count)
+{
+    expired found[EXPIRE_AT_ONCE];
+    size_t found_count = 0;
+    int code;
+
+    expiry->status = MM_STORE_OK;
+    expiry->more = 0;
+    code = find_expired(&store->writer, expiry, found, &found_count);
+    for (size_t i = 0; i < found_count && code == SQLITE_OK; i++)
+        code = remove_expired(store, &found[i], effects, count);
+    for (size_t i = 0; i < found_count; i++)
+        free(found[i].split);
+    expiry->removed = found_count;
+    return code;
+}
+
+/* ------------------------------------------------------------ merged scores */
+
+/* The evaluation whose scores are written anew. */
+typedef struct scoring {
+    mm_connection *writer;
+    int64_t run, evaluation, time, step;
+    const char *split; /* belongs to a statement */
+    mm_definition definition;
+} scoring;
+
+static int find_or_add_series(const scoring *to, const char *name, mm_better better, int64_t *out)
+{
+    sqlite3_stmt *statement =
+        mm_sql(to->writer, "SELECT id, better FROM series WHERE run = ? AND split = ? AND name = ?", "itt", to->run,
+               to->split, name);
+    int code = mm_sql_step(to->writer, statement);
+
+    if (code == SQLITE_ROW) {
+        const int same = sqlite3_column_int(statement, 1) == (int)better;
+
+        *out = sqlite3_column_int64(statement, 0);
+        sqlite3_reset(statement);
+        return same ? SQLITE_OK
+                    : mm_sql_run(to->writer, "UPDATE series SET better = ? WHERE id = ?", "ii", (int64_t)better, *out);
+    }
+    if (code != SQLITE_DONE)
+        return code;
+    code = mm_sql_run(to->writer, "INSERT INTO series (run, split, name, better) VALUES (?, ?, ?, ?)", "itti", to->run,
+                      to->split, name, (int64_t)better);
+    *out = sqlite3_last_insert_rowid(to->writer->db);
+    return code;
+}
+
+static int write_score(const scoring *to, const mm_scored *scored, size_t index)
+{
+    const size_t classes = to->definition.class_count;
+    const mm_value value = mm_scored_value(scored, index);
+    const mm_value *per_class = mm_scored_classes(scored, index, classes);
+    int64_t series = 0;
+    int code = find_or_add_series(to, mm_plan_name(scored->plan, index), mm_plan_better(scored->plan, index), &series);
+
+    if (code == SQLITE_OK)
+        code = mm_sql_run(to->writer,
+                          "INSERT INTO scores (series, time, evaluation, step, position, value, reason)"
+                          " VALUES (?,?,?,?,?,?,?)",
+                          "iiiiivi", series, to->time, to->evaluation, to->step, (int64_t)index, value,
+                          (int64_t)value.reason);
+    for (size_t c = 0; per_class != NULL && c < classes && code == SQLITE_OK; c++)
+        if (per_class[c].reason != MM_NOT_CHOSEN)
+            code = mm_sql_run(
+                to->writer, "INSERT INTO class_scores (evaluation, position, class, value, reason) VALUES (?,?,?,?,?)",
+                "iiivi", to->evaluation, (int64_t)index, (int64_t)c, per_class[c], (int64_t)per_class[c].reason);
+    return code;
+}
+
+static int write_voxels(const scoring *to, const mm_images *images)
+{
+    int code = mm_sql_run(to->writer, "DELETE FROM class_voxels WHERE evaluation = ?", "i", to->evaluation);
+
+    for (size_t c = 0; c < to->definition.class_count && code == SQLITE_OK; c++)
+        code =
+            mm_sql_run(to->writer, "INSERT INTO class_voxels (evaluation, class, label, pred) VALUES (?,?,?,?)", "iidd",
+                       to->evaluation, (int64_t)c, mm_images_label_voxels(images, c), mm_images_pred_voxels(images, c));
+    return code;
+}
+
+static int write_scores(const scoring *to, const mm_scored *scored)
+{
+    int code = mm_sql_run(to->writer, "DELETE FROM class_scores WHERE evaluation = ?", "i", to->evaluation);
+
+    if (code == SQLITE_OK)
+        code = mm_sql_run(to->writer, "DELETE FROM scores WHERE evaluation = ?", "i", to->evaluation);
+    for (size_t i = 0; i < mm_scored_count(scored) && code == SQLITE_OK; i++)
+        code = write_score(to, scored, i);
+    return code == SQLITE_OK ? forget_series(to->writer, to->run, to->split) : code;
+}
+
+/* Writes scores and counts of the merged images. */
+static int score_evaluation(const scoring *to, const mm_images *images)
 {
     mm_scored scored;
 
-    if (mm_scored_new(&scored, definition, slot->images) != MM_OK)
+    if (mm_scored_new(&scored, &to->definition, images) != MM_OK)
         return SQLITE_NOMEM;
-    int code = write_scores(writer, slot->evaluation, &scored, definition->class_count);
+    int code = write_scores(to, &scored);
 
     mm_scored_free(&scored);
     if (code == SQLITE_OK)
-        code = mm_sql_run(writer, "UPDATE evaluations SET images = ? WHERE id = ?", "ii",
-                          (int64_t)mm_images_count(slot->images), slot->evaluation);
+        code = write_voxels(to, images);
+    if (code == SQLITE_OK)
+        code = mm_sql_run(to->writer, "UPDATE evaluations SET images = ? WHERE id = ?", "ii",
+                          (int64_t)mm_images_count(images), to->evaluation);
     return code;
 }
 
@@ -363,22 +557,30 @@ static int score_touched(mm_store *store, const effect *touched)
 {
     mm_connection *writer = &store->writer;
     mm_cache_slot slot = mm_cache_take(&store->cache, touched->evaluation);
-    sqlite3_stmt *statement =
-        mm_sql(writer, "SELECT class_count, task, scores, weights FROM evaluations WHERE id = ?", "i", slot.evaluation);
+    sqlite3_stmt *statement = mm_sql(
+        writer, "SELECT class_count, task, scores, weights, run, time, step, split FROM evaluations WHERE id = ?", "i",
+        slot.evaluation);
     int code = mm_sql_step(writer, statement);
 
     slot.run = touched->run;
     if (code == SQLITE_ROW) {
-        const mm_definition definition = {.class_count = (size_t)sqlite3_column_int64(statement, 0),
-                                          .task = (mm_task)sqlite3_column_int(statement, 1),
-                                          .scores = (const char *)sqlite3_column_text(statement, 2),
-                                          .weights = (const char *)sqlite3_column_text(statement, 3)};
+        const scoring to = {.writer = writer,
+                            .run = sqlite3_column_int64(statement, 4),
+                            .evaluation = slot.evaluation,
+                            .time = sqlite3_column_int64(statement, 5),
+                            .step = sqlite3_column_int64(statement, 6),
+                            .split = (const char *)sqlite3_column_text(statement, 7),
+                            .definition = {.class_count = (size_t)sqlite3_column_int64(statement, 0),
+                                           .task = (mm_task)sqlite3_column_int(statement, 1),
+                                           .scores = (const char *)sqlite3_column_text(statement, 2),
+                                           .weights = (const char *)sqlite3_column_text(statement, 3)}};
+        const mm_definition *definition = &to.definition;
 
-        code = definition.scores == NULL || definition.weights == NULL ? SQLITE_NOMEM : SQLITE_OK;
+        code = definition->scores == NULL || definition->weights == NULL || to.split == NULL ? SQLITE_NOMEM : SQLITE_OK;
         if (code == SQLITE_OK && slot.images == NULL)
-            code = merge_stored(writer, definition.task, definition.class_count, 0, &slot);
+            code = merge_stored(writer, definition->task, definition->class_count, 0, &slot);
         if (code == SQLITE_OK)
-            code = score_evaluation(writer, &definition, &slot);
+            code = score_evaluation(&to, slot.images);
         sqlite3_reset(statement);
     } else if (code == SQLITE_DONE)
         code = SQLITE_CORRUPT;
@@ -419,6 +621,10 @@ static int write_items(mm_store *store, mm_store_item *const *items, size_t coun
             code = write_part(store, items[*taken]->part, now, &bytes);
             continue;
         }
+        if (items[*taken]->expiry != NULL) {
+            code = expire(store, items[*taken]->expiry, effects, *taken);
+            continue;
+        }
         code = remove_run(store, items[*taken]->removal, &run);
         for (size_t i = 0; i < *taken; i++)
             if (effects[i].run == run)
@@ -438,13 +644,7 @@ static mm_store_status fail_group(mm_store *store, mm_store_item *const *items, 
     mm_cache_clear(&store->cache);
     mm_sql_roll_back(&store->writer);
     for (size_t i = 0; i < count; i++)
-        if (items[i]->part != NULL) {
-            items[i]->part->status = status;
-            items[i]->part->problem = problem;
-        } else {
-            items[i]->removal->status = status;
-            items[i]->removal->problem = problem;
-        }
+        mm_store_item_fail(items[i], status, &problem);
     return status;
 }
 

@@ -86,6 +86,16 @@ void mm_history_put(mm_history *history, mm_store_part *part)
     submit(history, &part->item);
 }
 
+void mm_history_expire(mm_history *history, mm_store_expiry *expiry)
+{
+    expiry->status = MM_STORE_OK;
+    expiry->problem = (mm_problem){0};
+    expiry->removed = 0;
+    expiry->more = 0;
+    expiry->item = (mm_store_item){.expiry = expiry};
+    submit(history, &expiry->item);
+}
+
 void mm_history_delete(mm_history *history, mm_store_delete *removal)
 {
     removal->status = MM_STORE_OK;
@@ -98,13 +108,10 @@ void mm_history_delete(mm_history *history, mm_store_delete *removal)
 
 static void set_status(mm_store_item *item, mm_store_status status, const char *text)
 {
-    if (item->part != NULL) {
-        item->part->status = status;
-        mm_store_explain(&item->part->problem, "", "%s", text);
-    } else {
-        item->removal->status = status;
-        mm_store_explain(&item->removal->problem, "", "%s", text);
-    }
+    mm_problem problem;
+
+    mm_store_explain(&problem, "", "%s", text);
+    mm_store_item_fail(item, status, &problem);
 }
 
 /* The item belongs to its owner again: it is not touched afterwards. */
@@ -112,8 +119,10 @@ static void tell(mm_store_item *item)
 {
     if (item->part != NULL)
         item->part->done(item->part);
-    else
+    else if (item->removal != NULL)
         item->removal->done(item->removal);
+    else
+        item->expiry->done(item->expiry);
 }
 
 static void tell_refused(mm_store_item *item)
@@ -310,14 +319,38 @@ mm_store_status mm_history_runs(mm_history *history, const char *project, const 
     return history->ops->runs(history->store, project, cursor, limit > 0 ? limit : 1, out, problem);
 }
 
-mm_store_status mm_history_evaluations(mm_history *history, const char *project, const char *run, const char *cursor,
-                                       size_t limit, mm_evaluation_list **out, mm_problem *problem)
+mm_store_status mm_history_evaluations(mm_history *history, const char *project, const char *run,
+                                       const mm_evaluation_filter *filter, const char *cursor, size_t limit,
+                                       mm_evaluation_list **out, mm_problem *problem)
 {
-    return history->ops->evaluations(history->store, project, run, cursor, limit > 0 ? limit : 1, out, problem);
+    return history->ops->evaluations(history->store, project, run, filter, cursor, limit > 0 ? limit : 1, out, problem);
 }
 
 mm_store_status mm_history_run_row(mm_history *history, const char *project, const char *run, mm_run_list **out,
                                    mm_problem *problem)
 {
     return history->ops->run_row(history->store, project, run, out, problem);
+}
+
+mm_store_status mm_history_series(mm_history *history, const mm_series_query *query, mm_series_list **out,
+                                  mm_problem *problem)
+{
+    return history->ops->series(history->store, query, out, problem);
+}
+
+mm_store_status mm_history_bests(mm_history *history, const mm_series_query *query, mm_best_list **out,
+                                 mm_problem *problem)
+{
+    return history->ops->bests(history->store, query, out, problem);
+}
+
+mm_store_status mm_history_names(mm_history *history, mm_name_kind kind, const mm_series_query *query,
+                                 mm_name_list **out, mm_problem *problem)
+{
+    return history->ops->names(history->store, kind, query, out, problem);
+}
+
+mm_store_status mm_history_place(mm_history *history, const mm_series_query *query, mm_place *out, mm_problem *problem)
+{
+    return history->ops->place(history->store, query, out, problem);
 }

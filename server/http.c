@@ -203,6 +203,9 @@ static int check_head(request *r, const char *version)
     }
     if (r->heads.accept != NULL)
         r->call.accept = r->heads.accept;
+    if (r->heads.if_none_match != NULL)
+        r->call.if_none_match = strdup(r->heads.if_none_match); /* without memory: as if it were not there */
+    r->call.accepts_gzip = mm_accepts_gzip(r->heads.accept_encoding);
     return 1;
 }
 
@@ -355,6 +358,15 @@ static void add_headers(const request *r, struct MHD_Response *response)
         (void)snprintf(seconds, sizeof seconds, "%d", answer->retry_after);
         add_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
     }
+    if (answer->tag[0] != '\0') {
+        add_header(response, MHD_HTTP_HEADER_ETAG, answer->tag);
+        if (answer->headers == NULL) /* which say for themselves how long */
+            add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "private, max-age=0");
+        add_header(response, MHD_HTTP_HEADER_VARY, "Accept-Encoding");
+        add_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, answer->gzip ? "gzip" : NULL);
+    }
+    for (const char *const *pair = answer->headers; pair != NULL && *pair != NULL; pair += 2)
+        add_header(response, pair[0], pair[1]);
     if (answer->close || r->http->server->draining)
         add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 }
@@ -492,6 +504,7 @@ static void free_request(request *r)
         mm_admission_release(call->server->admission, r->reserved);
     mm_query_free(&call->query);
     free(call->variable);
+    free(call->if_none_match);
     free(call->answer.bytes);
     free(r);
 }

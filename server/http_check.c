@@ -110,7 +110,9 @@ enum field {
     EXPECT,
     AUTHORIZATION,
     TRACEPARENT,
-    ACCEPT, /* may be repeated; the first counts */
+    ACCEPT, /* this and those that follow may be repeated; the first counts */
+    ACCEPT_ENCODING,
+    IF_NONE_MATCH,
     FIELDS
 };
 
@@ -128,6 +130,8 @@ static const struct {
     [AUTHORIZATION] = {"authorization", 13, 1},
     [TRACEPARENT] = {"traceparent", 11, 0},
     [ACCEPT] = {"accept", 6, 0},
+    [ACCEPT_ENCODING] = {"accept-encoding", 15, 0},
+    [IF_NONE_MATCH] = {"if-none-match", 13, 0},
 };
 
 static int find_field(const mm_header *header)
@@ -200,6 +204,8 @@ int mm_check_headers(const mm_header *headers, size_t count, const mm_head_rules
     heads->content_type = values[CONTENT_TYPE];
     heads->content_encoding = values[CONTENT_ENCODING];
     heads->accept = values[ACCEPT];
+    heads->accept_encoding = values[ACCEPT_ENCODING];
+    heads->if_none_match = values[IF_NONE_MATCH];
     heads->traceparent = values[TRACEPARENT];
     return check_host(heads->host, rules, problem);
 }
@@ -260,6 +266,61 @@ int mm_check_coding(const mm_heads *heads, const char **coding, mm_problem *prob
     (void)snprintf(problem->text, sizeof problem->text, "the content coding must be one of %s, and only one",
                    mm_coding_names());
     return 415;
+}
+
+/* ---------------------------------------------------------- what is answered */
+
+/* Is the weight of "gzip;q=0.5" more than 0?  Without one it is 1. */
+static int is_wanted(const char *parameters, size_t size)
+{
+    for (size_t i = 0; i + 1 < size; i++)
+        if ((parameters[i] == 'q' || parameters[i] == 'Q') && parameters[i + 1] == '=') {
+            for (i += 2; i < size && strchr("0.", parameters[i]) != NULL; i++)
+                continue;
+            return i < size && parameters[i] >= '1' && parameters[i] <= '9';
+        }
+    return 1;
+}
+
+/* The coding itself goes before "*". */
+int mm_accepts_gzip(const char *accept_encoding)
+{
+    int any = 0;
+
+    for (const char *at = accept_encoding; at != NULL && *at != '\0';) {
+        const size_t blank = strspn(at, " \t,"), size = strcspn(at + blank, ","), name = strcspn(at + blank, "; \t,");
+
+        at += blank;
+        if ((name == 4 && strncasecmp(at, "gzip", 4) == 0) || (name == 6 && strncasecmp(at, "x-gzip", 6) == 0))
+            return is_wanted(at + name, size - name);
+        if (name == 1 && *at == '*')
+            any = is_wanted(at + name, size - name);
+        at += size;
+    }
+    return any;
+}
+
+int mm_tag_listed(const char *if_none_match, const char *tag)
+{
+    const size_t length = strlen(tag);
+
+    for (const char *at = if_none_match; at != NULL && *at != '\0';) {
+        at += strspn(at, " \t,");
+        if (*at == '*')
+            return 1;
+        if (strncmp(at, "W/", 2) == 0)
+            at += 2;
+        if (*at != '"')
+            return 0; /* not a list of tags */
+        const size_t size = strcspn(at + 1, "\"") + 2;
+
+        if (size == length && strncmp(at, tag, size) == 0)
+            return 1;
+        if (strnlen(at, size) < size)
+            return 0;
+        at += size;
+    }
+    return 0;
 }
 
 int mm_trace_id(const char *traceparent, char id[33])

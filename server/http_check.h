@@ -20,7 +20,7 @@ typedef struct mm_header {
 
 /* What the headers say that matters here.  Strings are the values, or NULL. */
 typedef struct mm_heads {
-    const char *content_type, *content_encoding, *accept, *traceparent, *host;
+    const char *content_type, *content_encoding, *accept, *accept_encoding, *if_none_match, *traceparent, *host;
     int has_length;
     uint64_t length; /* Content-Length */
     int has_transfer_encoding;
@@ -43,6 +43,11 @@ int mm_check_media(const mm_heads *heads, mm_problem *problem);                 
 int mm_check_coding(const mm_heads *heads, const char **coding, mm_problem *problem);
 /* 0, or 400: a request that must have no body. */
 int mm_check_no_body(const mm_heads *heads, mm_problem *problem);
+
+/* Does the value of Accept-Encoding (NULL: none) ask for gzip, at whatever weight but 0? */
+int mm_accepts_gzip(const char *accept_encoding);
+/* Is the quoted tag in the list of If-None-Match, or does that take any?  W/ makes no difference. */
+int mm_tag_listed(const char *if_none_match, const char *tag);
 
 /* The trace id of a valid traceparent (version 00 or later, not all zero) as 32 hex digits; 0 when it is none. */
 int mm_trace_id(const char *traceparent, char id[33]);

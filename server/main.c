@@ -23,6 +23,7 @@ static const command commands[] = {
     {"push",        mm_cmd_push,        "upload files to a server"},
     {"scores",      mm_cmd_scores,      "list the scores, their formulas and parameters"},
     {"healthcheck", mm_cmd_healthcheck, "exit 0 when the server answers"},
+    {"demo",        mm_cmd_demo,        "fill a server with two made-up runs"},
     {"bench",       mm_cmd_bench,       "measure how fast this machine scores"},
     {"token",       NULL,               "make, list and revoke tokens (not in this version)"},
     {"backup",      NULL,               "copy the history (not in this version)"},

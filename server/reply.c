@@ -705,6 +705,11 @@ static void put_run(mm_json *json, const mm_run_row *row)
     mm_json_integer(json, row->last_step);
     NAME(json, "tags");
     mm_json_open(json, '{');
+    for (size_t i = 0; i < row->tag_count; i++) {
+        mm_json_string(json, row->tags[i].name);
+        mm_json_colon(json);
+        mm_json_string(json, row->tags[i].value);
+    }
     mm_json_close(json, '}');
     mm_json_close(json, '}');
 }

@@ -12,6 +12,7 @@
 #define META_PREFIX   "maskmeter."
 #define MAX_IMAGE_IDS 65536 /* named ones; a query or a header holds fewer */
 #define MAX_PARTS     1000000000
+#define MAX_TAGS      64
 #define NAME_DIGITS   24 /* bytes of "/" and a number, NUL included */
 
 __attribute__((format(printf, 5, 6))) static mm_status fail(mm_problem *problem, mm_status status, const char *param,
@@ -112,6 +113,29 @@ static mm_status read_names(mm_request *request, const mm_query *query, mm_probl
     return MM_OK;
 }
 
+static size_t tag_name_size(const char *tag)
+{
+    return strcspn(tag, "=");
+}
+
+/* Each is `name=value`, and no name is there twice. */
+static mm_status read_tags(mm_request *request, const mm_query *query, mm_problem *problem)
+{
+    const mm_status status = mm_query_names(query, "tags", MAX_TAGS, &request->tags, &request->tag_count, problem);
+
+    for (size_t i = 0; status == MM_OK && i < request->tag_count; i++) {
+        const char *tag = request->tags[i];
+        const size_t size = tag_name_size(tag);
+
+        if (size == 0 || tag[size] != '=')
+            return fail(problem, MM_BAD_PARAM, "tags", "", "tag %zu must be name=value", i + 1);
+        for (size_t k = 0; k < i; k++)
+            if (tag_name_size(request->tags[k]) == size && strncmp(request->tags[k], tag, size) == 0)
+                return fail(problem, MM_BAD_PARAM, "tags", "", "tag %zu has the name of another", i + 1);
+    }
+    return status;
+}
+
 static mm_status read_place(mm_request *request, const mm_query *query, mm_problem *problem)
 {
     mm_status status = mm_query_name(query, "run", &request->run, problem);
@@ -131,6 +155,8 @@ static mm_status read_place(mm_request *request, const mm_query *query, mm_probl
         status = mm_query_integer(query, "parts", 1, MAX_PARTS, &request->parts, problem);
     if (status == MM_OK)
         status = mm_query_time(query, "time", &request->time, problem);
+    if (status == MM_OK)
+        status = read_tags(request, query, problem);
     return status;
 }
 
@@ -217,6 +243,7 @@ void mm_request_free(mm_request *request)
     free(request->spacing);
     free(request->class_names);
     free(request->image_ids);
+    free(request->tags);
     *request = (mm_request){.max_classes = request->max_classes, .plans = request->plans};
 }
 

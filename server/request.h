@@ -15,9 +15,9 @@
 /* Parameters of POST /v1/evaluations. */
 #define MM_REQUEST_PARAMS                                                                                              \
     "scores|task|pred_kind|label_kind|layout|classes|num_classes|ignore_index|threshold|weights|spacing|run|split|"    \
-    "step|part|parts|time|image_ids|include"
+    "step|part|parts|time|tags|image_ids|include"
 /* Parameters of GET /v1/evaluations. */
-#define MM_REQUEST_GET_PARAMS "run|split|step|scores|weights|include"
+#define MM_REQUEST_GET_PARAMS "run|split|step|scores|weights|include|format"
 
 #define MM_DEFAULT_SPLIT "val"
 #define MM_DEFAULT_PART  "0"
@@ -46,6 +46,8 @@ typedef struct mm_request {
     int64_t parts; /* -1: not announced */
     int has_time;
     int64_t time; /* ms since 1970 */
+    char **tags;  /* "name=value", of the run; one owned block */
+    size_t tag_count;
 
     /* names: as given, or by default once the tensors are known */
     char **class_names; /* one owned block */

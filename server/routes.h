@@ -43,11 +43,14 @@ typedef struct mm_answer {
     const char *content_type; /* static */
     char *bytes;
     size_t size;
-    const char *allow;         /* 405 */
-    const char *accept_post;   /* 415 for the media type */
-    const char *accept_coding; /* 415 for the content coding */
-    int retry_after;           /* seconds; 0: no header */
-    int close;                 /* close the connection afterwards */
+    const char *allow;          /* 405 */
+    const char *accept_post;    /* 415 for the media type */
+    const char *accept_coding;  /* 415 for the content coding */
+    int retry_after;            /* seconds; 0: no header */
+    char tag[48];               /* ETag, quoted; "": none.  With one go Cache-Control and Vary */
+    int gzip;                   /* bytes are gzip */
+    const char *const *headers; /* further ones: name, value, ..., NULL; static; NULL: none */
+    int close;                  /* close the connection afterwards */
 } mm_answer;
 
 typedef struct mm_call mm_call;
@@ -71,6 +74,8 @@ struct mm_call {
     mm_query query;      /* without what the metadata of the file says */
     char *variable;      /* the decoded {segment}, or NULL */
     const char *accept;  /* Accept header or "" */
+    char *if_none_match; /* that header, or NULL */
+    int accepts_gzip;
 
     /* The body, whole when handle() runs, when route->has_body. */
     const unsigned char *body;
@@ -114,10 +119,24 @@ mm_next mm_get_runs(mm_call *call);   /* handle_runs.c */
 mm_next mm_get_run(mm_call *call);
 mm_next mm_delete_run(mm_call *call);
 mm_next mm_get_run_evaluations(mm_call *call);
+mm_next mm_get_compare(mm_call *call);        /* handle_compare.c */
+mm_next mm_get_grafana_series(mm_call *call); /* handle_grafana.c */
+mm_next mm_get_grafana_latest(mm_call *call);
+mm_next mm_get_grafana_best(mm_call *call);
+mm_next mm_get_grafana_annotations(mm_call *call);
+mm_next mm_get_grafana_runs(mm_call *call);
+mm_next mm_get_grafana_splits(mm_call *call);
+mm_next mm_get_grafana_classes(mm_call *call);
+mm_next mm_get_grafana_scores(mm_call *call);
+mm_next mm_get_grafana_confusion(mm_call *call); /* handle_grafana_images.c */
+mm_next mm_get_grafana_images(mm_call *call);
+mm_next mm_get_grafana_percentiles(mm_call *call);
 mm_next mm_get_healthz(mm_call *call); /* handle_health.c; also /livez */
 mm_next mm_get_readyz(mm_call *call);
 mm_next mm_get_metrics(mm_call *call);
 mm_next mm_get_version(mm_call *call);
 mm_next mm_get_openapi(mm_call *call);
+mm_next mm_get_page(mm_call *call); /* handle_page.c */
+mm_next mm_get_page_file(mm_call *call);
 
 #endif

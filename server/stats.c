@@ -1,5 +1,5 @@
 /*
- * stats.c - counters and histograms, as Prometheus text 0.0.4.
+ * stats.c - counters and histograms, as Prometheus text 0.0.4 or OpenMetrics 1.0.
  */
 #include "server/stats.h"
 
@@ -17,7 +17,7 @@
 #define MM_REVISION "unknown" /* the build may know the commit */
 #endif
 
-#define MAX_ROUTES 32
+#define MAX_ROUTES 64
 #define MAX_BOUNDS 12
 
 /* Bounds of a histogram's buckets, ascending; the last bucket, +Inf, has none. */
@@ -39,8 +39,8 @@ typedef struct histogram {
 #define NANO 1e-9
 
 static const char *const methods[] = {"GET", "HEAD", "POST", "DELETE", "other"};
-static const int codes[] = {200, 204, 400, 401, 403, 404, 405, 408, 409, 411, 413,
-                            414, 415, 417, 422, 429, 431, 500, 503, 507, 0};
+static const int codes[] = {200, 204, 304, 400, 401, 403, 404, 405, 408, 409, 411,
+                            413, 414, 415, 417, 422, 429, 431, 500, 503, 507, 0};
 
 #define METHODS (sizeof methods / sizeof methods[0])
 #define CODES   (sizeof codes / sizeof codes[0])
@@ -175,6 +175,7 @@ typedef struct text {
     char *bytes;
     size_t filled, room;
     int failed;
+    mm_stats_format format;
 } text;
 
 __attribute__((format(printf, 2, 3))) static void print(text *t, const char *format, ...)
@@ -203,7 +204,24 @@ __attribute__((format(printf, 2, 3))) static void print(text *t, const char *for
 
 static void family(text *t, const char *name, const char *type, const char *help)
 {
-    print(t, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+    static const char *const units[] = {"seconds", "bytes"};
+    size_t length = strlen(name);
+
+    if (t->format == MM_STATS_PROMETHEUS) {
+        print(t, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+        return;
+    }
+    /* There a family of counters is named without what their samples end with. */
+    if (strcmp(type, "counter") == 0)
+        length -= strlen("_total");
+    print(t, "# TYPE %.*s %s\n", (int)length, name, type);
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        const size_t size = strlen(units[i]);
+
+        if (length > size && strncmp(name + length - size, units[i], size) == 0)
+            print(t, "# UNIT %.*s %s\n", (int)length, name, units[i]);
+    }
+    print(t, "# HELP %.*s %s\n", (int)length, name, help);
 }
 
 /* labels: "a=\"b\"," or "". */
@@ -372,9 +390,9 @@ static void print_process(text *t, const mm_stats *stats)
     gauge(t, "process_start_time_seconds", "Start, in seconds since 1970.", (double)stats->started);
 }
 
-char *mm_stats_text(mm_stats *stats, const mm_gauges *gauges, size_t *size)
+char *mm_stats_text(mm_stats *stats, const mm_gauges *gauges, mm_stats_format format, size_t *size)
 {
-    text t = {0};
+    text t = {.format = format};
 
     print_requests(&t, stats);
     print_durations(&t, stats);
@@ -384,6 +402,8 @@ char *mm_stats_text(mm_stats *stats, const mm_gauges *gauges, size_t *size)
     print_store(&t, stats);
     print_gauges(&t, stats, gauges);
     print_process(&t, stats);
+    if (format == MM_STATS_OPENMETRICS)
+        print(&t, "# EOF\n");
     if (t.failed) {
         free(t.bytes);
         return NULL;

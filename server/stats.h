@@ -1,5 +1,5 @@
 /*
- * stats.h - counters and histograms of the server, as Prometheus text 0.0.4.
+ * stats.h - counters and histograms of the server, as Prometheus text 0.0.4 or OpenMetrics 1.0.
  *
  * Everything may be called from any thread; nothing here waits or allocates but mm_stats_text().
  */
@@ -45,7 +45,9 @@ void mm_stats_stage(mm_stats *stats, mm_stage stage, double seconds);
 void mm_stats_store_write(mm_stats *stats, double seconds); /* one write, until durable */
 void mm_stats_store_error(mm_stats *stats);
 
+typedef enum mm_stats_format { MM_STATS_PROMETHEUS, MM_STATS_OPENMETRICS } mm_stats_format;
+
 /* malloc'ed text; NULL: out of memory. */
-char *mm_stats_text(mm_stats *stats, const mm_gauges *gauges, size_t *size);
+char *mm_stats_text(mm_stats *stats, const mm_gauges *gauges, mm_stats_format format, size_t *size);
 
 #endif

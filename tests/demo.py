@@ -1,10 +1,12 @@
-"""demo.py - what `make demo` shows: a run of three steps, uploaded in parts, and one answer in full.
+"""demo.py - what `make demo` shows: two runs of twenty steps, uploaded in parts, and one answer in full.
 
-Usage: demo.py MASKMETER
+Usage: demo.py MASKMETER FOLDER
 
-Only the standard library is needed.  The data are real (tests/data/LICENSES.md); the weaker predictions of the first two
-steps are the real ones with patches exchanged.
+Only the standard library is needed.  The runs stay in FOLDER, for the page that `make run` serves.  The data are real
+(tests/data/LICENSES.md); the weaker predictions of the steps before the last are the real ones with patches exchanged.
 """
+import datetime
+import functools
 import json
 import os
 import pathlib
@@ -20,13 +22,19 @@ DATA = pathlib.Path("tests/data")
 PARTS = [f"dsb2d_probs_{size}" for size in ("256x256", "512x640", "512x680", "519x253")]
 CLASSES = "background,nucleus,boundary"
 SCORES = "dice,iou,recall,cross_entropy"
-STEPS = {100: 0.5, 200: 0.15, 300: 0.0}  # step: fraction of patches that are exchanged
+STEPS = range(100, 2001, 100)
+SHOWN = (100, 500, 2000)
+MINUTES = 3  # between steps; their times are made up
+# run: how far it gets, and the share of patches that are still exchanged before each step
+RUNS = {"nuclei-small": (0.06, 0.80), "nuclei": (0.0, 0.72)}
 PATCH = 16
+PAGE = "http://127.0.0.1:8080"
 
 VOLUME = "tests/data/demo.safetensors"
 QUERY = "classes=background,liver,gallbladder,kidney_right&scores=dice,tversky_loss(alpha=0.3,beta=0.7)"
 
 
+@functools.cache
 def plain_bytes(name):
     """A safetensors file of tests/data, decoded."""
     path = DATA / f"{name}.safetensors"
@@ -57,13 +65,14 @@ class Server:
 
     def __init__(self, binary, folder):
         command = [binary, "serve", "--listen", "127.0.0.1:0", "--data", folder]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.process, words = subprocess.Popen(command, stderr=subprocess.PIPE, text=True), ""
         for line in self.process.stderr:
-            entry = json.loads(line)
-            if entry.get("event") == "listening":
-                self.url = "http://" + entry["address"]
+            words = line if line.strip() else words
+            if '"event":"listening"' in line:
+                self.url = "http://" + json.loads(line)["address"]
                 return
-        sys.exit(f"the server did not start: exit code {self.process.wait()}")
+        sys.exit(f"{words.strip()}\nThe server did not start: exit code {self.process.wait()}.  Is `make run` running?  "
+                 "Then stop it first.")
 
     def evaluation(self, **params):
         with urllib.request.urlopen(f"{self.url}/v1/evaluations?{urllib.parse.urlencode(params)}") as answer:
@@ -79,28 +88,33 @@ def show(text):
     print("\n$ " + text, flush=True)
 
 
-def push(binary, url, folder, step, quiet):
+def push(binary, url, folder, run, step, now, quiet):
     """Uploads all parts of a step with `maskmeter push`, which prints the merged evaluation."""
-    flags = ["--run=nuclei", f"--step={step}", f"--classes={CLASSES}", f"--scores={SCORES}"]
+    end, decay = RUNS[run]
+    share = end + 0.6 * decay ** STEPS.index(step) if step != STEPS[-1] else end
+    time = now - datetime.timedelta(minutes=MINUTES * (len(STEPS) * (len(RUNS) - list(RUNS).index(run)) - STEPS.index(step)))
+    tags = f"--tags=network={'small' if run.endswith('small') else 'large'},data=cell nuclei"
+    flags = [f"--run={run}", f"--step={step}", f"--classes={CLASSES}", f"--scores={SCORES}"]
     files = []
     for part in PARTS:
         files.append(os.path.join(folder, part + ".safetensors"))
-        pathlib.Path(files[-1]).write_bytes(weaken(plain_bytes(part), STEPS[step], seed=step))
+        pathlib.Path(files[-1]).write_bytes(weaken(plain_bytes(part), share, seed=step))
     if not quiet:
         show("maskmeter push " + " ".join(flags[:3]) + f" \\\n    {flags[3]} dsb2d_probs_*.safetensors   # {len(files)} parts")
     out = subprocess.DEVNULL if quiet else None
-    subprocess.run([binary, "push", f"--url={url}", *flags, *files], check=True, stdout=out)
+    command = [binary, "push", f"--url={url}", *flags, tags, f"--time={time:%Y-%m-%dT%H:%M:%SZ}", *files]
+    subprocess.run(command, check=True, stdout=out)
 
 
 def progress(server):
-    """The dice of each class, one column per step, read back from the history."""
-    dice = [server.evaluation(run="nuclei", split="val", step=step, scores="dice")["scores"][0] for step in STEPS]
+    """The dice of each class at some steps, read back from the history."""
+    dice = [server.evaluation(run="nuclei", split="val", step=step, scores="dice")["scores"][0] for step in SHOWN]
     rows = [*zip(CLASSES.split(","), zip(*(score["per_class"] for score in dice)))]
     rows.append(("mean", [score["value"] for score in dice]))
-    print("  %-12s" % "dice" + "".join("%10s" % f"step {step}" for step in STEPS))
+    print("  %-12s" % "dice" + "".join("%11s" % f"step {step}" for step in SHOWN))
     for name, values in rows:
         bars = "".join("▁▂▃▄▅▆▇█"[min(7, int(8 * value))] for value in values)
-        print("  %-12s" % name + "".join("%10.4f" % value for value in values) + "   " + bars)
+        print("  %-12s" % name + "".join("%11.4f" % value for value in values) + "   " + bars)
 
 
 def curl(url):
@@ -123,9 +137,11 @@ def layout(value, indent=""):
 
 
 def demo(binary, server, folder):
-    print("\nA network learns to find cell nuclei.  After each of three steps it uploads its validation images in four parts.")
-    for step in STEPS:
-        push(binary, server.url, folder, step, quiet=step != list(STEPS)[-1])
+    print("\nTwo networks learn to find cell nuclei.  At each of 20 steps they upload their validation images in four parts.")
+    now = datetime.datetime.now(datetime.timezone.utc)
+    for run in RUNS:
+        for step in STEPS:
+            push(binary, server.url, folder, run, step, now, quiet=(run, step) != ("nuclei", STEPS[-1]))
     print("\nThe history, read back:\n")
     progress(server)
 
@@ -136,16 +152,17 @@ def demo(binary, server, folder):
 
 
 def main():
-    binary = sys.argv[1]
+    binary, history = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="maskmeter-demo-") as folder:
-        server = Server(binary, folder)
+        server = Server(binary, history)
         show("maskmeter serve --listen 127.0.0.1:0   # listens on " + server.url)
         try:
             demo(binary, server, folder)
         finally:
             code = server.stop()
     print(f"\nSIGTERM ended the server with exit code {code}.  To repeat the last request, `make run` in one terminal, then")
-    show(curl("http://127.0.0.1:8080"))
+    show(curl(PAGE))
+    print(f"\nAnd in a browser, while `make run` runs, the page with both runs:\n\n    {PAGE}/")
     return code
 
 

@@ -201,7 +201,7 @@ mm_evaluation_list *help_listed(mm_history *history)
 {
     mm_evaluation_list *list = NULL;
 
-    CU_ASSERT_EQUAL_FATAL(mm_history_evaluations(history, "default", "unet", NULL, 10, &list, NULL), MM_STORE_OK);
+    CU_ASSERT_EQUAL_FATAL(mm_history_evaluations(history, "default", "unet", NULL, NULL, 10, &list, NULL), MM_STORE_OK);
     CU_ASSERT_EQUAL_FATAL(list->count, 1);
     return list;
 }

@@ -35,7 +35,9 @@
     X(history_merge) \
     X(history_rows) \
     X(history_sqlite) \
+    X(history_sqlite_choose) \
     X(history_sqlite_read) \
+    X(history_sqlite_series) \
     X(history_sqlite_write) \
     X(history_thread) \
     X(http_check) \
@@ -50,6 +52,8 @@
     X(log) \
     X(loop) \
     X(nearest) \
+    X(pack) \
+    X(paired) \
     X(peer_common) \
     X(peer_distance) \
     X(peer_monai) \
@@ -70,6 +74,7 @@
     X(request) \
     X(routes) \
     X(sample) \
+    X(scene) \
     X(score_border) \
     X(score_confusion) \
     X(score_distance) \

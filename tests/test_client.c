@@ -270,6 +270,21 @@ static void nobody_there(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "refused"));
 }
 
+static void file_in_memory(void)
+{
+    static unsigned char bytes[100000], again[100000];
+    int file;
+
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)(i * 7 + i / 256);
+    file = mm_client_memory(bytes, sizeof bytes);
+    CU_ASSERT_FATAL(file >= 0);
+    CU_ASSERT_EQUAL(read(file, again, sizeof again), (ssize_t)sizeof again);
+    CU_ASSERT_EQUAL(memcmp(bytes, again, sizeof again), 0);
+    CU_ASSERT_EQUAL(read(file, again, 1), 0);
+    close(file);
+}
+
 static CU_TestInfo tests[] = {{"urls", urls},
                               {"targets", targets},
                               {"a GET", get},
@@ -278,6 +293,7 @@ static CU_TestInfo tests[] = {{"urls", urls},
                               {"a refused upload", refused_upload},
                               {"no answer", no_answer},
                               {"nobody there", nobody_there},
+                              {"a file in memory", file_in_memory},
                               CU_TEST_INFO_NULL};
 
 const mm_suite mm_suite_client = {"client", tests};

@@ -167,7 +167,6 @@ static void test_refused_flags(void)
         {"--store=postgres://x",  "store is not in this version"},
         {"--tls-cert=x",          "tls-cert is not in this version"},
         {"--tls-key",             "tls-key is not in this version"},
-        {"--keep-days=3",         "keep-days is not in this version"},
         {"--backend=opencl",      "backend opencl is not in this version"},
         {"--backend=gpu",         "backend must be one of auto|cpu|opencl"},
         {"--config=/nowhere/x",   "cannot read the configuration file /nowhere/x"},

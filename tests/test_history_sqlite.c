@@ -2,12 +2,16 @@
  * test_history_sqlite.c - which files are opened and which refused; full disks, failing disks, the log
  */
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "server/history_query.h"
+#include "server/history_schema.h"
 #include "tests/history_help.h"
 #include "tests/sqlite_shim.h"
 #include "tests/suites.h"
@@ -102,6 +106,98 @@ static void test_newer_file_is_refused(void)
     help_remove(path);
 }
 
+/* A file of schema 1 with what its server would have put there: two steps of two scores, one of them undefined once. */
+static void make_first_version(const char *path)
+{
+    static const char *const rows =
+        "INSERT INTO runs VALUES (7, 'default', 'unet', 1000, 2000);"
+        "INSERT INTO splits VALUES (7, 'val', 2, 10, 20);"
+        "INSERT INTO evaluations VALUES"
+        " (3, 7, 'val', 10, 1500, 'a,b,c', 3, 1, 0.5, NULL, 'dice,x:dice_loss', '', NULL, 1, 2),"
+        " (4, 7, 'val', 20, 1600, 'a,b,c', 3, 1, 0.5, NULL, 'dice,x:dice_loss', '', NULL, 0, 2);"
+        "INSERT INTO scores VALUES (3, 0, 'dice', 0.5, 0), (3, 1, 'x', 0.5, 0), (4, 0, 'dice', 0.75, 0),"
+        " (4, 1, 'x', NULL, 1);"
+        "INSERT INTO class_scores VALUES (3, 0, 0, 0.25, 0), (3, 0, 1, 0.75, 0), (3, 0, 2, NULL, 1), (4, 0, 0, 0.7, 0);"
+        "PRAGMA application_id = 1296921714; PRAGMA user_version = 1";
+    mm_images *images = help_images("0", 2, 3, 1);
+    unsigned char *record = NULL;
+    size_t size = 0;
+    sqlite3 *db = NULL;
+    sqlite3_stmt *part = NULL;
+
+    CU_ASSERT_EQUAL_FATAL(mm_images_save(images, &record, &size), MM_OK);
+    CU_ASSERT_EQUAL_FATAL(sqlite3_open(help_file(path, "maskmeter.db"), &db), SQLITE_OK);
+    CU_ASSERT_EQUAL_FATAL(sqlite3_exec(db, mm_sqlite_migrations[0], NULL, NULL, NULL), SQLITE_OK);
+    CU_ASSERT_EQUAL_FATAL(sqlite3_exec(db, rows, NULL, NULL, NULL), SQLITE_OK);
+    CU_ASSERT_EQUAL_FATAL(sqlite3_prepare_v2(db, "INSERT INTO parts VALUES (1, 3, '0', 2, 1700, ?)", -1, &part, NULL),
+                          SQLITE_OK);
+    sqlite3_bind_blob64(part, 1, record, size, SQLITE_STATIC);
+    CU_ASSERT_EQUAL(sqlite3_step(part), SQLITE_DONE);
+    sqlite3_finalize(part);
+    sqlite3_close(db);
+    free(record);
+    mm_images_free(images);
+}
+
+/* Everything of the older file is there, in the new tables too, and the file can be written. */
+static void test_older_file_is_migrated(void)
+{
+    char path[64];
+    mm_evaluation_list *listed = NULL;
+    mm_stored_evaluation *evaluation = NULL;
+    mm_series_list *curve = NULL;
+    mm_best_list *best = NULL;
+    mm_series_query query = {.project = "default",
+                             .filter = MM_ALL_EVALUATIONS,
+                             .per_class = 1,
+                             .score = "dice",
+                             .max_points = 100,
+                             .max_values = 100};
+
+    help_directory(path);
+    make_first_version(path);
+    mm_history *history = help_open(path);
+
+    CU_ASSERT_EQUAL_FATAL(mm_history_evaluations(history, "default", "unet", NULL, NULL, 9, &listed, NULL),
+                          MM_STORE_OK);
+    CU_ASSERT_EQUAL_FATAL(listed->count, 2);
+    CU_ASSERT_EQUAL_FATAL(listed->rows[0].score_count, 2);
+    CU_ASSERT_STRING_EQUAL(listed->rows[0].scores[1].name, "x");
+    CU_ASSERT_EQUAL(listed->rows[0].scores[1].value.reason, MM_ABSENT_IN_BOTH);
+    CU_ASSERT_EQUAL(listed->rows[1].scores[0].value.value, 0.5);
+    mm_evaluation_list_free(listed);
+    CU_ASSERT_EQUAL_FATAL(mm_history_evaluation(history, "default", "unet", "val", 10, &evaluation, NULL), MM_STORE_OK);
+    CU_ASSERT_EQUAL(evaluation->part_count, 1);
+    mm_stored_evaluation_free(evaluation);
+    CU_ASSERT_EQUAL_FATAL(mm_history_series(history, &query, &curve, NULL), MM_STORE_OK);
+    CU_ASSERT_EQUAL_FATAL(curve->point_count, 2);
+    CU_ASSERT_EQUAL(curve->points[1].time, 1600);
+    CU_ASSERT_EQUAL(curve->points[1].value.value, 0.75);
+    CU_ASSERT_EQUAL_FATAL(curve->value_count, 4);
+    CU_ASSERT_EQUAL(curve->values[2].value.reason, MM_ABSENT_IN_BOTH);
+    mm_series_list_free(curve);
+    query.score = NULL;
+    CU_ASSERT_EQUAL_FATAL(mm_history_bests(history, &query, &best, NULL), MM_STORE_OK);
+    CU_ASSERT_EQUAL_FATAL(best->count, 2); /* what is better is read from the expressions */
+    CU_ASSERT_EQUAL(best->rows[0].better, MM_HIGHER);
+    CU_ASSERT_EQUAL(best->rows[0].step, 20);
+    CU_ASSERT_EQUAL(best->rows[1].better, MM_LOWER);
+    CU_ASSERT_EQUAL(best->rows[1].step, 10);
+    mm_best_list_free(best);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT updated FROM evaluations WHERE id = 3"), 1700);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT updated FROM evaluations WHERE id = 4"), 1600);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM class_lists"), 1);
+    CU_ASSERT_EQUAL(help_store(history, "unet", 30, "0", 1), MM_STORE_OK);
+    CU_ASSERT_EQUAL(help_delete(history, "default", "unet"), MM_STORE_OK);
+    mm_history_close(history);
+    CU_ASSERT_EQUAL(help_sql(path, "PRAGMA user_version"), MM_SQLITE_VERSION);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'scores_1%'"), 0);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT (SELECT count(*) FROM scores) + (SELECT count(*) FROM series)"
+                                   " + (SELECT count(*) FROM class_voxels) + (SELECT count(*) FROM class_scores)"),
+                    0);
+    help_remove(path);
+}
+
 static void test_foreign_file_is_refused(void)
 {
     char path[64];
@@ -173,8 +269,9 @@ static void test_disk_full(void)
             break;
         CU_ASSERT_EQUAL(status, MM_STORE_FULL);
         CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_FULL);
-        CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "unet", NULL, 1, &list, NULL), MM_STORE_NOT_FOUND);
-        CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "before", NULL, 1, &list, NULL), MM_STORE_OK);
+        CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "unet", NULL, NULL, 1, &list, NULL),
+                        MM_STORE_NOT_FOUND);
+        CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "before", NULL, NULL, 1, &list, NULL), MM_STORE_OK);
         mm_evaluation_list_free(list);
     }
     CU_ASSERT(skip > 5 && skip < 100);
@@ -242,16 +339,17 @@ static void test_failed_sync_is_final(void)
     CU_ASSERT_EQUAL(help_delete(history, "default", "before"), MM_STORE_FATAL);
     help_nap(1200); /* long enough for housekeeping, which must not touch the file */
     CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_FATAL);
-    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "before", NULL, 1, &list, &problem), MM_STORE_OK);
+    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "before", NULL, NULL, 1, &list, &problem), MM_STORE_OK);
     mm_evaluation_list_free(list);
     mm_history_close(history);
     CU_ASSERT_EQUAL(shim_syncs(), syncs);
     shim_remove();
     history = help_open(path);
     CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_OK);
-    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "before", NULL, 1, &list, NULL), MM_STORE_OK);
+    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "before", NULL, NULL, 1, &list, NULL), MM_STORE_OK);
     mm_evaluation_list_free(list);
-    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "after", NULL, 1, &list, NULL), MM_STORE_NOT_FOUND);
+    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "after", NULL, NULL, 1, &list, NULL),
+                    MM_STORE_NOT_FOUND);
     CU_ASSERT_EQUAL(help_store(history, "after", 1, "0", 1), MM_STORE_OK);
     mm_history_close(history);
     help_remove(path);
@@ -333,6 +431,7 @@ static CU_TestInfo tests[] = {
     {"a second server is refused", test_second_server_is_refused},
     {"files are private", test_files_are_private},
     {"bad directories", test_bad_directories},
+    {"a file of the first version is brought up to date", test_older_file_is_migrated},
     {"a newer file is refused", test_newer_file_is_refused},
     {"another program's file is refused", test_foreign_file_is_refused},
     {"a damaged file is refused", test_damaged_file_is_refused},

@@ -74,8 +74,10 @@ static void test_absent(void)
     CU_ASSERT_EQUAL(mm_history_evaluation(history, "default", "unet", "test", 1, &evaluation, NULL),
                     MM_STORE_NOT_FOUND);
     CU_ASSERT_EQUAL(mm_history_evaluation(history, "other", "unet", "val", 1, &evaluation, NULL), MM_STORE_NOT_FOUND);
-    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "u", NULL, 1, &evaluations, NULL), MM_STORE_NOT_FOUND);
-    CU_ASSERT_EQUAL(mm_history_evaluations(history, "other", "unet", NULL, 1, &evaluations, NULL), MM_STORE_NOT_FOUND);
+    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "u", NULL, NULL, 1, &evaluations, NULL),
+                    MM_STORE_NOT_FOUND);
+    CU_ASSERT_EQUAL(mm_history_evaluations(history, "other", "unet", NULL, NULL, 1, &evaluations, NULL),
+                    MM_STORE_NOT_FOUND);
     CU_ASSERT_EQUAL(mm_history_run_row(history, "other", "unet", &runs, NULL), MM_STORE_NOT_FOUND);
     CU_ASSERT_PTR_NULL(evaluation);
     CU_ASSERT_PTR_NULL(evaluations);
@@ -190,7 +192,8 @@ static void test_pages_of_evaluations(void)
         CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
     }
     do {
-        CU_ASSERT_EQUAL_FATAL(mm_history_evaluations(history, "default", "unet", cursor, 7, &page, NULL), MM_STORE_OK);
+        CU_ASSERT_EQUAL_FATAL(mm_history_evaluations(history, "default", "unet", NULL, cursor, 7, &page, NULL),
+                              MM_STORE_OK);
         for (size_t i = 0; i < page->count; i++, seen++) {
             const mm_evaluation_row *row = &page->rows[i];
 
@@ -205,6 +208,60 @@ static void test_pages_of_evaluations(void)
         mm_evaluation_list_free(page);
     } while (cursor != NULL && seen < 2 * MANY);
     CU_ASSERT_EQUAL(seen, MANY);
+    mm_images_free(images);
+    mm_history_close(history);
+    help_remove(path);
+}
+
+/* Filters meet pages: all that fit, once each, and nothing else. */
+static void test_filtered_evaluations(void)
+{
+    char path[64], *cursor = NULL;
+    mm_evaluation_list *page = NULL;
+    mm_evaluation_filter filter = MM_ALL_EVALUATIONS;
+    size_t seen = 0;
+
+    help_directory(path);
+    mm_history *history = help_open(path);
+    mm_images *images = help_images("0", 1, 3, 1);
+
+    for (int i = 0; i < 60; i++) {
+        mm_store_part part = help_part("0", images);
+
+        part.split = i % 2 ? "val" : "test";
+        part.step = i;
+        part.has_time = 1;
+        part.time = 1000 + i;
+        CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
+    }
+    filter.split = "val";
+    filter.first_step = 10;
+    filter.last_step = 49;
+    filter.from = 1021;
+    filter.to = 1047;
+    do {
+        CU_ASSERT_EQUAL_FATAL(mm_history_evaluations(history, "default", "unet", &filter, cursor, 4, &page, NULL),
+                              MM_STORE_OK);
+        for (size_t i = 0; i < page->count; i++, seen++) {
+            CU_ASSERT_STRING_EQUAL(page->rows[i].split, "val");
+            CU_ASSERT_EQUAL(page->rows[i].step, 47 - 2 * (int64_t)seen);
+        }
+        free(cursor);
+        cursor = page->next == NULL ? NULL : strdup(page->next);
+        mm_evaluation_list_free(page);
+    } while (cursor != NULL && seen < 100);
+    CU_ASSERT_EQUAL(seen, 14); /* 21, 23, ..., 47 */
+    filter.split = NULL;
+    filter.first_step = 30;
+    CU_ASSERT_EQUAL_FATAL(mm_history_evaluations(history, "default", "unet", &filter, NULL, 100, &page, NULL),
+                          MM_STORE_OK);
+    CU_ASSERT_EQUAL(page->count, 18);
+    mm_evaluation_list_free(page);
+    filter.from = filter.to + 1;
+    CU_ASSERT_EQUAL_FATAL(mm_history_evaluations(history, "default", "unet", &filter, NULL, 100, &page, NULL),
+                          MM_STORE_OK);
+    CU_ASSERT_EQUAL(page->count, 0);
+    mm_evaluation_list_free(page);
     mm_images_free(images);
     mm_history_close(history);
     help_remove(path);
@@ -235,7 +292,7 @@ static void test_bad_cursors(void)
         CU_ASSERT_EQUAL(mm_history_runs(history, "default", bad[i], 9, &runs, &problem), MM_STORE_BAD_CURSOR);
         CU_ASSERT_STRING_EQUAL(problem.param, "cursor");
     }
-    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "unet", "r00000000000000000000000000000000", 9,
+    CU_ASSERT_EQUAL(mm_history_evaluations(history, "default", "unet", NULL, "r00000000000000000000000000000000", 9,
                                            &evaluations, &problem),
                     MM_STORE_BAD_CURSOR);
     CU_ASSERT_EQUAL(mm_history_runs(history, "default", "r00000000000000000000000000000000", 9, &runs, NULL),
@@ -272,6 +329,7 @@ static CU_TestInfo tests[] = {
     {"what the list says of a run", test_run_row},
     {"pages of runs", test_pages_of_runs},
     {"pages of evaluations", test_pages_of_evaluations},
+    {"evaluations by split, step and time", test_filtered_evaluations},
     {"bad cursors", test_bad_cursors},
     {"parts are read in order", test_parts_are_read_in_order},
     CU_TEST_INFO_NULL,

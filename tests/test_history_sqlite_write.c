@@ -1,6 +1,7 @@
 /*
  * test_history_sqlite_write.c - what a put sets, replaces, merges and refuses, and what a delete removes
  */
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -501,6 +502,130 @@ static void test_delete(void)
     help_remove(path);
 }
 
+/* --------------------------------------------------------------- retention */
+
+static void expired(mm_store_expiry *expiry)
+{
+    sem_post(expiry->context);
+}
+
+static mm_store_expiry expire(mm_history *history, int64_t before)
+{
+    sem_t done;
+    mm_store_expiry expiry = {.before = before, .done = expired, .context = &done};
+
+    sem_init(&done, 0, 0);
+    mm_history_expire(history, &expiry);
+    while (sem_wait(&done) != 0)
+        continue;
+    sem_destroy(&done);
+    return expiry;
+}
+
+/* Oldest first, a bounded number at once; splits and runs go with their last evaluation. */
+static void test_expire(void)
+{
+    char path[64], sql[128];
+    size_t removed = 0, rounds = 0;
+    mm_run_list *list = NULL;
+
+    help_directory(path);
+    mm_history *history = help_open(path);
+
+    for (int i = 0; i < 50; i++)
+        CU_ASSERT_EQUAL_FATAL(help_store(history, i % 2 ? "long" : "short", i, "0", (unsigned)i), MM_STORE_OK);
+    mm_history_close(history);
+    for (int i = 0; i < 50; i++) { /* each came when its step says, "short" before 48 */
+        snprintf(sql, sizeof sql, "UPDATE evaluations SET updated = %d WHERE step = %d RETURNING id", i, i);
+        CU_ASSERT(help_sql(path, sql) > 0);
+    }
+    history = help_open(path);
+    CU_ASSERT_EQUAL(expire(history, 0).removed, 0);
+    for (mm_store_expiry expiry = {.more = 1}; expiry.more; rounds++) {
+        expiry = expire(history, 49);
+        CU_ASSERT_EQUAL(expiry.status, MM_STORE_OK);
+        CU_ASSERT(expiry.removed <= 20);
+        removed += expiry.removed;
+    }
+    CU_ASSERT_EQUAL(removed, 49);
+    CU_ASSERT_EQUAL(rounds, 3);
+    CU_ASSERT_EQUAL_FATAL(mm_history_runs(history, "default", NULL, 9, &list, NULL), MM_STORE_OK);
+    CU_ASSERT_EQUAL_FATAL(list->count, 1);
+    CU_ASSERT_STRING_EQUAL(list->rows[0].run, "long");
+    CU_ASSERT_EQUAL(list->rows[0].evaluations, 1);
+    CU_ASSERT_EQUAL(list->rows[0].first_step, 49);
+    mm_run_list_free(list);
+    mm_history_close(history);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM parts"), 1);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM scores"), 2);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM class_voxels"), 3);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM series"), 2);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM class_lists"), 1);
+    help_remove(path);
+}
+
+/* A part that is sent again keeps its evaluation. */
+static void test_expire_spares_what_came_again(void)
+{
+    char path[64];
+
+    help_directory(path);
+    mm_history *history = help_open(path);
+
+    CU_ASSERT_EQUAL(help_store(history, "unet", 1, "0", 1), MM_STORE_OK);
+    mm_history_close(history);
+    help_sql(path, "UPDATE evaluations SET updated = 5 RETURNING id");
+    history = help_open(path);
+    CU_ASSERT_EQUAL(help_store(history, "unet", 1, "0", 1), MM_STORE_OK);
+    CU_ASSERT_EQUAL(expire(history, 1000).removed, 0);
+    CU_ASSERT_EQUAL(help_store(history, "unet", 2, "0", 1), MM_STORE_OK);
+    CU_ASSERT_EQUAL(expire(history, INT64_MAX).removed, 2);
+    CU_ASSERT_EQUAL(help_store(history, "unet", 2, "1", 2), MM_STORE_OK); /* as if it had never been */
+    mm_evaluation_list *list = help_listed(history);
+
+    CU_ASSERT_EQUAL(list->rows[0].images, 2);
+    mm_evaluation_list_free(list);
+    mm_history_close(history);
+    help_remove(path);
+}
+
+/* -------------------------------------------------------------------- tags */
+
+static void test_tags(void)
+{
+    char model[] = "model", lr[] = "lr", unet[] = "u=n\"e't", small[] = "1e-3", smaller[] = "1e-4", path[64];
+    const mm_tag first[] = {{model, unet}, {lr, small}}, second[] = {{lr, smaller}};
+    mm_images *images = help_images("0", 1, 3, 1);
+    mm_store_part part = help_part("0", images);
+    mm_run_list *list = NULL;
+
+    help_directory(path);
+    mm_history *history = help_open(path);
+
+    part.tags = first;
+    part.tag_count = 2;
+    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
+    part.tags = second;
+    part.tag_count = 1; /* the same record: only the tag is new */
+    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
+    part.definition.task = MM_MULTILABEL;
+    part.part = "1";
+    part.tags = first;
+    part.tag_count = 2;
+    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_CONFLICT); /* a part that is refused says nothing of the run */
+    CU_ASSERT_EQUAL_FATAL(mm_history_run_row(history, "default", "unet", &list, NULL), MM_STORE_OK);
+    CU_ASSERT_EQUAL_FATAL(list->rows[0].tag_count, 2);
+    CU_ASSERT_STRING_EQUAL(list->rows[0].tags[0].name, "lr");
+    CU_ASSERT_STRING_EQUAL(list->rows[0].tags[0].value, "1e-4");
+    CU_ASSERT_STRING_EQUAL(list->rows[0].tags[1].value, unet);
+    mm_run_list_free(list);
+    mm_images_free(images);
+    CU_ASSERT_EQUAL(help_delete(history, "default", "unet"), MM_STORE_OK);
+    mm_history_close(history);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM tags"), 0);
+    help_remove(path);
+}
+
 static CU_TestInfo tests[] = {
     {"another definition is a conflict", test_other_definition_conflicts},
     {"another ignore_index is a conflict", test_ignore_index_values_conflict},
@@ -517,6 +642,9 @@ static CU_TestInfo tests[] = {
     {"scores that cannot be", test_scores_that_cannot_be},
     {"a damaged record", test_damaged_record},
     {"a run is deleted with all of it", test_delete},
+    {"what is too old goes, a little at a time", test_expire},
+    {"what came again stays", test_expire_spares_what_came_again},
+    {"tags of a run", test_tags},
     CU_TEST_INFO_NULL,
 };
 

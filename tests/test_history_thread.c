@@ -291,7 +291,7 @@ static void *write_parts(void *context)
 static int consistent(mm_history *history, double per_part)
 {
     mm_evaluation_list *list = NULL;
-    const mm_store_status status = mm_history_evaluations(history, "default", "unet", NULL, 5, &list, NULL);
+    const mm_store_status status = mm_history_evaluations(history, "default", "unet", NULL, NULL, 5, &list, NULL);
 
     if (status != MM_STORE_OK)
         return status == MM_STORE_NOT_FOUND; /* nothing is stored yet */

@@ -337,6 +337,56 @@ static void test_trace_ids(void)
         CU_ASSERT_FALSE(mm_trace_id(bad[i], id));
 }
 
+static void test_accepts_gzip(void)
+{
+    static const struct {
+        const char *value;
+        int takes;
+    } cases[] = {
+        {NULL, 0},           {"", 0},
+        {"gzip", 1},         {"GZIP", 1},
+        {"x-gzip", 1},       {"deflate", 0},
+        {"gzipped", 0},      {"br, gzip;q=0.5", 1},
+        {"gzip;q=0", 0},     {"gzip; q=0.000", 0},
+        {"gzip;Q=0.001", 1}, {"*", 1},
+        {"*;q=0", 0},        {"*;q=0, gzip", 1},
+        {"*, gzip;q=0", 0},  {"identity", 0},
+        {" ,, gzip ,", 1},   {";q=1", 0},
+        {"gzip;q=", 0},      {"deflate, gzip;q=1.0, *;q=0.5", 1},
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++)
+        CU_ASSERT_EQUAL(mm_accepts_gzip(cases[i].value), cases[i].takes);
+}
+
+static void test_tags(void)
+{
+    static const struct {
+        const char *list;
+        int listed;
+    } cases[] = {
+        {"\"a1\"", 1},
+        {"W/\"a1\"", 1},
+        {"*", 1},
+        {"\"b\", \"a1\"", 1},
+        {"\"b\" ,W/\"a1\"", 1},
+        {"\"a\"", 0},
+        {"\"a12\"", 0},
+        {"a1", 0},
+        {"", 0},
+        {"\"a1", 0},
+        {"\"b\" x \"a1\"", 0},
+        {"W/a1", 0},
+        {"\"", 0},
+        {"\"b,\", \"a1\"", 1},
+        {",", 0},
+    };
+
+    CU_ASSERT_FALSE(mm_tag_listed(NULL, "\"a1\""));
+    for (size_t i = 0; i < COUNT(cases); i++)
+        CU_ASSERT_EQUAL(mm_tag_listed(cases[i].list, "\"a1\""), cases[i].listed);
+}
+
 static CU_TestInfo tests[] = {
     {"what is refused, and why", test_refused},
     {"what the headers say", test_values},
@@ -349,6 +399,8 @@ static CU_TestInfo tests[] = {
     {"media types", test_media},
     {"content codings", test_codings},
     {"trace ids", test_trace_ids},
+    {"who takes gzip", test_accepts_gzip},
+    {"lists of tags", test_tags},
     CU_TEST_INFO_NULL,
 };
 

@@ -31,7 +31,7 @@ static mm_stats *new_stats(void)
 static char *text_of(mm_stats *stats)
 {
     size_t size = 0;
-    char *text = mm_stats_text(stats, &gauges, &size);
+    char *text = mm_stats_text(stats, &gauges, MM_STATS_PROMETHEUS, &size);
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(text);
     CU_ASSERT_EQUAL(strlen(text), size);
@@ -213,6 +213,34 @@ static void test_too_many_routes(void)
     mm_stats_free(NULL);
 }
 
+/* The same samples in both formats; families of counters lose their ending, units are said, the end is marked. */
+static void test_openmetrics(void)
+{
+    mm_stats *stats = new_stats();
+    size_t size = 0, samples = 0, others = 0;
+    char *plain, *open;
+
+    mm_stats_request(stats, "POST", 0, 200, 0.02);
+    plain = text_of(stats);
+    open = mm_stats_text(stats, &gauges, MM_STATS_OPENMETRICS, &size);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(open);
+    CU_ASSERT_STRING_EQUAL(open + size - 6, "# EOF\n");
+    CU_ASSERT_PTR_NOT_NULL(strstr(open, "# TYPE maskmeter_http_requests counter\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(open, "\nmaskmeter_http_requests_total{method=\"POST\""));
+    CU_ASSERT_PTR_NOT_NULL(strstr(open, "# TYPE process_cpu_seconds counter\n# UNIT process_cpu_seconds seconds\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(open, "# UNIT maskmeter_memory_used_bytes bytes\n"));
+    CU_ASSERT_PTR_NULL(strstr(open, "# UNIT maskmeter_threads"));
+    CU_ASSERT_PTR_NULL(strstr(plain, "# UNIT"));
+    for (const char *at = plain; at != NULL && *at != '\0'; at = strchr(at, '\n'), at += at != NULL)
+        samples += *at != '#';
+    for (const char *at = open; at != NULL && *at != '\0'; at = strchr(at, '\n'), at += at != NULL)
+        others += *at != '#';
+    CU_ASSERT(samples > 10 && samples == others);
+    free(plain);
+    free(open);
+    mm_stats_free(stats);
+}
+
 static CU_TestInfo tests[] = {
     {"requests by method, route, code", test_requests},
     {"histograms", test_histograms},
@@ -221,6 +249,7 @@ static CU_TestInfo tests[] = {
     {"families", test_format},
     {"threads", test_threads},
     {"too many routes", test_too_many_routes},
+    {"OpenMetrics", test_openmetrics},
     CU_TEST_INFO_NULL,
 };
 

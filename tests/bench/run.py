@@ -9,6 +9,7 @@ of it, U8 [1,X,Y,Z] each, in mm, which is not part of this project.
 """
 import argparse
 import contextlib
+import http.client
 import json
 import os
 import pathlib
@@ -21,7 +22,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 from functools import partial
+
+import fill
 
 HERE = pathlib.Path(__file__).resolve().parent
 DATA = HERE.parent / "data"
@@ -186,9 +190,10 @@ class Service:
 
 
 @contextlib.contextmanager
-def maskmeter(bench):
-    """The server as it is by default, on a free port, its log in a file."""
-    with tempfile.TemporaryDirectory(dir=bench.scratch) as data:
+def maskmeter(bench, history=None):
+    """The server as it is by default, on a free port, its log in a file; on a history that is there, or an empty one."""
+    with tempfile.TemporaryDirectory(dir=bench.scratch) as folder:
+        data = history or folder
         log = pathlib.Path(data) / "log"
         with log.open("wb") as stream:
             process = subprocess.Popen([bench.build / "maskmeter", "serve", "--listen", "127.0.0.1:0", "--data", data,
@@ -513,9 +518,71 @@ def transform_rows(bench, report, work, form, objects, rounds, reach):
     mask.unlink()
 
 
+def chart_queries(runs):
+    """(what, path, parameters) of everything that dashboards and the page ask of a history of that many runs."""
+    run, other = f"run-{runs // 2:03}", f"run-{runs // 2 + 1:03}"
+    some = ",".join(f"run-{i:03}" for i in range(6))
+    one, rows, names = {"run": run, "split": "val", "score": "dice"}, "/v1/grafana/", "/v1/grafana/variables/"
+    now = fill.START + runs // 2 * fill.RUN_MS
+    return [
+        ("runs", "/v1/runs", {"limit": 100}),
+        ("evaluations of a run, by step", f"/v1/runs/{run}/evaluations", {"limit": 100, "split": "val", "first_step": 9}),
+        ("curve per class, all steps", rows + "series", one),
+        ("curve of 3 classes in 2 hours", rows + "series",
+         one | {"class": "class-01,class-02,class-03", "from": now, "to": now + 7_200_000, "interval_ms": 30_000}),
+        ("curve per class, a table by step", rows + "series", one | {"shape": "wide", "x": "step"}),
+        ("curve of 6 runs", rows + "series", one | {"run": some, "shape": "wide_runs", "x": "step"}),
+        ("curve of the newest 100 runs", rows + "series", {"split": "val", "score": "dice", "shape": "value"}),
+        ("latest per class", rows + "latest", one),
+        ("latest of the newest 100 runs", rows + "latest", {"score": "dice", "shape": "value"}),
+        ("best step per score of a run", rows + "best", {"run": run}),
+        ("best step of the newest 100 runs", rows + "best", {"score": "dice"}),
+        ("annotations of a run", rows + "annotations", {"run": run}),
+        ("confusion matrix", rows + "confusion", {"run": run, "split": "val"}),
+        ("worst images of a class", rows + "images", one | {"class": "class-03"}),
+        ("percentiles over images", rows + "percentiles", one),
+        ("two runs compared", "/v1/compare", {"base": run, "head": other, "score": "dice"}),
+        ("names of runs", names + "runs", {}),
+        ("names of classes", names + "classes", {}),
+        ("names of scores", names + "scores", {}),
+    ]  # fmt: skip
+
+
+def chart_times(bench, runs, steps):
+    """{what: seconds of each turn}, as a client waits that takes gzip."""
+    found = {}
+    with tempfile.TemporaryDirectory(dir=bench.scratch) as data:
+        fill.fill(data, runs=runs, steps=steps)
+        with maskmeter(bench, data) as server:
+            connection = http.client.HTTPConnection(server.base.partition("//")[2])
+            for what, path, params in chart_queries(runs):
+                target, times = f"{path}?{urllib.parse.urlencode(params)}", []
+                for _ in range(2 * bench.rounds + 1):
+                    began = time.perf_counter()
+                    connection.request("GET", target, headers={"Accept-Encoding": "gzip"})
+                    answer = connection.getresponse()
+                    body = answer.read()
+                    times.append(time.perf_counter() - began)
+                    if answer.status != 200 or not body:
+                        raise RuntimeError(f"{target}: {answer.status}")
+                found[what] = times[1:]
+            connection.close()
+    return found
+
+
+def rows_history(bench, report):
+    """Each on a history of 2e7 values per class, beside one of a tenth as many runs."""
+    fill.support.BINARY = bench.build / "maskmeter"
+    small, large = chart_times(bench, 20, 500), chart_times(bench, 200, 500)
+    for what, times in large.items():
+        report.add(what, spread(times, 1e3, "ms"), f"of a tenth {spread(small[what], 1e3, 'ms')}",
+                   1e3 * statistics.median(times), 50, at_most=True)  # fmt: skip
+    report.note("history: 200 runs x 500 steps x 20 classes x 10 scores, 40 images; a tenth of it has 20 runs.")
+
+
 GROUPS = {"sums": rows_sums, "same": rows_same_sums, "torch": rows_torch, "upload": rows_upload,
           "fastapi": rows_fastapi, "small": rows_small, "memory": rows_memory, "transform": rows_transform,
-          "distances": rows_distances}  # fmt: skip
+          "distances": rows_distances, "history": rows_history}  # fmt: skip
 
 
 def main():

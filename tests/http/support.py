@@ -239,6 +239,12 @@ class Server:
                 pass  # the server may refuse before it has read everything
             return read_all(sock)
 
+    def connect_session(self):
+        """A session of its own, for another thread."""
+        session = requests.Session()
+        session.trust_env = False
+        return session
+
     def connect(self):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30 * SLOW)
 

@@ -206,7 +206,7 @@ def test_printed_settings_read_back(tmp_path):
 @pytest.mark.parametrize("args", [
     ["--nonsense=1"], ["--threads"], ["--threads=x"], ["--threads=-1"], ["--memory=12parsecs"], ["--memory=1KiB"],
     ["--listen=nonsense"], ["--listen=127.0.0.1:99999"], ["--backend=opencl"], ["--store=postgres://x"],
-    ["--keep-days=3"], ["--tls-cert=x"], ["--max-classes=0"], ["--config=/nonexistent/file"], ["extra"],
+    ["--keep-days=-1"], ["--keep-days=x"], ["--tls-cert=x"], ["--max-classes=0"], ["--config=/nonexistent/file"], ["extra"],
 ], ids=lambda args: args[0])
 def test_bad_settings(args, tmp_path):
     """Wrong usage is 2, and the culprit is named."""

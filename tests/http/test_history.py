@@ -1,6 +1,7 @@
 """test_history.py - parts, merging, conflicts, listing, deleting, and what survives a restart and a kill."""
 
 import datetime
+import sqlite3
 import subprocess
 import threading
 import time
@@ -431,3 +432,75 @@ def test_two_servers_do_not_share_a_folder(start, tmp_path):
     assert second.returncode == 1
     assert b"lock" in second.stderr or b"use" in second.stderr
     assert server.score(body())["images"] == 4
+
+
+# ------------------------------------------------------------------------------------------- filters, tags, retention
+
+
+def test_evaluations_by_split_step_and_time(start):
+    server = start()
+    for step in range(30):
+        time_text = f"2026-01-01T00:00:{step:02}Z"
+        send(server, "r", 0, step=str(step), split="val" if step % 2 else "test", time=time_text)
+
+    def steps(**params):
+        found, cursor = [], {}
+        while cursor is not None:
+            page = server.get("/v1/runs/r/evaluations", **params, **cursor, limit="3").json()
+            found += [row["step"] for row in page["evaluations"]]
+            cursor = {"cursor": page["next"]} if page["next"] else None
+        return found
+
+    assert steps() == list(range(29, -1, -1))
+    assert steps(split="val") == list(range(29, 0, -2))
+    assert steps(split="val", first_step="10", last_step="15") == [15, 13, 11]
+    window = {"from": "2026-01-01T00:00:05Z", "to": "2026-01-01T01:00:08+01:00"}
+    assert steps(**window) == [8, 7, 6, 5]
+    assert steps(split="none") == [] and steps(first_step="9", last_step="8") == []
+    for name, value in (("split", "a,b"), ("first_step", "-1"), ("last_step", "x"), ("from", "1"), ("to", "today")):
+        problem(server.get("/v1/runs/r/evaluations", **{name: value}), 400, param=name)
+    problem(server.get("/v1/runs/nobody/evaluations", split="val"), 404)
+
+
+def test_tags_of_runs(start):
+    server = start()
+    send(server, "r", 0, tags="model=unet,lr=1e-3")
+    send(server, "r", 1, part="1", tags="lr=1e-4,note=a=b <i>")
+    run = server.get("/v1/runs/r").json()
+    assert run["tags"] == {"lr": "1e-4", "model": "unet", "note": "a=b <i>"}
+    assert server.get("/v1/runs").json()["runs"] == [run]
+    metadata = {"maskmeter.run": "m", "maskmeter.step": "1", "maskmeter.tags": "from=file,empty="}
+    server.score(safetensors({"pred": PROBS, "label": LABEL}, metadata))
+    assert server.get("/v1/runs/m").json()["tags"] == {"from": "file", "empty": ""}
+    for value in ("model", "=x", "a=1,a=2", "", ",", "a=\x01", "a=" + "x" * 300, ",".join(f"t{i}=1" for i in range(65))):
+        problem(send(server, "bad", 0, tags=value), 400, param="tags")
+    problem(server.get("/v1/runs/bad"), 404)
+
+
+def test_keep_days(start, tmp_path):
+    """Evaluations whose last part is older go, a few at a time; uploads go on meanwhile."""
+    data = tmp_path / "kept"
+    server = start("--keep-days", "30", data=data)
+    for step in range(50):
+        send(server, "old", 0, step=str(step))
+    send(server, "new", 0)
+    time.sleep(1.5)  # it has looked once, and all are young
+    assert server.get("/v1/runs/old").json()["evaluations"] == 50
+    server.stop()
+    with sqlite3.connect(data / "maskmeter.db") as db:
+        days = 86_400_000
+        db.execute("UPDATE evaluations SET updated = updated - ? WHERE step < 49", (31 * days,))
+        db.execute("UPDATE evaluations SET updated = updated - ? WHERE step = 49", (29 * days,))
+        db.execute("UPDATE evaluations SET updated = ? WHERE run = (SELECT id FROM runs WHERE name = 'new')",
+                   (int(time.time() * 1000),))  # fmt: skip
+    db.close()
+    forever = start(data=data)
+    time.sleep(1.5)
+    assert forever.get("/v1/runs/old").json()["evaluations"] == 50
+    forever.stop()
+    server = start("--keep-days", "30", data=data)
+    eventually(lambda: server.get("/v1/runs/old").json()["evaluations"] == 1)
+    send(server, "new", 0, step="2")
+    assert [row["run"] for row in server.get("/v1/runs").json()["runs"]] == ["new", "old"]
+    assert server.get("/v1/runs/old").json()["first_step"] == 49
+    eventually(lambda: any(entry.get("event") == "expired" and "49" in str(entry) for entry in server.log))

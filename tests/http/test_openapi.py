@@ -167,9 +167,9 @@ def check_answer(method, path, answer):
         status = "default"
     response = resolve(responses[status])
     for name, header in response.get("headers", {}).items():
-        if name in ("X-Request-Id", "Retry-After", "Accept-Post"):
+        if name in ("X-Request-Id", "Retry-After", "Accept-Post", "ETag"):
             assert name in answer.headers, (status, name)
-            if name == "X-Request-Id":
+            if name in ("X-Request-Id", "ETag"):
                 check_value(resolve(header)["schema"], answer.headers[name])
     if "content" not in response:
         assert answer.content == b""
@@ -228,6 +228,24 @@ def test_tour_of_what_is_read(server):
             answer = server.get("/v1/evaluations", run="read", split="val", step=step, **params)
             assert answer.status_code == 200, answer.text
             check_answer("get", "/v1/evaluations", answer)
+    for answer_format in ("csv", "nnunet", "grand-challenge", "mlflow"):
+        answer = server.get("/v1/evaluations", run="read", step="1", format=answer_format)
+        assert answer.status_code == 200, answer.text
+        check_answer("get", "/v1/evaluations", answer)
+    answer = server.get("/v1/compare", base="read", head="read", base_step="1", score="dice")
+    assert answer.status_code == 200, answer.text
+    check_answer("get", "/v1/compare", answer)
+    for path in (path for _, path in OPERATIONS if path.startswith("/v1/grafana/") and "variables" not in path):
+        for params in ({"run": "read"}, {"score": "dice"}, {"run": "read", "score": "cross_entropy"}, {"run": "nobody"}):
+            shapes = ("long", "value", "wide", "wide_runs") if path.endswith("/series") else ("long", "value")
+            for shape in shapes if "shape" in query_names("get", path) else (None,):
+                known = {name: value for name, value in params.items() if name in query_names("get", path)}
+                answer = server.get(path, **known, **({"shape": shape} if shape else {}))
+                assert answer.status_code == (400 if shape == "wide" and "run" not in params else 200), answer.text
+                check_answer("get", path, answer)
+    answer = server.request("GET", "/v1/runs", headers={"If-None-Match": server.get("/v1/runs").headers["ETag"]})
+    assert answer.status_code == 304
+    check_answer("get", "/v1/runs", answer)
     for path, actual in (
         ("/v1/runs/{run}", "/v1/runs/read"),
         ("/v1/runs/{run}/evaluations", "/v1/runs/read/evaluations"),
@@ -237,7 +255,7 @@ def test_tour_of_what_is_read(server):
             assert answer.status_code == 200, answer.text
             check_answer("get", path, answer)
     for method, path in OPERATIONS:
-        if method == "get" and "{" not in path and path != "/v1/evaluations":
+        if method == "get" and "{" not in path and path not in ("/v1/evaluations", "/v1/compare"):
             answer = server.get(path)
             assert answer.status_code == 200, (path, answer.text)
             check_answer("get", path, answer)

@@ -74,6 +74,25 @@ def test_metrics_are_prometheus_text(server):
         assert name in all_families, name
 
 
+def test_openmetrics_for_those_that_name_it(server):
+    """What Prometheus sends, and what asks for another version; the samples are the same."""
+    prometheus = (
+        "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+        "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+    )
+    for accept in (prometheus, "application/openmetrics-text"):
+        answer = server.request("GET", "/metrics", headers={"Accept": accept})
+        assert answer.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        lines = answer.text.split("\n")
+        assert lines[-2:] == ["# EOF", ""] and "" not in lines[:-1]
+        for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", answer.text, re.MULTILINE):
+            assert not name.endswith("_total")
+            assert kind != "counter" or not re.search(rf"^{name}[ {{]", answer.text, re.MULTILINE), name
+    for accept in ("text/plain", "*/*", "application/openmetrics-text;version=0.0.1", "text/plain;version=0.0.4"):
+        answer = server.request("GET", "/metrics", headers={"Accept": accept})
+        assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+
+
 def test_histograms_are_cumulative(server):
     server.score(GOOD, run="metrics", step="2")
     series = {}

@@ -1,0 +1,31 @@
+"""conftest.py - fixtures: Grafana's libraries from npm, and a server whose store is seeded."""
+
+import pathlib
+import sys
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / folder) for folder in ("http", "deploy")]
+
+import npm  # noqa: E402
+import seed  # noqa: E402
+import support  # noqa: E402
+
+
+def pytest_sessionstart():
+    if not support.BINARY.exists():
+        pytest.exit(f"{support.BINARY} is not built: run make", returncode=2)
+    try:
+        npm.install()
+    except npm.Failed as failure:
+        pytest.exit(f"Grafana's libraries could not be installed: {failure}", returncode=2)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """A server with the runs of seed.py; it must stop cleanly after all tests."""
+    running = support.Server(tmp_path_factory.mktemp("data"))
+    seed.fill(running)
+    yield running
+    running.stop()
