@@ -655,17 +655,21 @@ BAD_DISTANCES = {
     "nsd(tolerance=-1)": "tolerance", "nsd(tolerance=nan)": "tolerance", "nsd(tolerance=inf)": "tolerance",
     "nsd(tolerance=1e400)": "tolerance", "nsd(tolerance=-1e-300)": "tolerance", "nsd(tolerance=[1,2])": "tolerance",
     "nsd(tolerance=[1,2,-3])": "tolerance", "nsd(tolerance=[1,2,3,4])": "tolerance", "nsd(tolerance=[])": "tolerance",
-    "nsd(tolerance=near)": "tolerance", "surface_overlap(tolerance=-1)": "tolerance", "surface_overlap(side=both)": "side",
+    "nsd(tolerance=near)": "tolerance", "surface_overlap(tolerance=-1)": "tolerance",
+    "surface_overlap(side=both)": "side",
     "hausdorff_percentile(q=-1)": "q", "hausdorff_percentile(q=100.5)": "q", "hausdorff_percentile(q=nan)": "q",
     "hausdorff_percentile(q=[95])": "q", "hd95(q=90)": "q", "hd95(connectivity=0)": "connectivity",
     "hd95(connectivity=4)": "connectivity", "hd95(connectivity=1.5)": "connectivity", "hd95(of=both)": "of",
     "hd95(surface=voxels)": "surface", "hd95(surface=surfel,of=pooled)": "pooled",
-    "hd95(surface=surfel,connectivity=2)": "connectivity", "hd95(metric=manhattan)": "metric", "hd95(over=pooled)": "over",
+    "hd95(surface=surfel,connectivity=2)": "connectivity", "hd95(metric=manhattan)": "metric",
+    "hd95(over=pooled)": "over",
     "hd95(spacing=2)": "spacing", "hd95(empty=0)": "empty", "hausdorff_directed(from=both)": "from",
-    "monai.compute_hausdorff_distance(spacing=[1,2,3])": "spacing", "monai.compute_hausdorff_distance(spacing=0)": "spacing",
+    "monai.compute_hausdorff_distance(spacing=[1,2,3])": "spacing",
+    "monai.compute_hausdorff_distance(spacing=0)": "spacing",
     "monai.compute_hausdorff_distance(spacing=[1,-1])": "spacing",
     "monai.compute_hausdorff_distance(percentile=101)": "percentile",
-    "monai.compute_surface_dice": "class_thresholds", "monai.compute_surface_dice(class_thresholds=[1])": "class_thresholds",
+    "monai.compute_surface_dice": "class_thresholds",
+    "monai.compute_surface_dice(class_thresholds=[1])": "class_thresholds",
     "monai.compute_surface_dice(class_thresholds=[1,-1])": "class_thresholds",
     "monai.compute_surface_dice(class_thresholds=1)": "class_thresholds",
 }  # fmt: skip
@@ -729,7 +733,10 @@ def test_a_picture_of_2_to_the_21(server):
     assert found["hausdorff"][2] == found["hausdorff(surface=surfel)"][2] == 4
 
 
-FULL = {"line": (50,), "picture": (12, 9), "slice": (1, 12, 9), "last slice": (12, 9, 1), "voxel": (1, 1, 1), "volume": (6, 7, 8)}
+FULL = {
+    "line": (50,), "picture": (12, 9), "slice": (1, 12, 9), "last slice": (12, 9, 1), "voxel": (1, 1, 1),
+    "volume": (6, 7, 8),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("shape", FULL.values(), ids=FULL)

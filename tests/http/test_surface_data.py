@@ -1,4 +1,4 @@
-"""test_surface_data.py - distances of whole files of tests/data, all classes at once, and of random masks by brute force."""
+"""test_surface_data.py - distances of whole files of tests/data, all classes at once; random maps by brute force."""
 
 import functools
 import json
@@ -122,9 +122,9 @@ def random_maps(spatial, classes, seed):
 
 
 RANDOM = [
-    ((97,), (0.7,), 4, 1), ((1,), (2.0,), 2, 2), ((23, 31), (1.0, 1.0), 4, 3), ((31, 23), (0.3, 2.5), 4, 4), ((1, 40), (1.5, 0.5), 3, 5),
-    ((40, 1), (1.5, 0.5), 3, 6), ((9, 14, 11), (3.0, 0.9, 0.9), 4, 7), ((1, 17, 13), (3.0, 1.0, 1.0), 3, 8), ((17, 13, 1), (1.0, 1.0, 4.0), 3, 9),
-    ((13, 1, 17), (0.1, 0.7, 0.3), 3, 10),
+    ((97,), (0.7,), 4, 1), ((1,), (2.0,), 2, 2), ((23, 31), (1.0, 1.0), 4, 3), ((31, 23), (0.3, 2.5), 4, 4),
+    ((1, 40), (1.5, 0.5), 3, 5), ((40, 1), (1.5, 0.5), 3, 6), ((9, 14, 11), (3.0, 0.9, 0.9), 4, 7),
+    ((1, 17, 13), (3.0, 1.0, 1.0), 3, 8), ((17, 13, 1), (1.0, 1.0, 4.0), 3, 9), ((13, 1, 17), (0.1, 0.7, 0.3), 3, 10),
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""test_surface_history.py - distances of merged parts, of each image, their percentiles over images, and what history lacks."""
+"""test_surface_history.py - distances of merged parts, of images, percentiles over images, and what history lacks."""
 
 import json
 
@@ -53,7 +53,10 @@ def by_force():
     return [[None if pair.reason else float(pair.percentile(95)) for pair in row] for row in pairs]
 
 
-@pytest.mark.parametrize("parts", [[[0, 1, 2, 3], [4, 5, 6]], [[n] for n in reversed(range(IMAGES))], [[6, 1], [0, 2, 5], [3, 4, 1]]], ids=len)
+SPLITS = [[[0, 1, 2, 3], [4, 5, 6]], [[n] for n in reversed(range(IMAGES))], [[6, 1], [0, 2, 5], [3, 4, 1]]]
+
+
+@pytest.mark.parametrize("parts", SPLITS, ids=len)
 def test_merged_parts_are_the_whole(server, whole, parts):
     """The same numbers to the bit, per image too, whatever was sent with what."""
     run = f"parts{len(parts)}"

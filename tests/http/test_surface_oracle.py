@@ -261,7 +261,7 @@ def test_pair(server, case):
 
 
 def test_every_field_is_compared():
-    """All that a library says of a pair with two masks is in one of the tables above, but for what is listed as not ours."""
+    """All that a library says of a pair is in one of the tables above, but for what is listed as not ours."""
     paths = set().union(*(wanted(case) for case in CASES.values()))
     volumes = {"overlap.volume_gt_mm3", "overlap.volume_pred_mm3"}
     assert {*scores(), *SWAPPED, *EXPLAINED, *NOT_OURS, *volumes} == paths
