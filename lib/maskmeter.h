@@ -41,7 +41,8 @@ extern "C" {
     X(CONFLICT, 7, "the parts do not belong together")                                                                 \
     X(NO_BACKEND, 8, "the requested backend is not available")                                                         \
     X(BAD_RECORD, 9, "not an image record that this version reads")                                                    \
-    X(UNSUITABLE, 10, "the input cannot give that score")
+    X(UNSUITABLE, 10, "the input cannot give that score")                                                              \
+    X(TOO_LARGE, 11, "it takes more memory than there is for one request")
 
 typedef enum mm_status {
 #define X(name, number, message) MM_##name = number,

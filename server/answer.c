@@ -24,6 +24,8 @@ int mm_http_status(mm_status status)
         return 409;
     case MM_NO_MEMORY:
         return 503;
+    case MM_TOO_LARGE:
+        return 413;
     case MM_OK:
     case MM_NO_BACKEND:
     case MM_BAD_RECORD:

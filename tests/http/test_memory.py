@@ -79,6 +79,21 @@ def test_the_budget_is_kept(tmp_path, large):
         server.stop()
 
 
+def test_what_can_never_be_scored_is_too_large(tmp_path):
+    """Distances may take more than the whole budget: 413, since trying again is in vain; the server goes on."""
+    label = np.zeros((1, 96, 256, 256), "u1")
+    label[0, :64] = 1
+    body = safetensors({"pred": label, "label": label})
+    server = Server(tmp_path, "--memory", "64MiB")
+    try:
+        assert server.score(body, num_classes="2", scores="dice")["scores"][0]["value"] == 1.0
+        problem(server.post(body, num_classes="2", scores="hd95"), 413, says=("budget",))
+        assert server.score(small_file(), scores="hd95")["images"] == 2
+        assert server.metrics()[USED] == 0
+    finally:
+        server.stop()
+
+
 def test_zstd_needs_no_more_than_its_file(tmp_path):
     """A body that is compressed 400 to 1 takes the memory of what it holds, not twice that."""
     label = np.zeros((64, 256, 256), "u1")
