@@ -378,8 +378,8 @@ void mm_explanation_free(mm_explanation *explanation); /* NULL is fine */
 
 /* ------------------------------------------------------- values of many images */
 
-/* The q-th quantile, 0 <= q <= 1, of `count` >= 1 ascending numbers: between the two that are nearest, linearly (type 7,
- * which is what most programs do). */
+/* The q-th quantile, 0 <= q <= 1, of `count` >= 1 ascending numbers: between the two that are nearest, linearly (type
+ * 7, which is what most programs do). */
 double mm_quantile(const double *sorted, size_t count, double q);
 
 #define MM_RESAMPLES 2000

@@ -233,14 +233,14 @@ static int by_text_and_place(const void *a, const void *b)
 /* Of equal names the first stays. */
 static int drop_repeated(mm_name_list *list)
 {
-    mm_name **sorted = malloc((list->count + 1) * sizeof *sorted);
+    mm_name **sorted = malloc((list->count + 1) * sizeof(mm_name *));
     size_t kept = 0;
 
     if (sorted == NULL)
         return SQLITE_NOMEM;
     for (size_t i = 0; i < list->count; i++)
         sorted[i] = &list->rows[i];
-    qsort(sorted, list->count, sizeof *sorted, by_text_and_place);
+    qsort(sorted, list->count, sizeof(mm_name *), by_text_and_place);
     for (size_t i = 0, first = 0; i < list->count; i++) {
         if (i > first && strcmp(sorted[first]->text, sorted[i]->text) == 0) {
             sorted[i]->updated = INT64_MIN; /* goes below */

@@ -509,7 +509,7 @@ static int by_time(const void *a, const void *b)
 
 char *mm_reply_annotations(const mm_best_list *list, const mm_chart *chart, int64_t from, int64_t to, size_t *size)
 {
-    const mm_best **sorted = malloc((list->count + 1) * sizeof *sorted);
+    const mm_best **sorted = malloc((list->count + 1) * sizeof(const mm_best *));
     size_t count = 0;
     mm_json json;
 
@@ -518,7 +518,7 @@ char *mm_reply_annotations(const mm_best_list *list, const mm_chart *chart, int6
     for (size_t i = 0; i < list->count; i++)
         if (list->rows[i].time >= from && list->rows[i].time <= to)
             sorted[count++] = &list->rows[i];
-    qsort(sorted, count, sizeof *sorted, by_time);
+    qsort(sorted, count, sizeof(const mm_best *), by_time);
     begin(&json, 256 * count);
     for (size_t i = 0; i < count; i++)
         put_annotation(&json, sorted[i], chart);
