@@ -31,7 +31,8 @@ func frame(v vector) (*data.Frame, error) {
 	options := jsonframer.FramerOptions{
 		FramerType: jsonframer.FramerTypeGJSON, FrameName: v.Target.RefID, RootSelector: v.Target.RootSelector}
 	for _, c := range v.Target.Columns {
-		options.Columns = append(options.Columns, jsonframer.ColumnSelector{Selector: c.Selector, Alias: c.Text, Type: c.Type})
+		column := jsonframer.ColumnSelector{Selector: c.Selector, Alias: c.Text, Type: c.Type}
+		options.Columns = append(options.Columns, column)
 	}
 	long, err := jsonframer.ToFrame(string(v.Answer), options)
 	if err != nil {
