@@ -129,7 +129,7 @@ install: all                           ## copy the server and its systemd unit b
 	install -D -m 644 deploy/systemd/maskmeter.service $(DESTDIR)$(PREFIX)/lib/systemd/system/maskmeter.service
 
 # ---- tests ----
-suites := check-layers check-headers check-suites unit sanitize tsan valgrind fuzz http browser grafana
+suites := check-layers check-headers check-suites unit http grafana browser sanitize tsan fuzz valgrind
 cpus   := scalar $(if $(x86_64),x86-64-v3 x86-64-v4)
 cxx     = $(CXX) -std=c++17 -I. -Wall -Wextra -Wpedantic -Werror
 pytest  = $(PYTHON) -B -m pytest -q -rs -p no:cacheprovider --basetemp=$(BUILD)/pytest-$@

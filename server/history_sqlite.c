@@ -238,8 +238,10 @@ typedef struct setting {
     const char *name, *value, *reads;
 } setting;
 
+/* temp_store: a container's root is read-only, so that there may be no folder for temporary files. */
 static const setting reader_settings[] = {
     {"mmap_size", "0", "0"},
+    {"temp_store", "MEMORY", "2"},
     {"wal_autocheckpoint", "0", "0"},
     {"trusted_schema", "OFF", "0"},
     {"query_only", "ON", "1"},
@@ -247,6 +249,7 @@ static const setting reader_settings[] = {
 
 static const setting writer_settings[] = {
     {"mmap_size", "0", "0"},
+    {"temp_store", "MEMORY", "2"},
     {"trusted_schema", "OFF", "0"},
     {"foreign_keys", "ON", "1"},
     {"cell_size_check", "ON", "1"},

@@ -273,14 +273,16 @@ static void put_row(mm_json *json, const columns *c, const mm_series_list *list,
     mm_json_close(json, '}');
 }
 
-/* Points of the same x share a row. */
+/* Points of the same x share a row.  Without any column there is nothing to draw, and no row. */
 static size_t put_wide(mm_json *json, const mm_series_list *list, const mm_chart *chart, const placed *all,
                        const columns *with)
 {
     columns c = *with;
-    size_t rows = 0;
+    size_t rows = 0, defined = 0;
 
-    for (size_t i = 0; i < list->point_count; rows++) {
+    for (size_t k = 0; k < c.count; k++)
+        defined += c.defined[k];
+    for (size_t i = 0; defined > 0 && i < list->point_count; rows++) {
         const int64_t x = all[i].x;
 
         for (size_t k = 0; k < c.count; k++)

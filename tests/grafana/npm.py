@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -21,6 +22,10 @@ class Failed(Exception):
     pass
 
 
+class Unreachable(Failed):
+    """The registry did not answer."""
+
+
 def call(*command, **kwargs):
     try:
         done = subprocess.run(command, cwd=FOLDER, check=True, capture_output=True, text=True, timeout=600, **kwargs)
@@ -28,7 +33,9 @@ def call(*command, **kwargs):
     except FileNotFoundError as failure:
         raise Failed(f"there is no {command[0]}; Debian's packages are nodejs and npm") from failure
     except subprocess.CalledProcessError as failure:
-        raise Failed(f"{' '.join(command)}: {(failure.stderr or failure.stdout).strip()[-2000:]}") from failure
+        said = (failure.stderr or failure.stdout).strip()
+        cut_off = re.search(r"code (ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENETUNREACH|ETIMEDOUT|ERR_SOCKET_TIMEOUT)", said)
+        raise (Unreachable if cut_off else Failed)(f"{' '.join(command)}: {said[-2000:]}") from failure
     except subprocess.TimeoutExpired as failure:
         raise Failed(f"{' '.join(command)} took more than 10 minutes") from failure
 
