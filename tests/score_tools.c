@@ -177,6 +177,19 @@ mm_status refusal_of(const data *d, const char *expressions, mm_problem *problem
     return status;
 }
 
+void check_refusals(const data *d, const refusal *bad, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        mm_problem problem = {.text = ""};
+
+        CU_ASSERT_NOT_EQUAL(refusal_of(d, bad[i].text, &problem), MM_OK);
+        if (strstr(problem.text, bad[i].part) == NULL) {
+            printf("\n    %s: %s\n", bad[i].text, problem.text);
+            CU_FAIL("message");
+        }
+    }
+}
+
 /* Puts the spatial axes behind the tensor's others. */
 static void add_axes(mm_tensor *tensor, const data *d)
 {

@@ -41,6 +41,11 @@ typedef struct scored {
 mm_plan *bound_plan(const data *d, const char *expressions);
 /* Why it does not parse or bind; MM_OK when it does. */
 mm_status refusal_of(const data *d, const char *expressions, mm_problem *problem);
+/* Expressions that are refused, and a part of what the refusal says. */
+typedef struct refusal {
+    const char *text, *part;
+} refusal;
+void check_refusals(const data *d, const refusal *bad, size_t count);
 /* Images `from` to `to` - 1 of the data with the plan's sums, named "0/n".  With kinds that see images as a whole the
  * engine gathers them, else they are added naively. */
 mm_images *images_of(const data *d, const mm_plan *plan, size_t from, size_t to);

@@ -627,9 +627,7 @@ static void test_words(void)
 
 static void test_refused(void)
 {
-    static const struct {
-        const char *text, *part;
-    } bad[] = {
+    static const refusal bad[] = {
         {"boundary_iou(ratio=-0.1)", "ratio"},
         {"boundary_iou(ratio=2)", "ratio"},
         {"boundary_iou(distance=0.5)", "distance"},
@@ -649,15 +647,7 @@ static void test_refused(void)
     };
     data d = half_empty();
 
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        mm_problem problem = {.text = ""};
-
-        CU_ASSERT_NOT_EQUAL(refusal_of(&d, bad[i].text, &problem), MM_OK);
-        if (strstr(problem.text, bad[i].part) == NULL) {
-            printf("\n    %s: %s\n", bad[i].text, problem.text);
-            CU_FAIL("message");
-        }
-    }
+    check_refusals(&d, bad, sizeof bad / sizeof bad[0]);
     data_free(&d);
 }
 
