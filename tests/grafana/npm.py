@@ -18,6 +18,11 @@ BROWSER = "globalThis.window = globalThis; Object.defineProperty(globalThis, 'na
           "{ value: { language: 'en', languages: ['en'], userAgent: '' }, configurable: true });"
 
 
+# npm's words for a registry that is not there, or that another one answers for.
+CUT_OFF = "code (ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENETUNREACH|ETIMEDOUT|ERR_SOCKET_TIMEOUT" \
+          "|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_GET_ISSUER_CERT_LOCALLY|UNABLE_TO_VERIFY_LEAF_SIGNATURE)"
+
+
 class Failed(Exception):
     pass
 
@@ -34,10 +39,11 @@ def call(*command, **kwargs):
         raise Failed(f"there is no {command[0]}; Debian's packages are nodejs and npm") from failure
     except subprocess.CalledProcessError as failure:
         said = (failure.stderr or failure.stdout).strip()
-        cut_off = re.search(r"code (ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENETUNREACH|ETIMEDOUT|ERR_SOCKET_TIMEOUT)", said)
+        cut_off = re.search(CUT_OFF, said)
         raise (Unreachable if cut_off else Failed)(f"{' '.join(command)}: {said[-2000:]}") from failure
     except subprocess.TimeoutExpired as failure:
-        raise Failed(f"{' '.join(command)} took more than 10 minutes") from failure
+        took = f"{' '.join(command)} took more than 10 minutes"
+        raise (Unreachable if command[0] == "npm" else Failed)(took) from failure
 
 
 def install():
