@@ -109,16 +109,29 @@ static void run_line(line *of, double *squared, uint32_t *ids, size_t stride)
     }
 }
 
+/* Of an axis of the array; with one spacing for all axes that are longer than a voxel: 1, so that nothing is rounded.
+ */
+static double step_of(const mm_array *array, unsigned axis)
+{
+    const double own = array->spacing[axis];
+    int equal = 1;
+
+    for (unsigned other = 0; other < array->rank; other++)
+        equal = equal && (array->dim[other] == 1 || array->spacing[other] == own);
+    return equal ? 1.0 : own;
+}
+
 static int run_axis(double *squared, uint32_t *ids, const mm_array *array, unsigned axis)
 {
     const size_t length = array->dim[axis], lines = mm_array_voxels(array) / length;
+    const double step = step_of(array, axis);
     size_t stride = 1;
     line of;
     const int fine = line_new(&of, length);
 
     for (unsigned after = axis + 1; after < array->rank; after++)
         stride *= array->dim[after];
-    of.step = array->spacing[axis] * array->spacing[axis];
+    of.step = step * step;
     for (size_t i = 0; fine && i < lines; i++) {
         const size_t first = i / stride * stride * length + i % stride;
 

@@ -85,6 +85,26 @@ static void test_ties(void)
         }
 }
 
+/* One spacing for all axes: the same sets as in voxels.  An axis of one voxel has none to speak of. */
+static void test_one_spacing(void)
+{
+    static const double spacings[] = {0.1, 0.7, 0.58594, 3.3};
+    unsigned seed = 3;
+
+    for (size_t k = 0; k < 16; k++) {
+        const double of = spacings[k % 4];
+        const mm_array flat = {.rank = 3, .dim = {1, 19, 23}, .spacing = {5.0, 1.0, 1.0}};
+        mm_array spaced = flat;
+        uint32_t voxels[437], ids[437];
+
+        spaced.spacing[1] = spaced.spacing[2] = of;
+        for (size_t v = 0; v < 437; v++)
+            ids[v] = voxels[v] = draw(&seed, 40) == 0 ? 1 + draw(&seed, 9) : 0;
+        CU_ASSERT_FATAL(mm_nearest(voxels, &flat) && mm_nearest(ids, &spaced));
+        CU_ASSERT_EQUAL(memcmp(ids, voxels, sizeof ids), 0);
+    }
+}
+
 /* Any spacing: nothing is nearer. */
 static void test_spacing(void)
 {
@@ -101,6 +121,7 @@ static void test_spacing(void)
 
 static CU_TestInfo tests[] = {
     {"as near: the lowest", test_ties},
+    {"one spacing: as near as in voxels", test_one_spacing},
     {"spacing", test_spacing},
     CU_TEST_INFO_NULL,
 };
