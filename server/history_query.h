@@ -23,7 +23,8 @@ typedef struct mm_series_query {
     int by_step;                 /* points in order of step, not of time */
     int64_t interval;            /* ms: of each such interval the last point only; 1 or less: of each millisecond */
     size_t max_points;           /* of each series, at least 2: every second point is left out until they fit */
-    size_t max_values;           /* of all series, classes counted: lowers max_points, then leaves out series */
+    size_t max_values;           /* of all series, classes counted: lowers max_points, then leaves out series; of best
+                                  * points and of names: the most, 0: all */
 } mm_series_query;
 
 /* A value of one class at one point. */
@@ -71,7 +72,7 @@ typedef struct mm_best {
 typedef struct mm_best_list {
     mm_best *rows;
     size_t count;
-    int truncated; /* there are more runs than most_runs */
+    int truncated; /* there are more runs than most_runs, or more series than max_values */
 } mm_best_list;
 
 typedef enum mm_name_kind { MM_NAMES_RUNS, MM_NAMES_SPLITS, MM_NAMES_CLASSES, MM_NAMES_SCORES } mm_name_kind;
@@ -97,7 +98,7 @@ mm_store_status mm_history_series(mm_history *history, const mm_series_query *qu
                                   mm_problem *problem);
 mm_store_status mm_history_bests(mm_history *history, const mm_series_query *query, mm_best_list **out,
                                  mm_problem *problem);
-/* query: project and runs. */
+/* query: project, runs, max_values. */
 mm_store_status mm_history_names(mm_history *history, mm_name_kind kind, const mm_series_query *query,
                                  mm_name_list **out, mm_problem *problem);
 /* The newest evaluation, by time, or with `by_step` the one of the highest step.  query: project, runs, split, filter.

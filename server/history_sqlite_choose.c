@@ -50,13 +50,19 @@ int mm_choose_runs(mm_connection *reader, const mm_series_query *query, mm_chose
 {
     int code = SQLITE_OK;
 
-    if (query->run_count == 0)
-        return add_runs(reader,
+    if (query->run_count == 0) {
+        code = add_runs(reader,
                         mm_sql(reader,
                                "SELECT id, name, updated FROM runs WHERE project = ? ORDER BY updated DESC, id DESC"
                                " LIMIT ?",
                                "ti", query->project, query->most_runs > 0 ? (int64_t)query->most_runs + 1 : -1),
                         runs);
+        if (query->most_runs > 0 && runs->count > query->most_runs) {
+            free(runs->rows[--runs->count].name);
+            runs->more = 1;
+        }
+        return code;
+    }
     for (size_t i = 0; i < query->run_count && code == SQLITE_OK; i++)
         if (!is_repeated(query, i))
             code = add_runs(reader,
@@ -97,6 +103,11 @@ static int add_series(mm_connection *reader, const mm_series_query *query, mm_se
     int code;
 
     while ((code = mm_sql_step(reader, statement)) == SQLITE_ROW) {
+        if (query->max_values > 0 && chosen->count == query->max_values) {
+            chosen->truncated = 1;
+            sqlite3_reset(statement);
+            return SQLITE_OK;
+        }
         mm_chosen_series *one = mm_store_grow(&chosen->series, &chosen->count, sizeof *one);
 
         if (one != NULL)
@@ -116,13 +127,9 @@ static int add_series(mm_connection *reader, const mm_series_query *query, mm_se
 int mm_choose_series(mm_connection *reader, const mm_series_query *query, mm_selection *chosen)
 {
     int code = mm_choose_runs(reader, query, &chosen->runs);
-    size_t count = chosen->runs.count;
 
-    if (query->run_count == 0 && query->most_runs > 0 && count > query->most_runs) {
-        count = query->most_runs;
-        chosen->truncated = 1;
-    }
-    for (size_t run = 0; run < count && code == SQLITE_OK; run++)
+    chosen->truncated = chosen->runs.more;
+    for (size_t run = 0; run < chosen->runs.count && code == SQLITE_OK; run++)
         code = add_series(reader, query, chosen, run);
     return code;
 }
@@ -213,6 +220,9 @@ mm_store_status mm_sqlite_bests(mm_store *store, const mm_series_query *query, m
 
 /* -------------------------------------------------------------------- names */
 
+#define REPEATED                                                                                                       \
+    4 /* runs mostly have the same names: so many times the names that are wanted, before they are sorted */
+
 static int add_name(mm_name_list *list, const char *text, size_t size, int64_t updated)
 {
     mm_name *name = mm_store_grow(&list->rows, &list->count, sizeof *name);
@@ -258,8 +268,19 @@ static int drop_repeated(mm_name_list *list)
     return SQLITE_OK;
 }
 
-/* Each row holds a name, or a list of them. */
-static int add_names(mm_connection *reader, const char *sql, const mm_chosen_run *run, int lists, mm_name_list *list)
+/* SQLITE_DONE when there are as many names as are wanted.  Memory is for a few times as many, whatever there is. */
+static int look_for_more(const mm_series_query *query, mm_name_list *list)
+{
+    if (query->max_values == 0 || list->count < REPEATED * query->max_values)
+        return SQLITE_OK;
+    const int code = drop_repeated(list);
+
+    return code == SQLITE_OK && list->count >= query->max_values ? SQLITE_DONE : code;
+}
+
+/* Each row holds a name, or a list of them.  SQLITE_DONE: there are enough. */
+static int add_names(mm_connection *reader, const mm_series_query *query, const char *sql, const mm_chosen_run *run,
+                     int lists, mm_name_list *list)
 {
     sqlite3_stmt *statement = mm_sql(reader, sql, "i", run->id);
     int code;
@@ -275,6 +296,8 @@ static int add_names(mm_connection *reader, const char *sql, const mm_chosen_run
             more = text[size] != '\0';
             text += size + 1;
         }
+        if (added == SQLITE_OK)
+            added = look_for_more(query, list);
         if (added != SQLITE_OK) {
             sqlite3_reset(statement);
             return added;
@@ -283,7 +306,15 @@ static int add_names(mm_connection *reader, const char *sql, const mm_chosen_run
     return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-static int read_names(mm_connection *reader, mm_name_kind kind, const mm_chosen_runs *runs, mm_name_list *list)
+/* The first of them, when there are more than are wanted. */
+static void cut_names(mm_name_list *list, size_t most)
+{
+    while (list->count > most)
+        free(list->rows[--list->count].text);
+}
+
+static int read_names(mm_connection *reader, mm_name_kind kind, const mm_series_query *query,
+                      const mm_chosen_runs *runs, mm_name_list *list)
 {
     static const char *const sql[] = {
         [MM_NAMES_SPLITS] = "SELECT name FROM splits WHERE run = ? ORDER BY name",
@@ -295,8 +326,12 @@ static int read_names(mm_connection *reader, mm_name_kind kind, const mm_chosen_
     for (size_t i = 0; i < runs->count && code == SQLITE_OK; i++)
         code = kind == MM_NAMES_RUNS
                    ? add_name(list, runs->rows[i].name, strlen(runs->rows[i].name), runs->rows[i].updated)
-                   : add_names(reader, sql[kind], &runs->rows[i], kind == MM_NAMES_CLASSES, list);
-    return code == SQLITE_OK ? drop_repeated(list) : code;
+                   : add_names(reader, query, sql[kind], &runs->rows[i], kind == MM_NAMES_CLASSES, list);
+    if (code == SQLITE_OK || code == SQLITE_DONE)
+        code = drop_repeated(list);
+    if (query->max_values > 0)
+        cut_names(list, query->max_values);
+    return code;
 }
 
 mm_store_status mm_sqlite_names(mm_store *store, mm_name_kind kind, const mm_series_query *query, mm_name_list **out,
@@ -312,7 +347,7 @@ mm_store_status mm_sqlite_names(mm_store *store, mm_name_kind kind, const mm_ser
     int code = list == NULL ? SQLITE_NOMEM : mm_choose_runs(reader, query, &runs);
 
     if (code == SQLITE_OK)
-        code = read_names(reader, kind, &runs, list);
+        code = read_names(reader, kind, query, &runs, list);
     mm_chosen_runs_free(&runs);
     status = mm_finish_read(store, reader, code, problem);
     if (status == MM_STORE_OK)

@@ -15,6 +15,7 @@ typedef struct mm_chosen_run {
 typedef struct mm_chosen_runs {
     mm_chosen_run *rows;
     size_t count;
+    int more; /* than most_runs */
 } mm_chosen_runs;
 
 /* A series that the query is about. */
@@ -29,7 +30,7 @@ typedef struct mm_selection {
     mm_chosen_runs runs;
     mm_chosen_series *series;
     size_t count;
-    int truncated; /* there are more runs */
+    int truncated; /* there are more runs, or more series than max_values */
 } mm_selection;
 
 /* Both leave what they have when they fail: an SQLite code. */

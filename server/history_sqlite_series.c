@@ -273,6 +273,12 @@ static int read_newest_map(mm_connection *reader, const mm_series_query *query, 
     return query->per_class && t->count > 0 ? read_map(reader, query, list, map, t->last.evaluation) : SQLITE_OK;
 }
 
+/* Earlier evaluations may have more classes than the newest, by which the values were shared out. */
+static int is_full(const mm_series_query *query, const mm_series_list *list)
+{
+    return list->value_count >= query->max_values;
+}
+
 static int read_series(mm_connection *reader, const mm_series_query *query, const mm_selection *chosen, size_t which,
                        thinner *t, class_map *map, mm_series_list *list)
 {
@@ -297,32 +303,49 @@ static int read_series(mm_connection *reader, const mm_series_query *query, cons
     if (series->run == NULL || series->split == NULL || series->score == NULL)
         return SQLITE_NOMEM;
     list->truncated |= t->stride > 1;
-    for (size_t i = 0; i < t->count && code == SQLITE_OK; i++)
+    for (size_t i = 0; i < t->count && code == SQLITE_OK; i++) {
+        if (is_full(query, list)) {
+            series->point_count = i;
+            list->truncated = 1;
+            break;
+        }
         code = add_point(reader, query, map, &t->points[i], list);
+    }
     return code;
 }
 
-/* How many values a point has: the classes asked for, or those of the newest evaluation of the first series. */
-static int width_of(mm_connection *reader, const mm_series_query *query, const mm_selection *chosen, size_t *out)
+/* How many values the newest point of a series has. */
+static int newest_width(mm_connection *reader, const mm_series_query *query, int64_t series, size_t *out)
 {
-    *out = 1;
-    if (!query->per_class || chosen->count == 0)
-        return SQLITE_OK;
     sqlite3_stmt *statement = mm_sql(reader,
                                      "SELECT e.class_count FROM scores s JOIN evaluations e ON e.id = s.evaluation"
                                      " WHERE s.series = ? ORDER BY s.time DESC, s.evaluation DESC LIMIT 1",
-                                     "i", chosen->series[0].id);
+                                     "i", series);
     const int code = mm_sql_step(reader, statement);
 
-    if (code == SQLITE_ROW) {
-        const size_t classes = (size_t)sqlite3_column_int64(statement, 0);
+    if (code != SQLITE_ROW)
+        return code == SQLITE_DONE ? SQLITE_OK : code;
+    const size_t classes = (size_t)sqlite3_column_int64(statement, 0);
 
-        *out = query->class_count > 0 && query->class_count < classes ? query->class_count : classes;
-        sqlite3_reset(statement);
+    *out = query->class_count > 0 && query->class_count < classes ? query->class_count : classes;
+    sqlite3_reset(statement);
+    return SQLITE_OK;
+}
+
+/* How many values a point has: the classes asked for, or the most of any series' newest evaluation. */
+static int width_of(mm_connection *reader, const mm_series_query *query, const mm_selection *chosen, size_t *out)
+{
+    int code = SQLITE_OK;
+
+    *out = 1;
+    for (size_t i = 0; query->per_class && i < chosen->count && code == SQLITE_OK; i++) {
+        size_t width = 0;
+
+        code = newest_width(reader, query, chosen->series[i].id, &width);
+        if (width > *out)
+            *out = width;
     }
-    if (*out == 0)
-        *out = 1;
-    return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
+    return code;
 }
 
 /* Of each run the newest point of all its series: the others leave. */
@@ -375,6 +398,10 @@ static int read_all_series(mm_connection *reader, const mm_series_query *query, 
     if (t.points == NULL)
         code = SQLITE_NOMEM;
     for (size_t i = 0; i < series && code == SQLITE_OK; i++) {
+        if (is_full(query, list)) {
+            list->truncated = 1;
+            break;
+        }
         t = (thinner){.points = t.points,
                       .room = 2 * most,
                       .most = most,

@@ -1,6 +1,7 @@
 /*
  * test_history_sqlite_choose.c - best steps, names of what is there, where the newest evaluation is
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -198,10 +199,62 @@ static void test_place(void)
     help_remove(path);
 }
 
+/* Neither best points nor names nor runs are more than asked for. */
+static void test_most(void)
+{
+    char path[64], name[16], classes[64];
+    mm_series_query query = everything;
+    mm_best_list *best = NULL;
+    mm_name_list *names = NULL;
+
+    help_directory(path);
+    mm_history *history = help_open(path);
+
+    for (int i = 0; i < 12; i++) {
+        mm_images *images = help_images("i", 1, 3, (unsigned)i);
+        mm_store_part part = help_part("0", images);
+
+        snprintf(name, sizeof name, "run%d", i);
+        snprintf(classes, sizeof classes, "a%d,b%d,c", i, i);
+        part.run = name;
+        part.definition.classes = classes;
+        part.definition.scores = "dice,iou,dice_loss";
+        CU_ASSERT_EQUAL_FATAL(help_put(history, &part), MM_STORE_OK);
+        mm_images_free(images);
+        help_nap(2);
+    }
+    query.max_values = 5;
+    CU_ASSERT_EQUAL_FATAL(mm_history_bests(history, &query, &best, NULL), MM_STORE_OK);
+    CU_ASSERT_EQUAL(best->count, 5);
+    CU_ASSERT_TRUE(best->truncated);
+    mm_best_list_free(best);
+    CU_ASSERT_EQUAL_FATAL(mm_history_names(history, MM_NAMES_CLASSES, &query, &names, NULL), MM_STORE_OK);
+    CU_ASSERT_EQUAL_FATAL(names->count, 5);
+    CU_ASSERT_STRING_EQUAL(names->rows[0].text, "a11"); /* of the newest run, c among them once */
+    CU_ASSERT_STRING_EQUAL(names->rows[2].text, "c");
+    CU_ASSERT_STRING_EQUAL(names->rows[3].text, "a10");
+    mm_name_list_free(names);
+    query.max_values = 25; /* 12 * 2 + 1: all there are */
+    CU_ASSERT_EQUAL_FATAL(mm_history_names(history, MM_NAMES_CLASSES, &query, &names, NULL), MM_STORE_OK);
+    CU_ASSERT_EQUAL(names->count, 25);
+    mm_name_list_free(names);
+    query.most_runs = 4;
+    CU_ASSERT_EQUAL_FATAL(mm_history_names(history, MM_NAMES_RUNS, &query, &names, NULL), MM_STORE_OK);
+    CU_ASSERT_EQUAL_FATAL(names->count, 4);
+    CU_ASSERT_STRING_EQUAL(names->rows[3].text, "run8");
+    mm_name_list_free(names);
+    mm_history_close(history);
+    help_remove(path);
+}
+
 static CU_TestInfo tests[] = {
-    {"the best step of each score", test_best},           {"the best of one", test_best_alone},
-    {"names, those of the newest run first", test_names}, {"names that nobody has any more", test_names_are_forgotten},
-    {"where the newest evaluation is", test_place},       CU_TEST_INFO_NULL,
+    {"the best step of each score", test_best},
+    {"the best of one", test_best_alone},
+    {"names, those of the newest run first", test_names},
+    {"names that nobody has any more", test_names_are_forgotten},
+    {"where the newest evaluation is", test_place},
+    {"no more than asked for", test_most},
+    CU_TEST_INFO_NULL,
 };
 
 extern const mm_suite mm_suite_history_sqlite_choose;

@@ -310,6 +310,82 @@ static void test_time_moves(void)
     help_remove(path);
 }
 
+/* `count` classes named PREFIX0, PREFIX1, ... */
+static void store_wide(mm_history *history, const char *run, int64_t step, const char *prefix, size_t count)
+{
+    char names[4096] = "";
+    size_t used = 0;
+    mm_images *images = help_images("i", 1, count, (unsigned)step);
+    mm_store_part part = help_part("0", images);
+
+    for (size_t c = 0; c < count; c++)
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s%zu", c > 0 ? "," : "", prefix, c);
+    part.run = run;
+    part.step = step;
+    part.definition.classes = names;
+    part.definition.class_count = count;
+    CU_ASSERT_EQUAL_FATAL(help_put(history, &part), MM_STORE_OK);
+    mm_images_free(images);
+}
+
+/* What the newest evaluation of the first run has does not say how much the others hold. */
+static void test_most_values(void)
+{
+    char path[64], name[16];
+
+    help_directory(path);
+    mm_history *history = help_open(path);
+    mm_series_query query = query_of(NULL, 0);
+
+    for (int i = 0; i < 6; i++) {
+        snprintf(name, sizeof name, "run%d", i);
+        store_wide(history, name, 1, "c", 100);
+        store_wide(history, name, 2, "c", 100);
+    }
+    help_nap(3);
+    store_wide(history, "narrow", 1, "c", 2);
+    query.max_values = 600;
+    mm_series_list *list = read_series(history, &query);
+
+    CU_ASSERT_TRUE(list->truncated);
+    CU_ASSERT(list->value_count > 200 && list->value_count <= query.max_values);
+    mm_series_list_free(list);
+    query.newest = 1;
+    query.max_values = 500;
+    list = read_series(history, &query);
+    CU_ASSERT_TRUE(list->truncated);
+    CU_ASSERT(list->value_count >= query.max_values && list->value_count < query.max_values + 100);
+    for (size_t i = 0; i < list->series_count; i++)
+        CU_ASSERT(list->series[i].first < list->point_count);
+    mm_series_list_free(list);
+    mm_history_close(history);
+    help_remove(path);
+}
+
+/* Nor does the newest evaluation of a run say how wide the earlier ones were. */
+static void test_most_values_of_one_run(void)
+{
+    char path[64], unet[] = "unet", *runs[] = {unet};
+
+    help_directory(path);
+    mm_history *history = help_open(path);
+    mm_series_query query = query_of(runs, 1);
+
+    for (int step = 1; step <= 30; step++)
+        store_wide(history, "unet", step, "c", step < 30 ? 50 : 2);
+    query.max_values = 500;
+    mm_series_list *list = read_series(history, &query);
+
+    CU_ASSERT_TRUE(list->truncated);
+    CU_ASSERT_EQUAL_FATAL(list->series_count, 1);
+    CU_ASSERT_EQUAL(list->series[0].found, 30);
+    CU_ASSERT(list->value_count >= query.max_values && list->value_count < query.max_values + 50);
+    CU_ASSERT_EQUAL(list->point_count, list->series[0].point_count);
+    mm_series_list_free(list);
+    mm_history_close(history);
+    help_remove(path);
+}
+
 static CU_TestInfo tests[] = {
     {"values are those of the listing", test_values_are_those_stored},
     {"order and filters", test_order_and_filters},
@@ -319,6 +395,8 @@ static CU_TestInfo tests[] = {
     {"the newest of each run", test_newest},
     {"the newest runs", test_most_runs},
     {"a point moves with its evaluation", test_time_moves},
+    {"no more values than asked for", test_most_values},
+    {"classes that were many once", test_most_values_of_one_run},
     CU_TEST_INFO_NULL,
 };
 
