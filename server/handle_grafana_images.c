@@ -152,8 +152,9 @@ static mm_image_value *collect(const shown *s, const mm_rows *rows, const mm_res
     *count = 0;
     for (size_t c = 0; values != NULL && result != NULL && c < result->columns; c++) {
         const char *name = column_name(s, result, c);
+        const size_t wanted = is_asked_for(rows, name) ? images : 0;
 
-        for (size_t n = 0; n < images && is_asked_for(rows, name); n++) {
+        for (size_t n = 0; n < wanted; n++) {
             const mm_value value = result->per_image[n * result->columns + c];
 
             if (value.reason != MM_NOT_CHOSEN)
