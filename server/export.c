@@ -525,6 +525,74 @@ static char *export_mlflow(const mm_exported *what, size_t *size)
     return mm_json_end(&b.json, size);
 }
 
+/* ------------------------------------------------------------------------ size */
+
+#define CSV_ROW      100 /* bytes beside the names: step, value, reason, commas, quotes */
+#define NNUNET_CLASS 360 /* eight names and numbers */
+#define CASE_VALUE   48  /* its key and a number */
+#define AGGREGATE    320
+#define METRIC       400 /* its key is cut */
+
+/* All names of images, and of classes. */
+static size_t ids_size(const mm_exported *what)
+{
+    size_t size = 0;
+
+    for (size_t n = 0; n < image_count(what); n++)
+        size += strlen(mm_images_id(what->stored->images, n));
+    return size;
+}
+
+static size_t names_size(const mm_exported *what)
+{
+    size_t size = 0;
+
+    for (size_t c = 0; c < class_count(what); c++)
+        size += strlen(what->stored->class_names[c]);
+    return size;
+}
+
+/* Every class of every image has a row for each score. */
+static size_t csv_size(const mm_exported *what)
+{
+    const mm_plan *plan = what->stored->plan;
+    const size_t fixed = strlen(what->run) + strlen(what->split) + CSV_ROW, images = image_count(what) + 1;
+    const size_t names = class_count(what) * ids_size(what) + images * names_size(what);
+    size_t size = 0;
+
+    for (size_t i = 0; i < mm_plan_count(plan); i++)
+        size += images * class_count(what) * (fixed + strlen(mm_plan_name(plan, i))) + names;
+    return size;
+}
+
+static size_t grand_challenge_size(const mm_exported *what)
+{
+    const mm_plan *plan = what->stored->plan;
+    size_t size = ids_size(what) + image_count(what) * CASE_VALUE;
+
+    for (size_t i = 0; i < mm_plan_count(plan); i++)
+        size += class_count(what) * (image_count(what) * CASE_VALUE + AGGREGATE + 2 * strlen(mm_plan_name(plan, i))) +
+                2 * names_size(what);
+    return size;
+}
+
+size_t mm_export_size(const mm_exported *what, mm_export_format format)
+{
+    switch (format) {
+    case MM_EXPORT_CSV:
+        return csv_size(what);
+    case MM_EXPORT_NNUNET:
+        return (image_count(what) + 2) * class_count(what) * NNUNET_CLASS + 2 * ids_size(what);
+    case MM_EXPORT_GRAND_CHALLENGE:
+        return grand_challenge_size(what);
+    case MM_EXPORT_MLFLOW:
+        return mm_plan_count(what->stored->plan) * (class_count(what) + 1) * METRIC;
+    case MM_EXPORT_JSON:
+        break;
+    }
+    return 0;
+}
+
 char *mm_export(const mm_exported *what, mm_export_format format, size_t *size)
 {
     switch (format) {

@@ -26,6 +26,8 @@ typedef struct mm_exported {
 /* The scores that a format needs whatever the client asks for; NULL: those that are asked for. */
 const char *mm_export_scores(mm_export_format format);
 const char *mm_export_type(mm_export_format format); /* media type */
+/* About the most bytes of the text, for admission. */
+size_t mm_export_size(const mm_exported *what, mm_export_format format);
 /* malloc'ed; NULL: out of memory. */
 char *mm_export(const mm_exported *what, mm_export_format format, size_t *size);
 

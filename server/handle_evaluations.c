@@ -401,6 +401,24 @@ static void pack_reply(merged *all)
     mm_pack(&all->packed, all->work.call, bytes, all->work.size, tagged);
 }
 
+/* Names make the text of an export many times as large as the values, whose memory is reserved. */
+static void write_export(merged *all)
+{
+    mm_stored *stored = &all->stored;
+    const mm_export_format format = (mm_export_format)all->format;
+    const mm_exported what = {.run = all->run, .split = all->split, .step = all->step, .stored = stored};
+    const size_t bytes = mm_export_size(&what, format);
+
+    if (!mm_call_reserve(all->work.call, bytes)) {
+        stored->status = MM_NO_MEMORY;
+        snprintf(stored->problem.text, sizeof stored->problem.text,
+                 "the text of this export takes up to %zu bytes, which are not free at the moment", bytes);
+        return;
+    }
+    all->work.bytes = mm_export(&what, format, &all->work.size);
+    pack_reply(all);
+}
+
 /* On a thread of the pool: reads, merges, scores, writes the answer. */
 static void work_merged(void *context)
 {
@@ -421,10 +439,7 @@ static void work_merged(void *context)
         !mm_stored_score(stored, call, scores, &call->query, include))
         return;
     if (format != MM_EXPORT_JSON) {
-        const mm_exported what = {.run = all->run, .split = all->split, .step = all->step, .stored = stored};
-
-        all->work.bytes = mm_export(&what, format, &all->work.size);
-        pack_reply(all);
+        write_export(all);
         return;
     }
     all->work.report = (mm_report){

@@ -97,8 +97,8 @@ extern const size_t mm_route_count;
  * this.  The call stays valid until then even when the client has left. */
 void mm_call_ready(mm_call *call);
 
-/* Extra memory of a call (scratch of an evaluation), within the one budget, until the call ends.  On the loop.
- * 0: over the budget, answer 503. */
+/* Extra memory of a call (scratch of an evaluation), within the one budget, until the call ends.  On the loop, or on
+ * the one thread that works for the call.  0: over the budget, answer 503. */
 int mm_call_reserve(mm_call *call, size_t bytes);
 
 /* Sets the answer to a problem document (reply.h), for handlers and for what http.c refuses itself.

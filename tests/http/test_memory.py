@@ -107,3 +107,31 @@ def test_zstd_needs_no_more_than_its_file(tmp_path):
         assert server.peak() < len(body) + 80 * MIB
     finally:
         server.stop()
+
+
+def long_name(letter, number):
+    return letter * 240 + str(number)
+
+
+def test_long_names_of_an_export_are_counted(tmp_path):
+    """A row of CSV repeats the names of run, image and class: its text may be many times as large as the values."""
+    rng = np.random.default_rng(1)
+    label = rng.integers(0, 16, (6000, 1, 4)).astype("u1")
+    names = ",".join(long_name("c", number) for number in range(16))
+    body = safetensors({"pred": label, "label": label}, {"maskmeter.classes": names})
+    server = Server(tmp_path, "--memory", "128MiB")
+    try:
+        params = {"run": long_name("r", 1), "split": long_name("s", 1), "step": "1"}
+        server.score(body, scores="dice,iou", **params)
+        assert server.get("/v1/evaluations", include="images", **params).status_code == 200
+        for answer_format in ("nnunet", "grand-challenge", "mlflow"):
+            answer = server.get("/v1/evaluations", format=answer_format, **params)
+            assert answer.status_code == 200, answer.text
+        before = server.peak()
+        answer = server.get("/v1/evaluations", format="csv", **params)
+        problem(answer, 503, says=("export",))
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert server.peak() < before + 64 * MIB
+        assert server.metrics()[USED] == 0
+    finally:
+        server.stop()
