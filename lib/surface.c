@@ -126,7 +126,7 @@ static size_t bands_of(const size_t *dim)
 
 /* Where the parts of a pair begin, in bytes. */
 typedef struct parts {
-    size_t element[2], mask, steps[2], field, scratch, count[2], open[2], list, code, end;
+    size_t element[2], mask, steps[2], field, scratch, first[2], open[2], list, code, end;
 } parts;
 
 /* Of elements of one side. */
@@ -152,7 +152,7 @@ static parts lay_parts(const mm_geometry *geometry, const size_t *dim, const mm_
                        const size_t most[2])
 {
     const size_t places = transform->voxels, bytes = round_up(places), slack = round_up(slack_of(geometry, dim));
-    const size_t counts = round_up(bands_of(dim) * sizeof(size_t));
+    const size_t firsts = round_up(bands_of(dim) * sizeof(size_t));
     const size_t a = most_elements(geometry, places, most[0]), b = most_elements(geometry, places, most[1]);
     const size_t sorting = sorting_bytes(geometry, a) + sorting_bytes(geometry, b);
     parts p = {.element = {0, bytes}, .mask = 2 * bytes + slack, .field = 2 * bytes};
@@ -160,9 +160,9 @@ static parts lay_parts(const mm_geometry *geometry, const size_t *dim, const mm_
     p.steps[0] = p.mask + bytes + slack;
     p.steps[1] = p.steps[0] + bytes;
     p.scratch = greater(greater(p.steps[1] + bytes, p.field + round_up(transform->field_bytes)), sorting);
-    p.count[0] = p.scratch + (is_worker_enough(transform) ? 0 : round_up(transform->scratch_bytes));
-    p.count[1] = p.count[0] + counts;
-    p.open[0] = p.count[1] + counts;
+    p.first[0] = p.scratch + (is_worker_enough(transform) ? 0 : round_up(transform->scratch_bytes));
+    p.first[1] = p.first[0] + firsts;
+    p.open[0] = p.first[1] + firsts;
     p.open[1] = p.open[0] + round_up(bands_of(dim));
     p.list = p.open[1] + round_up(bands_of(dim));
     p.code = p.list + round_up((a + b) * sizeof(double));
@@ -204,7 +204,7 @@ void mm_pair_begin(mm_pair *pair, const mm_geometry *geometry, const mm_kernels 
     for (size_t side = 0; side < 2; side++) {
         pair->element[side] = memory + p.element[side];
         pair->steps[side] = memory + p.steps[side];
-        pair->count[side] = (size_t *)(void *)(memory + p.count[side]);
+        pair->first[side] = (size_t *)(void *)(memory + p.first[side]);
         pair->open[side] = memory + p.open[side];
     }
 }
@@ -299,8 +299,8 @@ static void band_elements(mm_pair *pair, size_t band)
 
         pair->k->voxel_elements(pred, label, pair->mask + first, &around, n);
     }
-    pair->count[0][band] = pair->k->count(pred, n);
-    pair->count[1][band] = pair->k->count(label, n);
+    pair->first[0][band] = pair->k->count(pred, n);
+    pair->first[1][band] = pair->k->count(label, n);
 }
 
 void mm_pair_elements(mm_pair *pair, size_t first_band, size_t end_band)
@@ -312,9 +312,15 @@ void mm_pair_elements(mm_pair *pair, size_t first_band, size_t end_band)
 void mm_pair_lay(mm_pair *pair)
 {
     for (size_t side = 0; side < 2; side++) {
-        pair->list[side].count = 0;
-        for (size_t band = 0; band < pair->bands; band++)
-            pair->list[side].count += pair->count[side][band];
+        size_t place = 0;
+
+        for (size_t band = 0; band < pair->bands; band++) {
+            const size_t count = pair->first[side][band];
+
+            pair->first[side][band] = place;
+            place += count;
+        }
+        pair->list[side].count = place;
     }
     pair->list[1].squared = pair->list[0].squared + pair->list[0].count;
     pair->list[1].code = pair->list[0].code == NULL ? NULL : pair->list[0].code + pair->list[0].count;
@@ -401,14 +407,10 @@ size_t mm_next_element(const unsigned char *row, size_t x, size_t length)
     return x;
 }
 
-/* Where the list has the elements of a band. */
+/* Where the list has the elements of a band; of the band after the last: the end. */
 static size_t list_place(const mm_pair *pair, unsigned side, size_t band)
 {
-    size_t place = 0;
-
-    for (size_t before = 0; before < band; before++)
-        place += pair->count[side][before];
-    return place;
+    return band < pair->bands ? pair->first[side][band] : pair->list[side].count;
 }
 
 /* The codes of a band. */
@@ -466,17 +468,16 @@ void mm_pair_near(mm_pair *pair, size_t first_band, size_t end_band)
 {
     const int search_them = has_both(pair) && pair->geometry->metric == MM_EUCLIDEAN;
 
-    for (unsigned side = 0; side < 2; side++) {
-        size_t at = list_place(pair, side, first_band);
+    for (unsigned side = 0; side < 2; side++)
+        for (size_t band = first_band; band < end_band; band++) {
+            const size_t at = list_place(pair, side, band), count = list_place(pair, side, band + 1) - at;
 
-        for (size_t band = first_band; band < end_band; at += pair->count[side][band++]) {
             if (pair->list[side].code != NULL)
                 note_codes(pair, side, band, pair->list[side].code + at);
             if (!has_both(pair))
-                fill_none(pair->list[side].squared + at, pair->count[side][band]);
-            pair->open[side][band] = search_them && !search_band(pair, side, band, STEPS_OF_ALL);
+                fill_none(pair->list[side].squared + at, count);
+            pair->open[side][band] = search_them && count > 0 && !search_band(pair, side, band, STEPS_OF_ALL);
         }
-    }
 }
 
 void mm_pair_judge(mm_pair *pair)

@@ -55,7 +55,7 @@ typedef struct mm_pair {
     mm_transform transform;
     void *field;            /* of the transform: where mask and steps are */
     void *scratch;          /* NULL: that of a worker is enough for the transform */
-    size_t *count[2];       /* of elements by band */
+    size_t *first[2];       /* by band: how many elements; then, once laid, where the list has the first of them */
     unsigned char *open[2]; /* by band: were not all distances found? */
     int again;              /* open bands are searched once more */
     mm_directed list[2];    /* from side 0 to side 1, and back: in the order of places */
@@ -76,7 +76,7 @@ unsigned char *mm_pair_row(const mm_pair *pair, size_t plane, size_t row);
 void mm_pair_elements(mm_pair *pair, size_t first_band, size_t end_band);
 /* 3. When all elements are there: steps of columns (places of one plane). */
 void mm_pair_steps(mm_pair *pair, size_t first_column, size_t end_column);
-/* Once, after 2: where the lists are. */
+/* Once, after 2: where the lists are, and each band in them. */
 void mm_pair_lay(mm_pair *pair);
 /* 4. Distances that a search finds; once, when all bands have been searched: what is to be done about the others,
  * `again` or `far`; the former: searched for once more, and longer. */
