@@ -459,14 +459,14 @@ static int search_band(const mm_pair *pair, unsigned side, size_t band, size_t s
     return 1;
 }
 
-static int has_both(const mm_pair *pair)
+int mm_pair_has_both(const mm_pair *pair)
 {
     return pair->list[0].count > 0 && pair->list[1].count > 0;
 }
 
 void mm_pair_near(mm_pair *pair, size_t first_band, size_t end_band)
 {
-    const int search_them = has_both(pair) && pair->geometry->metric == MM_EUCLIDEAN;
+    const int search_them = mm_pair_has_both(pair) && pair->geometry->metric == MM_EUCLIDEAN;
 
     for (unsigned side = 0; side < 2; side++)
         for (size_t band = first_band; band < end_band; band++) {
@@ -474,7 +474,7 @@ void mm_pair_near(mm_pair *pair, size_t first_band, size_t end_band)
 
             if (pair->list[side].code != NULL)
                 note_codes(pair, side, band, pair->list[side].code + at);
-            if (!has_both(pair))
+            if (!mm_pair_has_both(pair))
                 fill_none(pair->list[side].squared + at, count);
             pair->open[side][band] = search_them && count > 0 && !search_band(pair, side, band, STEPS_OF_ALL);
         }
@@ -503,7 +503,7 @@ void mm_pair_near_again(mm_pair *pair, size_t first_band, size_t end_band)
 
 int mm_pair_wants_far(const mm_pair *pair)
 {
-    return has_both(pair) &&
+    return mm_pair_has_both(pair) &&
            (pair->geometry->metric != MM_EUCLIDEAN || atomic_load_explicit(&pair->far, memory_order_relaxed));
 }
 

@@ -78,6 +78,7 @@ void mm_pair_elements(mm_pair *pair, size_t first_band, size_t end_band);
 void mm_pair_steps(mm_pair *pair, size_t first_column, size_t end_column);
 /* Once, after 2: where the lists are, and each band in them. */
 void mm_pair_lay(mm_pair *pair);
+int mm_pair_has_both(const mm_pair *pair); /* then: have both masks elements? */
 /* 4. Distances that a search finds; once, when all bands have been searched: what is to be done about the others,
  * `again` or `far`; the former: searched for once more, and longer. */
 void mm_pair_near(mm_pair *pair, size_t first_band, size_t end_band);

@@ -66,11 +66,6 @@ static int has_kind(const mm_surface_columns *columns, unsigned kind)
     return i < columns->wholes->count;
 }
 
-static int has_both(const mm_pair *pair)
-{
-    return pair->list[0].count > 0 && pair->list[1].count > 0;
-}
-
 static void fill_sums(const mm_surface_columns *columns, const mm_pair *pair, unsigned side)
 {
     const mm_directed *list = &pair->list[side];
@@ -81,7 +76,7 @@ static void fill_sums(const mm_surface_columns *columns, const mm_pair *pair, un
         if (!is_of(columns, i, MM_IMAGE_SURFACE))
             continue;
         put(columns, i, MM_SURFACE_SIZE_A + side, sums.size);
-        if (!has_both(pair))
+        if (!mm_pair_has_both(pair))
             continue;
         put(columns, i, MM_SURFACE_SUM_A + side, sums.distance);
         put(columns, i, MM_SURFACE_SQUARES_A + side, sums.square);
@@ -119,7 +114,7 @@ void mm_surface_fill_side(const mm_surface_columns *columns, mm_pair *pair, unsi
 {
     if (has_kind(columns, MM_IMAGE_SURFACE))
         fill_sums(columns, pair, side);
-    if (!has_both(pair))
+    if (!mm_pair_has_both(pair))
         return;
     fill_within(columns, pair, side);
     fill_percentiles(columns, pair, side);
@@ -130,12 +125,13 @@ void mm_surface_fill_both(const mm_surface_columns *columns, mm_pair *pair)
     const mm_directed *a = &pair->list[0], *b = &pair->list[1];
 
     fill_reasons(columns, pair->geometry,
-                 has_both(pair) ? MM_DEFINED
-                 : a->count > 0 ? MM_EMPTY_LABEL
-                 : b->count > 0 ? MM_EMPTY_PREDICTION
-                                : MM_ABSENT_IN_BOTH);
+                 mm_pair_has_both(pair) ? MM_DEFINED
+                 : a->count > 0         ? MM_EMPTY_LABEL
+                 : b->count > 0         ? MM_EMPTY_PREDICTION
+                                        : MM_ABSENT_IN_BOTH);
     for (size_t i = 0; i < columns->wholes->count; i++)
-        if (is_of(columns, i, MM_IMAGE_SURFACE_PERCENTILE) && has_both(pair) && !mm_geometry_is_surfels(pair->geometry))
+        if (is_of(columns, i, MM_IMAGE_SURFACE_PERCENTILE) && mm_pair_has_both(pair) &&
+            !mm_geometry_is_surfels(pair->geometry))
             put(columns, i, MM_SURFACE_PERCENTILE,
                 mm_directed_percentile(a->squared, a->count + b->count, columns->wholes->stats[i].more[MM_SURFACE_Q]));
 }
