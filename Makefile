@@ -159,7 +159,7 @@ unit: $(BUILD)/run_tests               ## unit tests at every CPU level
 http: $(BUILD)/maskmeter               ## the server as its clients see it
 	@MASKMETER_BIN=$< $(pytest) tests/http
 browser: $(BUILD)/maskmeter            ## the built-in page in Chromium, without a window
-	@MASKMETER_BIN=$< $(pytest) tests/browser
+	@MASKMETER_BIN=$< $(pytest) --maxfail=4 tests/browser
 grafana: export MASKMETER_NODE = $(BUILD)/grafana
 grafana: export MASKMETER_HADOLINT = $(BUILD)/hadolint
 grafana: $(BUILD)/maskmeter            ## dashboards and Dockerfile against Grafana's libraries, Prometheus, hadolint
