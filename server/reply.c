@@ -670,12 +670,14 @@ static void put_time(mm_json *json, int64_t milliseconds)
     const int64_t part = (milliseconds % 1000 + 1000) % 1000;
     const time_t seconds = (time_t)((milliseconds - part) / 1000);
     struct tm utc;
-    char day[32], text[48];
+    char day[96], text[128];
 
-    if (gmtime_r(&seconds, &utc) == NULL || strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &utc) == 0) {
+    if (gmtime_r(&seconds, &utc) == NULL) {
         MM_JSON_RAW(json, "null");
         return;
     }
+    snprintf(day, sizeof day, "%04d-%02d-%02dT%02d:%02d:%02d", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+             utc.tm_hour, utc.tm_min, utc.tm_sec); /* strftime() writes years before 1000 with fewer digits */
     if (part == 0)
         snprintf(text, sizeof text, "%sZ", day);
     else

@@ -460,7 +460,7 @@ static void runs(void)
                           .evaluations = 3,
                           .first_step = 1,
                           .last_step = 9},
-                         {.run = "b", .created = 1767225600250, .updated = 1767225600000}};
+                         {.run = "b", .created = 1767225600250, .updated = -62135596800000}};
     mm_run_list list = {.rows = rows, .count = 2, .next = "c"};
     size_t size = 0;
     char *text = mm_reply_runs(&list, &size);
@@ -468,7 +468,7 @@ static void runs(void)
     CU_ASSERT_STRING_EQUAL(
         text, "{\"runs\":[{\"run\":\"a\",\"created\":\"1970-01-01T00:00:00Z\",\"updated\":\"1969-12-31T23:59:59.999Z\","
               "\"splits\":[\"train\",\"val\"],\"evaluations\":3,\"first_step\":1,\"last_step\":9,\"tags\":{}},"
-              "{\"run\":\"b\",\"created\":\"2026-01-01T00:00:00.250Z\",\"updated\":\"2026-01-01T00:00:00Z\","
+              "{\"run\":\"b\",\"created\":\"2026-01-01T00:00:00.250Z\",\"updated\":\"0001-01-01T00:00:00Z\","
               "\"splits\":[],\"evaluations\":0,\"first_step\":0,\"last_step\":0,\"tags\":{}}],\"next\":\"c\"}");
     free(text);
     text = mm_reply_run(&rows[0], &size);
