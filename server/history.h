@@ -45,7 +45,9 @@ typedef struct mm_store_item {
     struct mm_store_expiry *expiry;
 } mm_store_item;
 
-/* What clients say of a run: `name=value`.  A later value of the same name replaces the one before. */
+/* What clients say of a run: `name=value`.  A later value of the same name replaces the one before.  A part that would
+ * give its run more than so many is refused: MM_STORE_CONFLICT, problem.param "tags". */
+#define MM_RUN_TAGS 64
 typedef struct mm_tag {
     char *name, *value;
 } mm_tag;

@@ -59,6 +59,23 @@ static int find_or_add_run(incoming *in)
     return SQLITE_OK;
 }
 
+/* How many tags the run has now: more than MM_RUN_TAGS are refused. */
+static int count_tags(incoming *in)
+{
+    mm_connection *writer = &in->store->writer;
+    sqlite3_stmt *statement = mm_sql(writer, "SELECT count(*) FROM tags WHERE run = ?", "i", in->run);
+    const int code = mm_sql_step(writer, statement);
+
+    if (code != SQLITE_ROW)
+        return code == SQLITE_DONE ? SQLITE_CORRUPT : code;
+    if (sqlite3_column_int64(statement, 0) > MM_RUN_TAGS) {
+        in->part->status = MM_STORE_CONFLICT;
+        mm_store_explain(&in->part->problem, "tags", "with these the run would have more than %d tags", MM_RUN_TAGS);
+    }
+    sqlite3_reset(statement);
+    return SQLITE_OK;
+}
+
 static int store_tags(incoming *in)
 {
     int code = SQLITE_OK;
@@ -68,7 +85,7 @@ static int store_tags(incoming *in)
                           "INSERT INTO tags (run, name, value) VALUES (?, ?, ?)"
                           " ON CONFLICT (run, name) DO UPDATE SET value = excluded.value",
                           "itt", in->run, in->part->tags[i].name, in->part->tags[i].value);
-    return code;
+    return code == SQLITE_OK && in->part->tag_count > 0 ? count_tags(in) : code;
 }
 
 static int note_classes(incoming *in)
@@ -282,6 +299,8 @@ static int store_part(incoming *in, effect *out)
     int code = find_or_add_run(in);
 
     if (code == SQLITE_OK)
+        code = store_tags(in); /* before the merged images are touched, which know no savepoint */
+    if (code == SQLITE_OK && in->part->status == MM_STORE_OK)
         code = place_part(in, out);
     if (code != SQLITE_OK || in->part->status != MM_STORE_OK)
         return code;
@@ -293,8 +312,6 @@ static int store_part(incoming *in, effect *out)
     }
     if (code == SQLITE_OK && in->part->status == MM_STORE_OK)
         code = update_evaluation(in);
-    if (code == SQLITE_OK && in->part->status == MM_STORE_OK)
-        code = store_tags(in);
     out->run = in->run;
     return code;
 }
@@ -361,11 +378,10 @@ static int remove_run(mm_store *store, mm_store_delete *removal, int64_t *run)
 
 int mm_sqlite_forget_classes(mm_connection *writer, int64_t run, const char *split)
 {
-    return mm_sql_run(
-        writer,
-        "DELETE FROM class_lists WHERE run = ?1 AND split = ?2 AND NOT EXISTS (SELECT 1 FROM evaluations e"
-        " WHERE e.run = ?1 AND e.split = ?2 AND e.classes = class_lists.classes)",
-        "it", run, split);
+    return mm_sql_run(writer,
+                      "DELETE FROM class_lists WHERE run = ?1 AND split = ?2"
+                      " AND classes NOT IN (SELECT e.classes FROM evaluations e WHERE e.run = ?1 AND e.split = ?2)",
+                      "it", run, split);
 }
 
 static int forget_series(mm_connection *writer, int64_t run, const char *split)
@@ -376,7 +392,7 @@ static int forget_series(mm_connection *writer, int64_t run, const char *split)
                       "it", run, split);
 }
 
-/* What the lists say of a split that has lost an evaluation; the split and the run go with their last one. */
+/* What the lists say of a split that has lost evaluations; the split and the run go with their last one. */
 static int recount(mm_connection *writer, int64_t run, const char *split)
 {
     int code = mm_sql_run(writer, "DELETE FROM splits WHERE run = ? AND name = ?", "it", run, split);
@@ -436,9 +452,23 @@ static int remove_expired(mm_store *store, const expired *old, effect *effects, 
     for (size_t i = 0; i < count; i++)
         if (effects[i].evaluation == old->evaluation)
             effects[i].evaluation = 0;
-    const int code = mm_sql_run(&store->writer, "DELETE FROM evaluations WHERE id = ?", "i", old->evaluation);
+    return mm_sql_run(&store->writer, "DELETE FROM evaluations WHERE id = ?", "i", old->evaluation);
+}
 
-    return code == SQLITE_OK ? recount(&store->writer, old->run, old->split) : code;
+/* Each split once. */
+static int recount_all(mm_connection *writer, const expired *old, size_t count)
+{
+    int code = SQLITE_OK;
+
+    for (size_t i = 0; i < count && code == SQLITE_OK; i++) {
+        size_t first = 0;
+
+        while (old[first].run != old[i].run || strcmp(old[first].split, old[i].split) != 0)
+            first++;
+        if (first == i)
+            code = recount(writer, old[i].run, old[i].split);
+    }
+    return code;
 }
 
 static int expire(mm_store *store, mm_store_expiry *expiry, effect *effects, size_t count)
@@ -452,6 +482,8 @@ static int expire(mm_store *store, mm_store_expiry *expiry, effect *effects, siz
     code = find_expired(&store->writer, expiry, found, &found_count);
     for (size_t i = 0; i < found_count && code == SQLITE_OK; i++)
         code = remove_expired(store, &found[i], effects, count);
+    if (code == SQLITE_OK)
+        code = recount_all(&store->writer, found, found_count);
     for (size_t i = 0; i < found_count; i++)
         free(found[i].split);
     expiry->removed = found_count;

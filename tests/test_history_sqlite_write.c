@@ -564,6 +564,40 @@ static void test_expire(void)
     help_remove(path);
 }
 
+/* Also where each evaluation has named its classes anew: uploads wait for no more than a moment. */
+static void test_expire_many_lists(void)
+{
+    struct timespec begin, end;
+    char path[64];
+
+    help_directory(path);
+    mm_history *history = help_open(path);
+
+    CU_ASSERT_EQUAL_FATAL(help_store(history, "unet", 5000, "0", 1), MM_STORE_OK);
+    mm_history_close(history);
+    CU_ASSERT(help_sql(path,
+                       "INSERT INTO evaluations (run, split, step, time, classes, class_count, task, threshold,"
+                       " scores, weights, updated) SELECT e.run, e.split, n.value, n.value, 'a,b,c' || n.value, 3,"
+                       " e.task, e.threshold, e.scores, e.weights, n.value FROM evaluations e JOIN"
+                       " (WITH RECURSIVE s (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM s"
+                       " WHERE value < 4000) SELECT value FROM s) n RETURNING id") > 0);
+    CU_ASSERT(help_sql(path, "INSERT INTO class_lists SELECT DISTINCT run, split, classes FROM evaluations WHERE"
+                             " step < 5000 RETURNING run") > 0);
+    history = help_open(path);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    const mm_store_expiry expiry = expire(history, 1000000);
+
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    CU_ASSERT_EQUAL(expiry.removed, 20);
+    CU_ASSERT_TRUE(expiry.more);
+    CU_ASSERT(end.tv_sec - begin.tv_sec < 2);
+    mm_history_close(history);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM class_lists"), 3981);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT evaluations FROM splits"), 3981);
+    CU_ASSERT_EQUAL(help_sql(path, "SELECT first_step FROM splits"), 21);
+    help_remove(path);
+}
+
 /* A part that is sent again keeps its evaluation. */
 static void test_expire_spares_what_came_again(void)
 {
@@ -626,6 +660,49 @@ static void test_tags(void)
     help_remove(path);
 }
 
+/* A run does not gather names without end, and a part that is refused for them leaves nothing behind. */
+static void test_most_tags(void)
+{
+    char path[64], names[MM_RUN_TAGS + 1][8], value[] = "v";
+    mm_tag tags[MM_RUN_TAGS + 1];
+    mm_run_list *list = NULL;
+    mm_images *images = help_images("0", 1, 3, 1);
+    mm_store_part part = help_part("0", images);
+
+    help_directory(path);
+    mm_history *history = help_open(path);
+
+    for (int i = 0; i <= MM_RUN_TAGS; i++) {
+        snprintf(names[i], sizeof names[i], "t%d", i);
+        tags[i] = (mm_tag){names[i], value};
+    }
+    part.tags = tags;
+    part.tag_count = MM_RUN_TAGS;
+    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
+    CU_ASSERT_EQUAL(help_store_images(history, "1", "1", 1, 2), MM_STORE_OK);
+    mm_images *others = help_images("2", 1, 3, 3);
+
+    part = help_part("2", others);
+    part.tags = &tags[MM_RUN_TAGS];
+    part.tag_count = 1;
+    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_CONFLICT);
+    CU_ASSERT_STRING_EQUAL(part.problem.param, "tags");
+    part.tags = tags; /* those that it has may change */
+    CU_ASSERT_EQUAL(help_put(history, &part), MM_STORE_OK);
+    CU_ASSERT_EQUAL_FATAL(mm_history_run_row(history, "default", "unet", &list, NULL), MM_STORE_OK);
+    CU_ASSERT_EQUAL(list->rows[0].tag_count, MM_RUN_TAGS);
+    mm_run_list_free(list);
+    mm_evaluation_list *listed = help_listed(history);
+
+    CU_ASSERT_EQUAL(listed->rows[0].images, 3);
+    CU_ASSERT_EQUAL(listed->rows[0].parts_received, 3);
+    mm_evaluation_list_free(listed);
+    mm_images_free(images);
+    mm_images_free(others);
+    mm_history_close(history);
+    help_remove(path);
+}
+
 static CU_TestInfo tests[] = {
     {"another definition is a conflict", test_other_definition_conflicts},
     {"another ignore_index is a conflict", test_ignore_index_values_conflict},
@@ -643,8 +720,10 @@ static CU_TestInfo tests[] = {
     {"a damaged record", test_damaged_record},
     {"a run is deleted with all of it", test_delete},
     {"what is too old goes, a little at a time", test_expire},
+    {"what is too old goes at once, whatever its classes", test_expire_many_lists},
     {"what came again stays", test_expire_spares_what_came_again},
     {"tags of a run", test_tags},
+    {"no more tags than that", test_most_tags},
     CU_TEST_INFO_NULL,
 };
 
