@@ -15,26 +15,33 @@ void mm_place_map_classes(const mm_place *here)
         here->pass->k->surfaces->map_classes(maps->label + at, maps->pred + at, here->s->label, here->s->pred, here->n);
 }
 
-/* The masks of a class: p over the threshold, g over 1/2. */
-void mm_place_map_masks(const mm_place *here, size_t c, const double *p, double threshold, const double *g)
+static unsigned char *mask_at(const mm_place *here, size_t c)
 {
     const mm_shape *shape = &here->pass->shape;
     const size_t plane = here->image * shape->classes + c;
 
-    if (here->pass->maps.masks != NULL)
-        here->pass->k->surfaces->map_masks(here->pass->maps.masks + plane * shape->voxels + mm_chunk_first(here->chunk),
-                                           p, threshold, g, here->n);
+    return here->pass->maps.masks + plane * shape->voxels + mm_chunk_first(here->chunk);
+}
+
+/* The masks of a class: p over the threshold, g over 1/2, where scored: a p of 0 may be over the threshold, too. */
+void mm_place_map_masks(const mm_place *here, size_t c, const double *p, double threshold, const double *g)
+{
+    const mm_scratch *s = here->s;
+
+    if (here->pass->maps.masks == NULL)
+        return;
+    unsigned char *mask = mask_at(here, c);
+
+    here->pass->k->surfaces->map_masks(mask, p, threshold, g, here->n);
+    for (size_t i = 0; s->scored_count < s->length && i < here->n; i++)
+        mask[i] = s->scored[i] != 0.0 ? mask[i] : 0;
 }
 
 /* The same from bytes that are 0 or 1. */
 void mm_place_map_bytes(const mm_place *here, size_t c, const unsigned char *p, const unsigned char *g)
 {
-    const mm_shape *shape = &here->pass->shape;
-    const size_t plane = here->image * shape->classes + c;
-
     if (here->pass->maps.masks != NULL)
-        here->pass->k->surfaces->mask_of_bytes(
-            here->pass->maps.masks + plane * shape->voxels + mm_chunk_first(here->chunk), p, g, here->n);
+        here->pass->k->surfaces->mask_of_bytes(mask_at(here, c), p, g, here->n);
 }
 
 /* Exclusive classes whose prediction is masks: each channel by itself, when the rest of the chunk is done. */

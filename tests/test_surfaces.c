@@ -281,11 +281,9 @@ static mm_input input_of(const maps *of, const double *spacing)
 }
 
 /* The records of an evaluation as bytes; *stages: how many it took. */
-static unsigned char *records_of(const maps *of, const double *spacing, unsigned threads, int backwards, size_t *size,
-                                 size_t *stages)
+static unsigned char *records_of(const mm_input *input, unsigned threads, int backwards, size_t *size, size_t *stages)
 {
     const char *const id = "0/0";
-    const mm_input input = input_of(of, spacing);
     running r = {.backwards = backwards};
     unsigned char *bytes = NULL;
     mm_images *images = NULL;
@@ -293,10 +291,10 @@ static unsigned char *records_of(const maps *of, const double *spacing, unsigned
     mm_shape shape;
 
     r.scratch = must(aligned_alloc(64, threads * MM_SCRATCH_BYTES));
-    CU_ASSERT_EQUAL_FATAL(mm_input_shape(&input, &shape, NULL), MM_OK);
+    CU_ASSERT_EQUAL_FATAL(mm_input_shape(input, &shape, NULL), MM_OK);
     CU_ASSERT_EQUAL_FATAL(mm_plan_new(&plan, expressions, NULL), MM_OK);
     CU_ASSERT_EQUAL_FATAL(mm_plan_bind(plan, &shape, NULL), MM_OK);
-    CU_ASSERT_EQUAL_FATAL(mm_eval_new(&r.eval, &input, plan, 0, NULL), MM_OK);
+    CU_ASSERT_EQUAL_FATAL(mm_eval_new(&r.eval, input, plan, 0, NULL), MM_OK);
     CU_ASSERT(mm_eval_is_long(r.eval));
     for (*stages = 0; (r.count = mm_eval_stage(r.eval)) > 0; (*stages)++)
         mm_parallel(run_one, &r, r.count, threads);
@@ -312,12 +310,13 @@ static unsigned char *records_of(const maps *of, const double *spacing, unsigned
 /* The same bits by any number of threads and in any order. */
 static size_t check_orders(const maps *of, const double *spacing)
 {
+    const mm_input input = input_of(of, spacing);
     size_t size, stages;
-    unsigned char *first = records_of(of, spacing, 1, 0, &size, &stages);
+    unsigned char *first = records_of(&input, 1, 0, &size, &stages);
 
     for (unsigned k = 0; k < 3; k++) {
         size_t other_size, other_stages;
-        unsigned char *other = records_of(of, spacing, 1 + k, k != 1, &other_size, &other_stages);
+        unsigned char *other = records_of(&input, 1 + k, k != 1, &other_size, &other_stages);
 
         CU_ASSERT_EQUAL(other_stages, stages);
         CU_ASSERT(other_size == size && memcmp(other, first, size) == 0);
@@ -383,6 +382,39 @@ static void test_few_voxels(void)
     maps_free(&of);
 }
 
+/* What is not scored is in no mask, whatever the threshold: every probability is above either of two. */
+static void test_threshold(void)
+{
+    enum { VOXELS = 40 * 40 };
+    static float pred[VOXELS], label[VOXELS];
+    static unsigned char scored[VOXELS];
+    const mm_tensor planes = {.dtype = MM_F32, .rank = 4, .dim = {1, 1, 40, 40}};
+    mm_input input = {.pred = planes,
+                      .label = planes,
+                      .mask = {.data = scored, .dtype = MM_U8, .rank = 3, .dim = {1, 40, 40}},
+                      .task = MM_MULTILABEL,
+                      .pred_kind = MM_PROBS,
+                      .label_kind = MM_ONEHOT,
+                      .classes = 1,
+                      .threshold = 0.25};
+    size_t size[2], stages;
+
+    for (size_t v = 0; v < VOXELS; v++) {
+        pred[v] = 0.5f;
+        scored[v] = v / 40 == 3 && v % 40 < 9;
+    }
+    label[125] = 1.0f;
+    input.pred.data = pred;
+    input.label.data = label;
+    unsigned char *above = records_of(&input, 1, 0, &size[0], &stages);
+    input.threshold = -0.5;
+    unsigned char *below = records_of(&input, 1, 0, &size[1], &stages);
+
+    CU_ASSERT(size[0] == size[1] && memcmp(above, below, size[0]) == 0);
+    free(above);
+    free(below);
+}
+
 /* A value that makes no sense ends the evaluation before any distance. */
 static void test_bad_value(void)
 {
@@ -415,13 +447,10 @@ static void test_bad_value(void)
 }
 
 static CU_TestInfo tests[] = {
-    {"columns against all pairs", test_columns},
-    {"many classes", test_many_classes},
-    {"noise of many classes", test_noise},
-    {"large images", test_large},
-    {"more classes than voxels", test_few_voxels},
-    {"a value that makes no sense", test_bad_value},
-    CU_TEST_INFO_NULL,
+    {"columns against all pairs", test_columns},     {"many classes", test_many_classes},
+    {"noise of many classes", test_noise},           {"large images", test_large},
+    {"more classes than voxels", test_few_voxels},   {"thresholds below 0", test_threshold},
+    {"a value that makes no sense", test_bad_value}, CU_TEST_INFO_NULL,
 };
 
 extern const mm_suite mm_suite_surfaces;
