@@ -11,6 +11,7 @@
 
 #define GROUP_BYTES  ((size_t)16 << 20) /* of the pairs of a group, unless one alone takes more */
 #define GROUP_PAIRS  1024
+#define GROUP_LOOKED ((size_t)1 << 14) /* classes of images that are looked at for one: a millisecond or two */
 #define LARGE_PLACES ((size_t)1 << 18) /* of a pair from which on it is cut into slabs */
 #define SLAB_PLACES  ((size_t)1 << 17) /* a fraction of a millisecond for each step */
 #define AGAIN_PLACES ((size_t)1 << 13) /* where each place may take long */
@@ -230,26 +231,15 @@ static int bytes_of_pair(const mm_surfaces *surfaces, const mm_surface_item *ite
     return mm_pair_bytes(&surfaces->geometries[item->geometry], size, most, bytes);
 }
 
-/* One block for all groups, now that the boxes are known. */
-static int make_room(mm_surfaces *surfaces)
+/* The block of memory for a group that takes so many bytes. */
+static int make_room(mm_surfaces *surfaces, size_t bytes)
 {
-    size_t most = 0, sum = 0;
-
-    for (size_t i = 0; i < surfaces->all; i++) {
-        mm_surface_item item;
-        size_t bytes;
-
-        if (!find_pair(surfaces, i, &item))
-            continue;
-        if (!bytes_of_pair(surfaces, &item, &bytes))
-            return 0;
-        most = bytes > most ? bytes : most;
-        sum = sum < GROUP_BYTES ? sum + bytes : sum;
-    }
-    surfaces->room_bytes = sum < GROUP_BYTES ? sum : most > GROUP_BYTES ? most : GROUP_BYTES;
-    if (surfaces->room_bytes > 0)
-        surfaces->room = aligned_alloc(64, (surfaces->room_bytes + 63) / 64 * 64);
-    return surfaces->room_bytes == 0 || surfaces->room != NULL;
+    if (bytes <= surfaces->room_bytes)
+        return 1;
+    free(surfaces->room);
+    surfaces->room = aligned_alloc(64, bytes); /* pairs take whole lines of it */
+    surfaces->room_bytes = surfaces->room == NULL ? 0 : bytes;
+    return surfaces->room != NULL;
 }
 
 static mm_surface_columns columns_of(const mm_surfaces *surfaces, const mm_surface_item *item)
@@ -272,29 +262,48 @@ static void begin_pair(mm_surfaces *surfaces, mm_surface_item *item, unsigned ch
     item->large = item->pair.places > LARGE_PLACES;
 }
 
-/* The next pairs, as many as there is room for; those of classes that are not there are done at once.  Returns their
- * number. */
-static size_t begin_group(mm_surfaces *surfaces)
+/* Chooses the next pairs, as many as fit, and adds up their bytes; those of classes that are not there are done at
+ * once. No task runs meanwhile, so there is an end to looking.  0: one is too large. */
+static int choose_group(mm_surfaces *surfaces, size_t *bytes)
 {
-    size_t used = 0, bytes;
+    const size_t first = surfaces->next;
+    size_t count = 0;
 
-    surfaces->item_count = 0;
-    for (; surfaces->next < surfaces->all && surfaces->item_count < surfaces->item_most; surfaces->next++) {
-        mm_surface_item *item = &surfaces->items[surfaces->item_count];
+    *bytes = 0;
+    for (; surfaces->next < surfaces->all && count < surfaces->item_most; surfaces->next++) {
+        mm_surface_item *item = &surfaces->items[count];
 
+        if (count > 0 && surfaces->next - first >= GROUP_LOOKED)
+            break;
         if (!find_pair(surfaces, surfaces->next, item)) {
             const mm_surface_columns columns = columns_of(surfaces, item);
 
             mm_surface_fill_absent(&columns, &surfaces->geometries[item->geometry]);
             continue;
         }
-        if (!bytes_of_pair(surfaces, item, &bytes) || bytes > surfaces->room_bytes - used)
+        if (!bytes_of_pair(surfaces, item, &item->bytes))
+            return 0;
+        if (count > 0 && (*bytes > GROUP_BYTES || item->bytes > GROUP_BYTES - *bytes))
             break;
-        begin_pair(surfaces, item, surfaces->room + used);
-        used += bytes;
-        surfaces->item_count++;
+        *bytes += item->bytes;
+        count++;
     }
-    return surfaces->item_count;
+    surfaces->item_count = count;
+    return 1;
+}
+
+/* Returns 0 when there is no memory; else item_count says how many pairs there are. */
+static int begin_group(mm_surfaces *surfaces)
+{
+    size_t bytes, used = 0;
+
+    if (!choose_group(surfaces, &bytes) || !make_room(surfaces, bytes))
+        return 0;
+    for (size_t i = 0; i < surfaces->item_count; i++) {
+        begin_pair(surfaces, &surfaces->items[i], surfaces->room + used);
+        used += surfaces->items[i].bytes;
+    }
+    return 1;
 }
 
 /* ------------------------------------------------------------------- stages */
@@ -371,15 +380,16 @@ size_t mm_surfaces_stage(mm_surfaces *surfaces)
         surfaces->phase = surfaces->phase == JOIN ? MASKS : surfaces->phase + 1;
         if (surfaces->phase == BOXES)
             return box_tasks(surfaces);
-        if (surfaces->phase == MASKS && surfaces->room == NULL)
-            surfaces->failed = !make_room(surfaces);
-        if (!surfaces->failed && surfaces->phase == MASKS && begin_group(surfaces) == 0) {
-            surfaces->phase = JOIN; /* of no pairs: there is nothing more */
-            return 0;
+        if (surfaces->phase == MASKS) {
+            surfaces->failed = !begin_group(surfaces);
+            if (surfaces->failed || surfaces->item_count == 0) {
+                surfaces->phase = JOIN; /* of no pairs: there is nothing more */
+                return 0;
+            }
         }
         count = count_tasks(surfaces);
     }
-    return surfaces->failed ? 0 : count;
+    return count;
 }
 
 /* -------------------------------------------------------------------- tasks */

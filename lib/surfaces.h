@@ -17,6 +17,7 @@
 typedef struct mm_surface_item {
     size_t image, class_index, geometry;
     mm_box box;
+    size_t bytes;             /* of the pair */
     size_t first_task, tasks; /* of the stage */
     int large;
     mm_pair pair;
@@ -36,7 +37,7 @@ typedef struct mm_surfaces {
     size_t next, all;       /* pairs: index of the first of the next group, number */
     mm_surface_item *items; /* of the group */
     size_t item_count, item_most;
-    unsigned char *room; /* the block of memory */
+    unsigned char *room; /* the block of memory, as large as the largest group so far */
     size_t room_bytes;
     int failed; /* out of memory */
 } mm_surfaces;

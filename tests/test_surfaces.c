@@ -341,6 +341,21 @@ static void test_many_classes(void)
     maps_free(&of);
 }
 
+/* A group of small pairs, and one whose only pair takes more memory than all of those. */
+static void test_growing(void)
+{
+    maps of = maps_new(1100, 60, 80, 90);
+
+    for (size_t v = 0; v < of.voxels; v++) { /* small ones: two voxels side by side */
+        const size_t small = v / 400;
+
+        of.label[v] = (uint16_t)(v % 400 == 0 && small < 1030 ? small : 1099);
+        of.pred[v] = (uint16_t)(v % 400 == 1 && small < 1030 ? small : 1099);
+    }
+    CU_ASSERT(check_orders(&of, NULL) > 3);
+    maps_free(&of);
+}
+
 /* Every class everywhere: boxes of the whole image, more pairs than a group takes. */
 static void test_noise(void)
 {
