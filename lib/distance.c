@@ -462,8 +462,10 @@ double mm_transform_distance(const mm_transform *transform, const void *field, s
 /* ----------------------------------------------------------------- in doubles */
 
 /* A field of doubles is worked on in place. */
-static int transform_into(double *field, const mm_array *array, mm_metric metric, const mm_sites *sites)
+int mm_distance_of_mask(const unsigned char *mask, unsigned char inside, const mm_array *array, mm_metric metric,
+                        double *field)
 {
+    const mm_sites others = {.bytes = mask, .value = inside, .others = 1};
     mm_transform transform;
     void *scratch = NULL, *whole = NULL;
     int fine = mm_transform_plan(&transform, array, metric);
@@ -474,32 +476,10 @@ static int transform_into(double *field, const mm_array *array, mm_metric metric
         fine = scratch != NULL && (whole != NULL || !transform.whole);
     }
     if (fine)
-        mm_transform_run(&transform, sites, transform.whole ? whole : field, scratch);
+        mm_transform_run(&transform, &others, transform.whole ? whole : field, scratch);
     for (size_t v = 0; fine && v < transform.voxels; v++)
         field[v] = mm_transform_square(&transform, transform.whole ? whole : field, v);
     free(scratch);
     free(whole);
     return fine;
-}
-
-int mm_distance_transform(double *field, const mm_array *array, mm_metric metric)
-{
-    const size_t voxels = mm_array_voxels(array);
-    unsigned char *bytes = malloc(voxels);
-    const mm_sites sites = {.bytes = bytes, .value = 1};
-    int fine = bytes != NULL;
-
-    for (size_t v = 0; fine && v < voxels; v++)
-        bytes[v] = field[v] == 0.0;
-    fine = fine && transform_into(field, array, metric, &sites);
-    free(bytes);
-    return fine;
-}
-
-int mm_distance_of_mask(const unsigned char *mask, unsigned char inside, const mm_array *array, mm_metric metric,
-                        double *field)
-{
-    const mm_sites others = {.bytes = mask, .value = inside, .others = 1};
-
-    return transform_into(field, array, metric, &others);
 }

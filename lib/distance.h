@@ -89,9 +89,6 @@ void mm_transform_run(const mm_transform *transform, const mm_sites *sites, void
 double mm_transform_distance(const mm_transform *transform, const void *field, size_t v);
 double mm_transform_square(const mm_transform *transform, const void *field, size_t v);
 
-/* field: 0 at the sites, INFINITY elsewhere; becomes the distance (Euclidean: its square).  0: out of memory. */
-int mm_distance_transform(double *field, const mm_array *array, mm_metric metric);
-
 /* field: how far (Euclidean: squared) each voxel with mask[v] == inside is from the nearest other one, 0 at those;
  * INFINITY everywhere when there is no other one.  0: out of memory. */
 int mm_distance_of_mask(const unsigned char *mask, unsigned char inside, const mm_array *array, mm_metric metric,
