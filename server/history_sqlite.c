@@ -240,19 +240,13 @@ typedef struct setting {
 
 /* temp_store: a container's root is read-only, so that there may be no folder for temporary files. */
 static const setting reader_settings[] = {
-    {"mmap_size", "0", "0"},
-    {"temp_store", "MEMORY", "2"},
-    {"wal_autocheckpoint", "0", "0"},
-    {"trusted_schema", "OFF", "0"},
-    {"query_only", "ON", "1"},
+    {"mmap_size", "0", "0"},        {"temp_store", "MEMORY", "2"}, {"wal_autocheckpoint", "0", "0"},
+    {"trusted_schema", "OFF", "0"}, {"query_only", "ON", "1"},
 };
 
 static const setting writer_settings[] = {
-    {"mmap_size", "0", "0"},
-    {"temp_store", "MEMORY", "2"},
-    {"trusted_schema", "OFF", "0"},
-    {"foreign_keys", "ON", "1"},
-    {"cell_size_check", "ON", "1"},
+    {"mmap_size", "0", "0"},     {"temp_store", "MEMORY", "2"},  {"trusted_schema", "OFF", "0"},
+    {"foreign_keys", "ON", "1"}, {"cell_size_check", "ON", "1"},
 };
 
 /* These change the file, so they come once we know that it is ours. */
