@@ -184,6 +184,14 @@ mm_store_status mm_history_evaluations(mm_history *history, const char *project,
                                        mm_evaluation_list **out, mm_problem *problem);
 mm_store_status mm_history_run_row(mm_history *history, const char *project, const char *run, mm_run_list **out,
                                    mm_problem *problem);
+/* The same, once take() has agreed to the bytes of all its records together; 0: MM_STORE_BUSY, and none is read. */
+typedef struct mm_room {
+    int (*take)(void *context, size_t bytes);
+    void *context;
+} mm_room;
+mm_store_status mm_history_evaluation_within(mm_history *history, const char *project, const char *run,
+                                             const char *split, int64_t step, const mm_room *room,
+                                             mm_stored_evaluation **out, mm_problem *problem);
 void mm_stored_evaluation_free(mm_stored_evaluation *evaluation);
 void mm_run_list_free(mm_run_list *list);
 void mm_tags_free(mm_tag *tags, size_t count); /* with names and values */

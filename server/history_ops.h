@@ -23,7 +23,7 @@ typedef struct mm_store_ops {
     mm_store_status (*tend)(mm_store *store, mm_store_status last);
 
     mm_store_status (*evaluation)(mm_store *store, const char *project, const char *run, const char *split,
-                                  int64_t step, mm_stored_evaluation **out, mm_problem *problem);
+                                  int64_t step, const mm_room *room, mm_stored_evaluation **out, mm_problem *problem);
     mm_store_status (*runs)(mm_store *store, const char *project, const char *cursor, size_t limit, mm_run_list **out,
                             mm_problem *problem);
     mm_store_status (*evaluations)(mm_store *store, const char *project, const char *run,

@@ -73,7 +73,8 @@ int mm_sqlite_forget_classes(mm_connection *writer, int64_t run, const char *spl
 mm_store_status mm_sqlite_write(mm_store *store, mm_store_item *const *items, size_t count, size_t *taken);
 
 mm_store_status mm_sqlite_evaluation(mm_store *store, const char *project, const char *run, const char *split,
-                                     int64_t step, mm_stored_evaluation **out, mm_problem *problem);
+                                     int64_t step, const mm_room *room, mm_stored_evaluation **out,
+                                     mm_problem *problem);
 mm_store_status mm_sqlite_runs(mm_store *store, const char *project, const char *cursor, size_t limit,
                                mm_run_list **out, mm_problem *problem);
 mm_store_status mm_sqlite_evaluations(mm_store *store, const char *project, const char *run,

@@ -8,18 +8,23 @@
 
 #include "server/history_rows.h"
 
-/* Reads return an SQLite code, or this: there is nothing of that name. */
-#define ABSENT (-1)
+/* Reads return an SQLite code, or one of these: there is nothing of that name; there is no room for it. */
+#define ABSENT  (-1)
+#define NO_ROOM (-2)
 
 /* Returns the reader and says how the read ended. */
 static mm_store_status finish(mm_store *store, mm_connection *reader, int code, const char *what, mm_problem *problem)
 {
     mm_store_status status = MM_STORE_NOT_FOUND;
 
-    if (code == ABSENT)
+    if (code == ABSENT) {
         mm_store_explain(problem, what, "there is no such %s", what);
-    else
+    } else if (code == NO_ROOM) {
+        mm_store_explain(problem, "", "the records of this %s take more memory than is free at the moment", what);
+        status = MM_STORE_BUSY;
+    } else {
         status = mm_sql_status(reader, code, problem);
+    }
     mm_reader_return(store, reader);
     return status;
 }
@@ -67,6 +72,21 @@ static int read_definition(mm_connection *reader, const char *project, const cha
     return d->classes == NULL || d->scores == NULL || d->weights == NULL ? SQLITE_NOMEM : SQLITE_OK;
 }
 
+/* Of all records together, which are not read for it. */
+static int make_room(mm_connection *reader, int64_t id, const mm_room *room)
+{
+    sqlite3_stmt *statement =
+        mm_sql(reader, "SELECT ifnull(sum(length(record)), 0) FROM parts WHERE evaluation = ?", "i", id);
+    const int code = mm_sql_step(reader, statement);
+
+    if (code != SQLITE_ROW)
+        return code == SQLITE_DONE ? SQLITE_CORRUPT : code;
+    const size_t bytes = (size_t)sqlite3_column_int64(statement, 0);
+
+    sqlite3_reset(statement);
+    return room->take(room->context, bytes) ? SQLITE_OK : NO_ROOM;
+}
+
 static int read_part(sqlite3_stmt *statement, mm_stored_evaluation *evaluation)
 {
     mm_stored_part *part = mm_store_grow(&evaluation->parts, &evaluation->part_count, sizeof *part);
@@ -102,7 +122,7 @@ static int read_parts(mm_connection *reader, int64_t id, mm_stored_evaluation *e
 }
 
 mm_store_status mm_sqlite_evaluation(mm_store *store, const char *project, const char *run, const char *split,
-                                     int64_t step, mm_stored_evaluation **out, mm_problem *problem)
+                                     int64_t step, const mm_room *room, mm_stored_evaluation **out, mm_problem *problem)
 {
     mm_connection *reader;
     int64_t id = 0;
@@ -115,6 +135,8 @@ mm_store_status mm_sqlite_evaluation(mm_store *store, const char *project, const
 
     if (evaluation != NULL)
         code = read_definition(reader, project, run, split, step, evaluation, &id);
+    if (code == SQLITE_OK && room != NULL)
+        code = make_room(reader, id, room);
     if (code == SQLITE_OK)
         code = read_parts(reader, id, evaluation);
     status = finish(store, reader, code, "evaluation", problem);

@@ -310,7 +310,14 @@ size_t mm_history_waiting(mm_history *history)
 mm_store_status mm_history_evaluation(mm_history *history, const char *project, const char *run, const char *split,
                                       int64_t step, mm_stored_evaluation **out, mm_problem *problem)
 {
-    return history->ops->evaluation(history->store, project, run, split, step, out, problem);
+    return mm_history_evaluation_within(history, project, run, split, step, NULL, out, problem);
+}
+
+mm_store_status mm_history_evaluation_within(mm_history *history, const char *project, const char *run,
+                                             const char *split, int64_t step, const mm_room *room,
+                                             mm_stored_evaluation **out, mm_problem *problem)
+{
+    return history->ops->evaluation(history->store, project, run, split, step, room, out, problem);
 }
 
 mm_store_status mm_history_runs(mm_history *history, const char *project, const char *cursor, size_t limit,

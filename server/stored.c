@@ -26,18 +26,10 @@ size_t mm_scoring_bytes(mm_plan *plan, size_t images, unsigned include)
 
 /* ------------------------------------------------------------------ reading */
 
-/* The records as they were read, taken apart, and merged: three times their bytes. */
-static int reserve_parts(mm_stored *stored, mm_call *call)
+/* The records as they are read, taken apart, and merged: three times their bytes. */
+static int reserve_records(void *call, size_t bytes)
 {
-    size_t bytes = 0;
-
-    for (size_t i = 0; i < stored->evaluation->part_count; i++)
-        bytes += stored->evaluation->parts[i].size;
-    if (bytes < SIZE_MAX / 3 && mm_call_reserve(call, 3 * bytes))
-        return 1;
-    snprintf(stored->problem.text, sizeof stored->problem.text,
-             "merging %zu bytes of records takes more memory than is free at the moment", bytes);
-    return 0;
+    return bytes < SIZE_MAX / 3 && mm_call_reserve(call, 3 * bytes);
 }
 
 /* The union of the parts, in their order. */
@@ -74,11 +66,13 @@ static mm_status read_texts(mm_stored *stored)
 
 int mm_stored_read(mm_stored *stored, mm_call *call, const char *run, const char *split, int64_t step)
 {
-    stored->found = mm_history_evaluation(call->server->history, MM_PROJECT, run, split, step, &stored->evaluation,
-                                          &stored->problem);
+    const mm_room room = {reserve_records, call};
+
+    stored->found = mm_history_evaluation_within(call->server->history, MM_PROJECT, run, split, step, &room,
+                                                 &stored->evaluation, &stored->problem);
     if (stored->found != MM_STORE_OK)
         return 0;
-    stored->status = reserve_parts(stored, call) ? read_texts(stored) : MM_NO_MEMORY;
+    stored->status = read_texts(stored);
     if (stored->status == MM_OK)
         stored->status = merge_parts(stored);
     return stored->status == MM_OK;

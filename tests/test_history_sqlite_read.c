@@ -323,6 +323,59 @@ static void test_parts_are_read_in_order(void)
     help_remove(path);
 }
 
+/* What is asked of a caller's budget. */
+typedef struct budget {
+    size_t most, asked, calls;
+} budget;
+
+static int take_room(void *context, size_t bytes)
+{
+    budget *b = context;
+
+    b->asked = bytes;
+    b->calls++;
+    return bytes <= b->most;
+}
+
+/* The bytes of all records are known before one of them is read. */
+static void test_within(void)
+{
+    char path[64];
+    budget b = {.most = SIZE_MAX};
+    const mm_room room = {take_room, &b};
+    mm_stored_evaluation *read = NULL;
+    mm_problem problem = {0};
+    size_t bytes = 0;
+
+    help_directory(path);
+    mm_history *history = help_open(path);
+
+    for (size_t i = 0; i < 5; i++) {
+        char name[2] = {(char)('a' + i), '\0'};
+
+        CU_ASSERT_EQUAL_FATAL(help_store_images(history, name, name, 100 * (i + 1), 1), MM_STORE_OK);
+    }
+    CU_ASSERT_EQUAL_FATAL(mm_history_evaluation_within(history, "default", "unet", "val", 1, &room, &read, &problem),
+                          MM_STORE_OK);
+    for (size_t i = 0; i < read->part_count; i++)
+        bytes += read->parts[i].size;
+    CU_ASSERT_EQUAL(b.asked, bytes);
+    mm_stored_evaluation_free(read);
+    read = NULL;
+    b.most = bytes - 1;
+    CU_ASSERT_EQUAL(mm_history_evaluation_within(history, "default", "unet", "val", 1, &room, &read, &problem),
+                    MM_STORE_BUSY);
+    CU_ASSERT_PTR_NULL(read);
+    CU_ASSERT_PTR_NOT_NULL(strstr(problem.text, "memory"));
+    CU_ASSERT_EQUAL(b.calls, 2);
+    CU_ASSERT_EQUAL(mm_history_evaluation_within(history, "default", "unet", "val", 2, &room, &read, &problem),
+                    MM_STORE_NOT_FOUND);
+    CU_ASSERT_EQUAL(b.calls, 2);
+    CU_ASSERT_EQUAL(mm_history_health(history), MM_STORE_OK);
+    mm_history_close(history);
+    help_remove(path);
+}
+
 static CU_TestInfo tests[] = {
     {"a part comes back as it was sent", test_part_comes_back},
     {"what is not there is not found", test_absent},
@@ -332,6 +385,7 @@ static CU_TestInfo tests[] = {
     {"evaluations by split, step and time", test_filtered_evaluations},
     {"bad cursors", test_bad_cursors},
     {"parts are read in order", test_parts_are_read_in_order},
+    {"no more than there is room for", test_within},
     CU_TEST_INFO_NULL,
 };
 

@@ -135,3 +135,29 @@ def test_long_names_of_an_export_are_counted(tmp_path):
         assert server.metrics()[USED] == 0
     finally:
         server.stop()
+
+
+def test_records_that_do_not_fit_are_not_read(tmp_path):
+    """An evaluation of many parts outgrows the budget: it is refused before its records are in memory."""
+    rng = np.random.default_rng(1)
+    label = rng.integers(0, 64, (400, 1, 2)).astype("u1")
+    body = safetensors({"pred": label, "label": label})
+    server = Server(tmp_path, "--memory", "64MiB")
+    try:
+        for part in range(40):
+            server.score(body, run="r", step="1", part=str(part), num_classes="64", scores="dice")
+        server.stop()
+        server.start()
+        before = server.peak()
+        for path, params in (
+            ("/v1/evaluations", {"run": "r", "step": "1"}),
+            ("/v1/grafana/images", {"run": "r", "score": "dice"}),
+            ("/v1/compare", {"base": "r", "head": "r", "score": "dice"}),
+        ):
+            answer = server.get(path, **params)
+            problem(answer, 503, says=("memory",))
+            assert int(answer.headers["Retry-After"]) >= 1
+        assert server.peak() < before + 16 * MIB
+        assert server.metrics()[USED] == 0
+    finally:
+        server.stop()
