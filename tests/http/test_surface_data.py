@@ -172,7 +172,7 @@ def test_tolerance_is_inclusive(server):
         label = np.zeros((1, 12, 12), "u1")
         label[0, 3:8, 3:8] = 1
         pred = np.roll(label, 1, axis=1)
-        below = np.nextafter(spacing, 0) * (1 - 1e-8)
+        below = float(np.nextafter(spacing, 0)) * (1 - 1e-8)
         text = f"at:nsd(tolerance={spacing!r}),below:nsd(tolerance={below!r})"
         answer = server.score(safetensors({"pred": pred, "label": label}), scores=text, num_classes="2",
                               spacing=f"{spacing!r},1")  # fmt: skip
