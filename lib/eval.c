@@ -93,12 +93,13 @@ static int is_byte(mm_dtype dtype)
 static int is_of_bytes(const mm_pass *pass)
 {
     const mm_columns *columns = &pass->columns;
-    const size_t plain =
-        (size_t)((columns->p >= 0) + (columns->pp >= 0) + (columns->pg >= 0) + (columns->g >= 0) + (columns->gg >= 0));
-
+    const int places[] = {columns->p, columns->pp, columns->pg, columns->g, columns->gg};
     const int hard =
         pass->shape.pred_kind == MM_MASKS || (pass->shape.pred_kind == MM_LABELS && pass->shape.classes == 1);
+    size_t plain = 0;
 
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        plain += places[i] >= 0;
     return pass->way == MM_WAY_MASKS && hard && pass->shape.label_kind == MM_ONEHOT && is_byte(pass->pred.dtype) &&
            is_byte(pass->label.dtype) && pass->pred.voxel_stride == 1 && pass->label.voxel_stride == 1 &&
            !pass->has_mask && !pass->has_ignore && columns->count == plain;

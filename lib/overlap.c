@@ -65,8 +65,8 @@ double mm_log_cosh(double x)
 
     if (square > 1.0)
         return fabs(x) + mm_log1p(mm_exp(-2.0 * fabs(x))) - mm_log(2.0);
-    for (double n = 20.0; n > 2.0; n -= 2.0)
-        series = 1.0 + series * square / (n * (n - 1.0));
+    for (unsigned n = 20; n > 2; n -= 2)
+        series = 1.0 + series * square / (double)(n * (n - 1));
     return mm_log1p(square / 2.0 * series);
 }
 

@@ -522,7 +522,7 @@ static mm_status find_table(work *w, int *lacks_table)
         *lacks_table = *lacks_table || w->cells.images->records[n].confusion == NULL || w->classes > MM_CONFUSION_MOST;
     if (*lacks_table)
         return MM_OK;
-    w->cells.table = calloc(w->classes == 0 ? 1 : w->classes, w->classes * sizeof *w->cells.table);
+    w->cells.table = calloc(w->classes * w->classes + 1, sizeof *w->cells.table);
     return w->cells.table == NULL ? MM_NO_MEMORY : MM_OK;
 }
 

@@ -31,7 +31,7 @@ static double error_function(double x)
     const double two_over_sqrt_pi = 1.1283791670955126, limit = fabs(x) < 6.0 ? x : 0.0;
     double term = 1.0, sum = 1.0;
 
-    for (double n = 1.0; term > sum * 1e-17; n += 1.0) {
+    for (unsigned n = 1; term > sum * 1e-17; n++) {
         term *= 2.0 * limit * limit / (2.0 * n + 1.0);
         sum += term;
     }

@@ -61,8 +61,9 @@ static ellipse place(size_t organ, uint64_t *state)
 /* 1 in the middle, 0 on the edge, less outside. */
 static float depth(const ellipse *e, size_t voxel)
 {
-    const float dx = ((float)(voxel % MM_SCENE_SIDE) + 0.5f) / MM_SCENE_SIDE - e->x;
-    const float dy = ((float)(voxel / MM_SCENE_SIDE) + 0.5f) / MM_SCENE_SIDE - e->y;
+    const size_t column = voxel % MM_SCENE_SIDE, row = voxel / MM_SCENE_SIDE;
+    const float dx = ((float)column + 0.5f) / MM_SCENE_SIDE - e->x;
+    const float dy = ((float)row + 0.5f) / MM_SCENE_SIDE - e->y;
     const float a = dx / e->across, b = dy / e->down;
 
     return 1.0f - sqrtf(a * a + b * b);

@@ -25,7 +25,7 @@ static void *must(void *memory)
 static unsigned draw(unsigned *state, unsigned below)
 {
     *state = *state * 1664525u + 1013904223u;
-    return (*state >> 8) % below;
+    return below == 0 ? 0 : (*state >> 8) % below;
 }
 
 size_t scene_place(const scene *s, size_t n, size_t c, size_t v)

@@ -158,7 +158,7 @@ static mm_images *run(const upload *u, const mm_stat *stats, size_t count)
 static void naive_column(const upload *u, const mm_stat *stat, size_t n, double *sums)
 {
     const size_t width = mm_stat_width(stat, u->d.classes) * u->d.classes;
-    double *voxel = malloc(width * sizeof *voxel), *lane = malloc(16 * width * sizeof *lane);
+    double *voxel = malloc((width + 1) * sizeof *voxel), *lane = malloc((16 * width + 1) * sizeof *lane);
 
     CU_ASSERT_FATAL(voxel != NULL && lane != NULL);
     memset(sums, 0, width * sizeof *sums);
@@ -196,7 +196,7 @@ static void compare_column(const upload *u, const mm_record *record, size_t colu
     const mm_stat *stat = &record->stats[column];
     const size_t width = mm_stat_width(stat, u->d.classes) * u->d.classes;
     const double *got = record->sums + mm_stats_offset(record->stats, column, u->d.classes);
-    double *right = malloc(width * sizeof *right);
+    double *right = malloc((width + 1) * sizeof *right);
     char words[128];
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(right);

@@ -306,15 +306,15 @@ static void test_exact(void)
 {
     const mm_array array = {2, {3, 100000}, {1, 1}};
     const size_t voxels = mm_array_voxels(&array);
-    unsigned char *mask = calloc(voxels, 1);
+    unsigned char *sites = calloc(voxels, 1);
     double *field = malloc(voxels * sizeof *field);
 
-    CU_ASSERT_FATAL(mask != NULL && field != NULL);
-    mask[0] = 1;
-    CU_ASSERT(mm_distance_of_mask(mask, 0, &array, MM_EUCLIDEAN, field));
+    CU_ASSERT_FATAL(sites != NULL && field != NULL);
+    sites[0] = 1;
+    CU_ASSERT(mm_distance_of_mask(sites, 0, &array, MM_EUCLIDEAN, field));
     CU_ASSERT_EQUAL(field[voxels - 1], 99999.0 * 99999.0 + 4.0);
     CU_ASSERT_EQUAL(field[99998], 99998.0 * 99998.0);
-    free(mask);
+    free(sites);
     free(field);
 }
 

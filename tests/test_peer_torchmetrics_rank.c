@@ -20,15 +20,17 @@ static void check(const data *d, const char *expression, double expected)
     }
 }
 
+enum { CLASSES = 3 };
+
 /* One value per class, NAN for what is not defined. */
-static void check_classes(const data *d, const char *expression, const double *expected)
+static void check_classes(const data *d, const char *expression, const double expected[CLASSES])
 {
     scored s = score(d, expression, NULL);
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(s.first);
     CU_ASSERT_EQUAL_FATAL(s.first->rank, 1);
-    CU_ASSERT_EQUAL_FATAL(s.first->dim[0], d->classes);
-    for (size_t c = 0; c < d->classes; c++) {
+    CU_ASSERT_EQUAL_FATAL(s.first->dim[0], CLASSES);
+    for (size_t c = 0; c < CLASSES; c++) {
         const mm_value x = s.first->list[c];
 
         if (isnan(expected[c]) ? x.reason != MM_SINGLE_CLASS
@@ -120,9 +122,9 @@ static data coarse(mm_task task, unsigned seed)
 static void test_multiclass_ranks(void)
 {
     data d = coarse(MM_MULTICLASS, 91);
-    double area[3], precision[3], label[3], all = 0.0;
+    double area[CLASSES], precision[CLASSES], label[CLASSES], all = 0.0;
 
-    for (size_t c = 0; c < 3; c++) {
+    for (size_t c = 0; c < CLASSES; c++) {
         voxels x = {.count = 0};
 
         add_class(&x, &d, c);

@@ -497,12 +497,11 @@ static double eroded(const data *d, size_t n, unsigned erosions, double alpha)
                 most = fmax(most, b[c][v]);
             }
         }
-        for (size_t i = 0; i < d->classes * d->voxels; i++) {
-            double *x = &b[i / d->voxels][i % d->voxels];
-
-            *x = most > least ? (*x - least) / (most - least) : *x;
-            sum += *x * pow(k, alpha);
-        }
+        for (size_t c = 0; c < d->classes; c++)
+            for (size_t v = 0; v < d->voxels; v++) {
+                b[c][v] = most > least ? (b[c][v] - least) / (most - least) : b[c][v];
+                sum += b[c][v] * pow(k, alpha);
+            }
     }
     return sum / (double)(d->classes * d->voxels);
 }

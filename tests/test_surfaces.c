@@ -377,7 +377,8 @@ static void test_large(void)
         maps of = maps_new(2, 70, 80, 90);
 
         for (size_t v = 0; v < of.voxels; v++) {
-            const double x = (double)(v % 90) - 45.0, y = (double)(v / 90 % 80) - 40.0, z = (double)(v / 7200) - 35.0;
+            const size_t row = v / 90 % 80, plane = v / 7200;
+            const double x = (double)(v % 90) - 45.0, y = (double)row - 40.0, z = (double)plane - 35.0;
 
             of.label[v] = x * x + y * y + z * z < 900.0;
             of.pred[v] = (x - 1.0) * (x - 1.0) + y * y + (z + 2.0) * (z + 2.0) < (far ? 20.0 : 880.0);
@@ -462,10 +463,15 @@ static void test_bad_value(void)
 }
 
 static CU_TestInfo tests[] = {
-    {"columns against all pairs", test_columns},     {"many classes", test_many_classes},
-    {"noise of many classes", test_noise},           {"large images", test_large},
-    {"more classes than voxels", test_few_voxels},   {"thresholds below 0", test_threshold},
-    {"a value that makes no sense", test_bad_value}, CU_TEST_INFO_NULL,
+    {"columns against all pairs", test_columns},
+    {"many classes", test_many_classes},
+    {"noise of many classes", test_noise},
+    {"large images", test_large},
+    {"more classes than voxels", test_few_voxels},
+    {"thresholds below 0", test_threshold},
+    {"a value that makes no sense", test_bad_value},
+    {"groups that take more and more memory", test_growing},
+    CU_TEST_INFO_NULL,
 };
 
 extern const mm_suite mm_suite_surfaces;
