@@ -512,8 +512,8 @@ def transform_rows(bench, report, work, form, objects, rounds, reach):
     """To the nearest voxel of the objects, and within them to the nearest one of the rest."""
     mask = pathlib.Path(bench.scratch) / "mask"
     command = [bench.build / "tests" / "bench" / "transform_steps", mask, *form, str(objects), str(THREADS)]
-    theirs = [bench.python, "-B", HERE / "transform_peers.py", mask, *form]
-    with Steps(command, OMP_WAIT_POLICY="passive") as steps, Steps(theirs) as peers:
+    peer = [bench.python, "-B", HERE / "transform_peers.py", mask, *form]
+    with Steps(command, OMP_WAIT_POLICY="passive") as steps, Steps(peer) as peers:
         for step in ("outside", "inside"):
             answers = take_turns(rounds, partial(steps.take, step), partial(peers.take, step))
             ours, theirs = ([[float(number) for number in line.split()] for line in lines] for lines in answers)
