@@ -220,8 +220,8 @@ mm_store_status mm_sqlite_bests(mm_store *store, const mm_series_query *query, m
 
 /* -------------------------------------------------------------------- names */
 
-#define REPEATED                                                                                                       \
-    4 /* runs mostly have the same names: so many times the names that are wanted, before they are sorted */
+/* Runs mostly have the same names: so many times the names that are wanted are read before they are sorted. */
+#define REPEATED 4
 
 static int add_name(mm_name_list *list, const char *text, size_t size, int64_t updated)
 {

@@ -392,3 +392,11 @@ void mm_json_integer(mm_json *json, int64_t number)
         *at++ = '-';
     finish(json, put_count(at, number < 0 ? 0 - (uint64_t)number : (uint64_t)number));
 }
+
+void mm_json_boolean(mm_json *json, int yes)
+{
+    if (yes)
+        MM_JSON_RAW(json, "true");
+    else
+        MM_JSON_RAW(json, "false");
+}

@@ -31,14 +31,6 @@ static void put_value(mm_json *json, const mm_value *value)
         MM_JSON_RAW(json, "null");
 }
 
-static void put_boolean(mm_json *json, int yes)
-{
-    if (yes)
-        MM_JSON_RAW(json, "true");
-    else
-        MM_JSON_RAW(json, "false");
-}
-
 /* -1: not known. */
 static void put_expected(mm_json *json, int64_t parts)
 {
@@ -56,7 +48,7 @@ static void put_parts(mm_json *json, int64_t received, int64_t expected)
     NAME(json, "parts_expected");
     put_expected(json, expected);
     NAME(json, "complete");
-    put_boolean(json, expected < 0 || received >= expected);
+    mm_json_boolean(json, expected < 0 || received >= expected);
 }
 
 /* ------------------------------------------------------------------ report */
@@ -568,7 +560,7 @@ static void put_standard(mm_json *json, const mm_param *param)
         return;
     }
     if (param->type == MM_BOOLEAN && (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)) {
-        put_boolean(json, text[0] == 't');
+        mm_json_boolean(json, text[0] == 't');
         return;
     }
     number = strtod(text, &end);
@@ -591,7 +583,7 @@ static void put_params(mm_json *json, const mm_param *params, size_t count)
         NAME(json, "type");
         mm_json_string(json, types[param->type]);
         NAME(json, "required");
-        put_boolean(json, param->standard == NULL);
+        mm_json_boolean(json, param->standard == NULL);
         NAME(json, "default");
         put_standard(json, param);
         if (numeric) {

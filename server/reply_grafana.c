@@ -23,14 +23,6 @@ static void put_value(mm_json *json, mm_value value)
         MM_JSON_RAW(json, "null");
 }
 
-static void put_boolean(mm_json *json, int yes)
-{
-    if (yes)
-        MM_JSON_RAW(json, "true");
-    else
-        MM_JSON_RAW(json, "false");
-}
-
 static void put_reason(mm_json *json, mm_reason reason)
 {
     NAME(json, "reason");
@@ -317,7 +309,7 @@ static void put_series_meta(mm_json *json, const mm_series_list *list, const mm_
     NAME(json, "order");
     mm_json_string(json, chart->by_step ? "step" : "time");
     NAME(json, "truncated");
-    put_boolean(json, list->truncated);
+    mm_json_boolean(json, list->truncated);
     NAME(json, "points");
     mm_json_count(json, rows);
     NAME(json, "evaluations");
@@ -417,7 +409,7 @@ char *mm_reply_latest(const mm_series_list *list, const mm_chart *chart, size_t 
     begin_meta(&json);
     put_score(&json, chart->score);
     NAME(&json, "truncated");
-    put_boolean(&json, list->truncated);
+    mm_json_boolean(&json, list->truncated);
     if (list->series_count == 1) {
         const mm_point *point = &list->points[list->series[0].first];
 
@@ -464,7 +456,7 @@ char *mm_reply_best(const mm_best_list *list, size_t *size)
     }
     begin_meta(&json);
     NAME(&json, "truncated");
-    put_boolean(&json, list->truncated);
+    mm_json_boolean(&json, list->truncated);
     return end_meta(&json, size);
 }
 
@@ -646,7 +638,7 @@ char *mm_reply_worst(const mm_image_value *values, size_t count, size_t found, c
     put_score(&json, score);
     put_evaluation_meta(&json, place);
     NAME(&json, "truncated");
-    put_boolean(&json, found > count);
+    mm_json_boolean(&json, found > count);
     NAME(&json, "found");
     mm_json_count(&json, found);
     return end_meta(&json, size);

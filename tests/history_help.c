@@ -186,6 +186,26 @@ mm_store_status help_store(mm_history *history, const char *run, int64_t step, c
     return status;
 }
 
+mm_store_status help_store_at(mm_history *history, const mm_store_part *where, unsigned seed)
+{
+    mm_images *images = help_images("i", 2, 3, seed);
+    mm_store_part part = help_part("0", images);
+
+    part.run = where->run;
+    part.split = where->split;
+    part.step = where->step;
+    part.has_time = 1;
+    part.time = where->time;
+    if (where->definition.scores != NULL)
+        part.definition.scores = where->definition.scores;
+    if (where->definition.classes != NULL)
+        part.definition.classes = where->definition.classes;
+    const mm_store_status status = help_put(history, &part);
+
+    mm_images_free(images);
+    return status;
+}
+
 mm_store_status help_store_images(mm_history *history, const char *name, const char *prefix, size_t count,
                                   unsigned seed)
 {

@@ -24,6 +24,9 @@ mm_images *help_images(const char *prefix, size_t count, size_t classes, unsigne
 mm_store_part help_part(const char *name, const mm_images *images);
 /* Puts (or deletes) and waits until it is done. */
 mm_store_status help_put(mm_history *history, mm_store_part *part);
+/* Stores two images of three classes by that seed under the run, split, step and time of `where`, and its scores or
+ * classes where it has some. */
+mm_store_status help_store_at(mm_history *history, const mm_store_part *where, unsigned seed);
 mm_store_status help_delete(mm_history *history, const char *project, const char *run);
 /* All at once: images made of `prefix` and seed, stored as part `name` of run `run` at `step`. */
 mm_store_status help_store(mm_history *history, const char *run, int64_t step, const char *name, unsigned seed);

@@ -12,17 +12,9 @@
 static void store_at(mm_history *history, const char *run, const char *split, int64_t step, int64_t time,
                      const char *scores, unsigned seed)
 {
-    mm_images *images = help_images("i", 2, 3, seed);
-    mm_store_part part = help_part("0", images);
+    mm_store_part part = {.run = run, .split = split, .step = step, .time = time, .definition.scores = scores};
 
-    part.run = run;
-    part.split = split;
-    part.step = step;
-    part.has_time = 1;
-    part.time = time;
-    part.definition.scores = scores;
-    CU_ASSERT_EQUAL_FATAL(help_put(history, &part), MM_STORE_OK);
-    mm_images_free(images);
+    CU_ASSERT_EQUAL_FATAL(help_store_at(history, &part, seed), MM_STORE_OK);
 }
 
 static const mm_series_query everything = {
