@@ -133,11 +133,15 @@ suites := check-layers check-headers check-suites unit http grafana browser sani
 cpus   := scalar $(if $(x86_64),x86-64-v3 x86-64-v4)
 cxx     = $(CXX) -std=c++17 -I. -Wall -Wextra -Wpedantic -Werror
 pytest  = $(PYTHON) -B -m pytest -q -rs -p no:cacheprovider --basetemp=$(BUILD)/pytest-$@
+# Tests that have a short form take it when this is not empty.
+export MASKMETER_TEST_SHORT = $(SHORT)
 # run_tests exits with 77, and says so, when this machine lacks the level.
 each_level = for cpu in $(cpus); do MM_CPU=$$cpu $1 || [ $$? = 77 ] || exit 1; done
 
+# A suite that hangs is ended, so that its output tells where.
 test: deps                             ## every suite; sanitizers, valgrind and fuzzers in short form
-	@for suite in $(suites); do echo "== $$suite, $$(date +%T)"; $(MAKE) SHORT=1 $$suite || exit 1; done
+	@for suite in $(suites); do echo "== $$suite, $$(date +%T)"; \
+	    timeout -k 20 1500 $(MAKE) SHORT=1 $$suite || { echo "== $$suite failed, $$(date +%T)"; exit 1; }; done
 check-long: deps                       ## every suite in its long form
 	@for suite in $(suites); do echo "== $$suite"; $(MAKE) $$suite || exit 1; done
 
@@ -189,7 +193,7 @@ tsan:                                  ## unit and HTTP tests under the thread s
 	@setarch -R $(pytest) tests/http
 
 # Under valgrind all is built by gcc, the kernels too.  The server is a script, so that the HTTP tests can start it.
-memcheck = valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect \
+memcheck = valgrind -q --fair-sched=try --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect \
            --errors-for-leak-kinds=definite,indirect
 # In short form: the suites where bytes from outside are read, kept or passed between threads.
 memcheck_short = tensor input eval record record_bytes reader header coding wire_read wire_write expression explain plans \

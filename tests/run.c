@@ -158,8 +158,8 @@ int main(int argc, char **argv)
         printf("skipped: this machine lacks the CPU level %s\n", mm_cpu_refused());
         return SKIPPED;
     }
+    setvbuf(stdout, NULL, _IOLBF, 0); /* a run that is cut shows how far it came */
     printf("CPU level %s\n", mm_cpu_level());
-    fflush(stdout);
     if (CU_initialize_registry() != CUE_SUCCESS) {
         fprintf(stderr, "run_tests: %s\n", CU_get_error_msg());
         return 1;
