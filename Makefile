@@ -170,6 +170,11 @@ grafana: $(BUILD)/maskmeter            ## dashboards and Dockerfile against Graf
 	@tests/deps.sh $(grafana_packages)
 	@MASKMETER_BIN=$< $(pytest) tests/grafana tests/deploy
 
+# Under sanitizers the short form leaves out what asks nothing of the server, and under the thread sanitizer also what
+# asks for numbers only: one request at a time.
+http_suites  = $(filter-out $(patsubst %,tests/http/test_%.py,$1),$(wildcard tests/http/test_*.py))
+no_server   := bench data deploy_files deploy_prometheus readme
+one_by_one  := commands expected natural openapi page peer_oracle stock surface_data surface_oracle
 # Sanitized trees are built by clang alone, each in a folder of its own.
 sanitized = $(MAKE) CC=clang KERNEL_CC=clang CFLAGS='-O1 -g -fno-omit-frame-pointer'
 
@@ -180,7 +185,7 @@ sanitize: export MASKMETER_TEST_SLOWNESS = 4
 sanitize:                              ## unit and HTTP tests under the address and undefined behaviour sanitizers
 	+@$(sanitized) BUILD=$(BUILD)/asan SAN=address,undefined $(BUILD)/asan/maskmeter $(BUILD)/asan/run_tests
 	@$(if $(SHORT),$(BUILD)/asan/run_tests,$(call each_level,$(BUILD)/asan/run_tests))
-	@$(pytest) tests/http
+	@$(pytest) $(call http_suites,$(if $(SHORT),$(no_server)))
 
 # libarcher tells the thread sanitizer what OpenMP orders.  setarch -R: older ones know no wide address randomisation.
 tsan: export OMP_TOOL_LIBRARIES = $(shell clang -print-resource-dir)/../../libarcher.so
@@ -190,7 +195,7 @@ tsan: export MASKMETER_TEST_SLOWNESS = 8
 tsan:                                  ## unit and HTTP tests under the thread sanitizer
 	+@$(sanitized) BUILD=$(BUILD)/tsan SAN=thread $(BUILD)/tsan/maskmeter $(BUILD)/tsan/run_tests
 	@$(if $(SHORT),setarch -R $(BUILD)/tsan/run_tests,$(call each_level,setarch -R $(BUILD)/tsan/run_tests))
-	@setarch -R $(pytest) tests/http
+	@setarch -R $(pytest) $(call http_suites,$(if $(SHORT),$(no_server) $(one_by_one)))
 
 # Under valgrind all is built by gcc, the kernels too.  The server is a script, so that the HTTP tests can start it.
 memcheck = valgrind -q --fair-sched=try --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect \
