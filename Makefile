@@ -104,7 +104,7 @@ build_packages := gcc libc6-dev clang pkg-config libmicrohttpd-dev libuv1-dev li
                   zlib1g-dev python3 python3-yaml
 demo_packages  := curl zstd
 test_packages  := g++ libcunit1-dev libomp-dev libclang-rt-dev llvm valgrind libc6-dbg util-linux python3-pytest \
-                  python3-numpy python3-jsonschema python3-requests prometheus \
+                  strace python3-numpy python3-jsonschema python3-requests prometheus \
                   chromium chromium-driver fonts-dejavu-core python3-selenium
 # node and npm may also come from elsewhere
 grafana_packages := prometheus python3-pip $(if $(and $(shell command -v node),$(shell command -v npm)),,nodejs npm)
@@ -129,7 +129,7 @@ install: all                           ## copy the server and its systemd unit b
 	install -D -m 644 deploy/systemd/maskmeter.service $(DESTDIR)$(PREFIX)/lib/systemd/system/maskmeter.service
 
 # ---- tests ----
-suites := check-layers check-headers check-suites unit http grafana browser sanitize tsan fuzz valgrind
+suites := check-layers check-headers check-suites unit http faults grafana browser sanitize tsan fuzz valgrind
 cpus   := scalar $(if $(x86_64),x86-64-v3 x86-64-v4)
 cxx     = $(CXX) -std=c++17 -I. -Wall -Wextra -Wpedantic -Werror
 pytest  = $(PYTHON) -B -m pytest -q -rs -p no:cacheprovider --basetemp=$(BUILD)/pytest-$@
@@ -162,6 +162,8 @@ unit: $(BUILD)/run_tests               ## unit tests at every CPU level
 	@$(call each_level,$(BUILD)/run_tests)
 http: $(BUILD)/maskmeter               ## the server as its clients see it
 	@MASKMETER_BIN=$< $(pytest) tests/http
+faults: $(BUILD)/maskmeter             ## kill -9, failing system calls, full disks, damaged files
+	@MASKMETER_BIN=$< $(pytest) tests/faults
 browser: $(BUILD)/maskmeter            ## the built-in page in Chromium, without a window
 	@MASKMETER_BIN=$< $(pytest) --maxfail=4 tests/browser
 grafana: export MASKMETER_NODE = $(BUILD)/grafana
@@ -257,8 +259,8 @@ clean:                                 ## remove everything built
 help:                                  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##[ ]/\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-.PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http browser grafana \
-        sanitize tsan valgrind fuzz check-machines bench readme format check-format lint image-check clean help FORCE
+.PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http faults browser \
+        grafana sanitize tsan valgrind fuzz check-machines bench readme format check-format lint image-check clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY: $(fuzzers:=.o) $(benches:=.o) $(BUILD)/tests/machines/bits.o
 $(BUILD)/%.d: ;

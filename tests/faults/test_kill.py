@@ -1,0 +1,104 @@
+"""test_kill.py - kill -9 in the middle of uploads: nothing acknowledged is lost, nothing is there twice or in half."""
+
+import random
+import threading
+import time
+
+import pytest
+from durable import PARTS, SHORT, Reference, Writers, check_file, number_from, send
+from support import SLOW, Server
+
+WRITERS = 8
+KILLS = number_from("MASKMETER_TEST_KILLS", 50, 1000)
+SEED = number_from("MASKMETER_TEST_SEED", 1, 1)
+KILLS_A_FILE = 50
+LONGEST_MS = 500  # between the server's first word and the kill
+RETRIES = 1000
+START_SECONDS = 2  # after a kill
+PATIENCE = (50 if SHORT else 3600) * SLOW  # then no more is begun; too little done is a failure
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    return Reference(Server(tmp_path_factory.mktemp("reference")))
+
+
+class Killing:
+    """One file through kill after kill."""
+
+    def __init__(self, folder, reference):
+        folder.mkdir()
+        self.folder, self.reference = folder, reference
+        self.acknowledged, self.kills, self.slowest, self.last = set(), 0, 0.0, None
+
+    def start(self):
+        """Starts again, in time, and finds what the writers before the kill were told."""
+        began = time.monotonic()
+        server = Server(self.folder)
+        took = time.monotonic() - began
+        self.slowest = max(self.slowest, took)
+        assert took < START_SECONDS * SLOW, f"{took:.2f} s to start after a kill"
+        if self.last is not None:
+            self.last.check(server, self.reference)
+        return server
+
+    def kill(self, run, seconds):
+        server = self.start()
+        self.last = Writers(server, run, WRITERS)
+        time.sleep(seconds)
+        server.kill()
+        self.acknowledged |= self.last.join().acknowledged
+        self.kills += 1
+
+    def finish(self):
+        """How many parts are stored that no writer was told of."""
+        self.start().stop()
+        return check_file(self.folder, self.reference, self.acknowledged) - len(self.acknowledged)
+
+
+def test_nothing_acknowledged_is_lost(tmp_path, reference, capfd):
+    rng, end = random.Random(SEED), time.monotonic() + PATIENCE
+    kills, acknowledged, slowest, untold = 0, 0, 0.0, 0
+    while kills < KILLS and time.monotonic() < end:
+        killing = Killing(tmp_path / f"data{kills}", reference)
+        while killing.kills < min(KILLS_A_FILE, KILLS - kills) and time.monotonic() < end:
+            killing.kill(f"run{kills + killing.kills}", rng.uniform(0, LONGEST_MS) / 1000)
+        untold += killing.finish()
+        kills += killing.kills
+        acknowledged += len(killing.acknowledged)
+        slowest = max(slowest, killing.slowest)
+        with capfd.disabled():
+            print(f"\n{kills} kills, {acknowledged} parts acknowledged, all there; {untold} more had no answer;"
+                  f" slowest start {slowest:.2f} s", end="", flush=True)  # fmt: skip
+    assert untold <= kills * WRITERS
+    assert kills >= KILLS * 0.8 and acknowledged >= kills * WRITERS, "too slow to have proved anything"
+
+
+def test_retries_of_one_part(start, reference):
+    """The same part a thousand times from 32 clients: one part, and the same merged bits."""
+    server = start()
+    turns, guard, answers = iter(range(RETRIES)), threading.Lock(), []
+
+    def client():
+        connection = server.connect()
+        while True:
+            with guard:
+                if next(turns, None) is None:
+                    return
+            answers.append(send(connection, "again", 0, 3))
+
+    threads = [threading.Thread(target=client) for _ in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == RETRIES
+    for status, document in answers:
+        assert status == 200 and document["scores"] == reference.answers[3]
+        assert document["evaluation"]["parts_received"] == 1
+    connection = server.connect()
+    for part in range(PARTS):
+        assert send(connection, "again", 0, part)[0] == 200
+    server.stop()
+    everything = {("again", 0, part) for part in range(PARTS)}
+    assert check_file(server.data, reference, everything) == PARTS
