@@ -4,7 +4,7 @@ FROM debian:13-slim AS build
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
         gcc libc6-dev clang make pkg-config python3 python3-yaml \
-        libmicrohttpd-dev libuv1-dev libsqlite3-dev libcjson-dev libzstd-dev zlib1g-dev \
+        libmicrohttpd-dev libuv1-dev libsqlite3-dev libcjson-dev libzstd-dev zlib1g-dev libgnutls28-dev \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY Makefile ./
@@ -17,7 +17,7 @@ FROM debian:13-slim
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends \
-        libmicrohttpd12t64 libuv1t64 libsqlite3-0 libcjson1 libzstd1 zlib1g libgomp1 \
+        libmicrohttpd12t64 libuv1t64 libsqlite3-0 libcjson1 libzstd1 zlib1g libgnutls30t64 libgomp1 \
  && rm -rf /var/lib/apt/lists/* \
  && mkdir -m 0700 /var/lib/maskmeter \
  && chown 65532:65532 /var/lib/maskmeter

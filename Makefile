@@ -16,7 +16,7 @@ SYSTEM = -D_GNU_SOURCE
 # _FORTIFY_SOURCE hides the bit casts of the kernels (memcpy of a known size) from the vectoriser.
 KERNEL = -U_FORTIFY_SOURCE -O3 -fno-math-errno -fno-trapping-math
 LINK   = -fopenmp -pie -Wl,-z,relro,-z,now
-libs  := libmicrohttpd libuv sqlite3 libzstd zlib
+libs  := libmicrohttpd libuv sqlite3 libzstd zlib gnutls
 LDLIBS = $(shell pkg-config --libs $(libs)) -lcjson -lpthread -lm
 
 # The inner loops are compiled once per CPU level: the same plain C, the same bits.
@@ -101,7 +101,7 @@ $(BUILD)/maskmeter $(BUILD)/run_tests $(fuzzers): $(BUILD)/names
 
 # ---- what a fresh Debian lacks ----
 build_packages := gcc libc6-dev clang pkg-config libmicrohttpd-dev libuv1-dev libsqlite3-dev libcjson-dev libzstd-dev \
-                  zlib1g-dev python3 python3-yaml
+                  zlib1g-dev libgnutls28-dev python3 python3-yaml
 demo_packages  := curl zstd
 test_packages  := g++ libcunit1-dev libomp-dev libclang-rt-dev llvm valgrind libc6-dbg util-linux python3-pytest \
                   strace python3-numpy python3-jsonschema python3-requests prometheus \
@@ -205,7 +205,7 @@ memcheck = valgrind -q --fair-sched=try --error-exitcode=99 --leak-check=full --
 # In short form: the suites where bytes from outside are read, kept or passed between threads.
 memcheck_short = tensor input eval record record_bytes reader header coding wire_read wire_write expression explain plans \
                  query request reply body history_merge history_rows history_sqlite history_sqlite_read \
-                 history_sqlite_write history_thread compute loop client
+                 history_sqlite_write history_sqlite_tokens history_thread compute loop client tokens
 valgrind: export OMP_WAIT_POLICY = passive
 valgrind: export MASKMETER_BIN = $(BUILD)/gcc/memcheck
 valgrind: export MASKMETER_TEST_SLOWNESS = 20

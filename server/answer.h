@@ -8,8 +8,6 @@
 #include "server/history.h"
 #include "server/routes.h"
 
-#define MM_PROJECT "default" /* the one name space of runs while there are no tokens */
-
 /* All of them set call->answer and return MM_DONE. */
 
 /* Takes over bytes; NULL means that there was no memory for them. */

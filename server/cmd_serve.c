@@ -21,6 +21,7 @@
 #include "server/log.h"
 #include "server/plans.h"
 #include "server/stats.h"
+#include "server/tokens.h"
 
 #define HEALTH_MS         250 /* between looks at the history's health */
 #define EXPIRE_FIRST_MS   1000
@@ -289,6 +290,23 @@ static int start_history(service *s)
     return 0;
 }
 
+static int load_tokens(service *s)
+{
+    mm_problem problem = {0};
+    mm_token *list = NULL;
+    char removed[MM_TOKEN_ID_SIZE + 1];
+    size_t count = 0;
+    int fine = mm_tokens_new(&s->server.tokens) == MM_OK &&
+               mm_history_tokens(s->server.history, &list, &count, &problem) == MM_STORE_OK;
+
+    for (size_t i = 0; i < count && fine; i++)
+        fine = mm_tokens_add(s->server.tokens, &list[i], 0, removed) == MM_OK;
+    free(list);
+    if (!fine)
+        (void)complain(problem.text[0] != '\0' ? problem.text : "out of memory");
+    return fine;
+}
+
 static mm_status start_parts(service *s, unsigned max_connections)
 {
     mm_server *server = &s->server;
@@ -346,6 +364,7 @@ static void end_parts(service *s)
     mm_admission_free(server->admission);
     mm_stats_free(server->stats);
     mm_plans_free(server->plans);
+    mm_tokens_free(server->tokens);
     free(server->loop_scratch);
     if (s->listen_fd >= 0)
         (void)close(s->listen_fd);
@@ -360,7 +379,7 @@ static int run_service(service *s, unsigned max_connections)
     if (mm_log_new(&s->server.log, STDERR_FILENO, (mm_log_level)s->config->log_level) != MM_OK ||
         mm_loop_new(&s->server.loop) != MM_OK)
         (void)complain("out of memory");
-    else if (start_listening(s) && start_history(s)) {
+    else if (start_listening(s) && start_history(s) && load_tokens(s)) {
         if (start_parts(s, max_connections) == MM_OK) {
             announce(s);
             mm_loop_run(s->server.loop);

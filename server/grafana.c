@@ -87,7 +87,7 @@ static mm_status read_place(mm_rows *rows, const mm_query *query)
 
     if (status == MM_OK)
         status = read_list(query, "class", &rows->classes, &q->class_count, problem);
-    q->project = MM_PROJECT;
+    q->project = rows->call->project;
     q->runs = rows->runs;
     q->classes = rows->classes;
     q->split = given(query, "split");

@@ -74,7 +74,7 @@ static int fail_store(comparison *c, mm_store_status found, const side *s, const
 static int find_step(comparison *c, side *s)
 {
     char *run = strdup(s->run);
-    const mm_series_query query = {.project = MM_PROJECT,
+    const mm_series_query query = {.project = c->call->project,
                                    .runs = &run,
                                    .run_count = 1,
                                    .split = c->split,

@@ -294,7 +294,7 @@ static mm_next store(upload *up)
     if (up->classes == NULL || up->weights == NULL || read_tags(up) != MM_OK)
         return mm_answer_no_memory(call);
     up->part = (mm_store_part){
-        .project = MM_PROJECT,
+        .project = call->project,
         .run = request->run,
         .split = request->split,
         .part = request->part,

@@ -101,8 +101,8 @@ static void work_runs(void *context)
     mm_run_list *list = NULL;
     size_t size = 0;
 
-    read->status =
-        mm_history_runs(read->call->server->history, MM_PROJECT, read->cursor, read->limit, &list, &read->problem);
+    read->status = mm_history_runs(read->call->server->history, read->call->project, read->cursor, read->limit, &list,
+                                   &read->problem);
     if (read->status == MM_STORE_OK) {
         char *bytes = mm_reply_runs(list, &size);
 
@@ -117,8 +117,8 @@ static void work_run(void *context)
     mm_run_list *list = NULL;
     size_t size = 0;
 
-    read->status =
-        mm_history_run_row(read->call->server->history, MM_PROJECT, read->call->variable, &list, &read->problem);
+    read->status = mm_history_run_row(read->call->server->history, read->call->project, read->call->variable, &list,
+                                      &read->problem);
     if (read->status == MM_STORE_OK) {
         char *bytes = mm_reply_run(&list->rows[0], &size);
 
@@ -134,7 +134,7 @@ static void work_evaluations(void *context)
     mm_evaluation_list *list = NULL;
     size_t size = 0;
 
-    read->status = mm_history_evaluations(call->server->history, MM_PROJECT, call->variable, &read->filter,
+    read->status = mm_history_evaluations(call->server->history, call->project, call->variable, &read->filter,
                                           read->cursor, read->limit, &list, &read->problem);
     if (read->status == MM_STORE_OK) {
         char *bytes = mm_reply_run_evaluations(call->variable, list, &size);
@@ -185,7 +185,7 @@ mm_next mm_delete_run(mm_call *call)
     call->state = removal;
     call->state_free = free;
     call->step = after_deletion;
-    removal->project = MM_PROJECT;
+    removal->project = call->project;
     removal->run = call->variable;
     removal->done = on_deleted;
     removal->context = call;

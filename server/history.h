@@ -8,6 +8,7 @@
 #define MM_HISTORY_H
 
 #include "lib/maskmeter.h"
+#include "server/tokens.h"
 
 typedef struct mm_history mm_history;
 
@@ -37,12 +38,13 @@ typedef struct mm_definition {
     const char *weights; /* numbers, comma separated as they were sent; "" when none: of the first part */
 } mm_definition;
 
-/* The writer's own link in its queue: exactly one of the three is set. */
+/* The writer's own link in its queue: exactly one of the four is set. */
 typedef struct mm_store_item {
     struct mm_store_item *next;
     struct mm_store_part *part;
     struct mm_store_delete *removal;
     struct mm_store_expiry *expiry;
+    struct mm_store_token *token;
 } mm_store_item;
 
 /* What clients say of a run: `name=value`.  A later value of the same name replaces the one before.  A part that would
@@ -97,6 +99,17 @@ typedef struct mm_store_expiry {
     void *context;
     mm_store_item item; /* history's own */
 } mm_store_expiry;
+
+/* A token as it is to be from now on, under the same rules: added, or in place of the one with its id. */
+typedef struct mm_store_token {
+    mm_token token;
+    char removed[MM_TOKEN_ID_SIZE + 1]; /* the id of one that goes for it, or "" */
+    mm_store_status status;
+    mm_problem problem;
+    void (*done)(struct mm_store_token *item);
+    void *context;
+    mm_store_item item; /* history's own */
+} mm_store_token;
 
 typedef struct mm_stored_part {
     char *name;
@@ -171,6 +184,7 @@ void mm_history_close(mm_history *history);
 void mm_history_put(mm_history *history, mm_store_part *part);
 void mm_history_delete(mm_history *history, mm_store_delete *removal);
 void mm_history_expire(mm_history *history, mm_store_expiry *expiry);
+void mm_history_put_token(mm_history *history, mm_store_token *token);
 
 /* Reads: any thread; they may wait for the disk.  MM_STORE_NOT_FOUND where there is no such evaluation or run.
  * Runs come newest first: by `created`, then by the order in which they were stored.  Evaluations come newest first by
@@ -192,6 +206,8 @@ typedef struct mm_room {
 mm_store_status mm_history_evaluation_within(mm_history *history, const char *project, const char *run,
                                              const char *split, int64_t step, const mm_room *room,
                                              mm_stored_evaluation **out, mm_problem *problem);
+/* All tokens, oldest first: free(*out). */
+mm_store_status mm_history_tokens(mm_history *history, mm_token **out, size_t *count, mm_problem *problem);
 void mm_stored_evaluation_free(mm_stored_evaluation *evaluation);
 void mm_run_list_free(mm_run_list *list);
 void mm_tags_free(mm_tag *tags, size_t count); /* with names and values */

@@ -31,6 +31,7 @@ typedef struct mm_store_ops {
                                    mm_evaluation_list **out, mm_problem *problem);
     mm_store_status (*run_row)(mm_store *store, const char *project, const char *run, mm_run_list **out,
                                mm_problem *problem);
+    mm_store_status (*tokens)(mm_store *store, mm_token **out, size_t *count, mm_problem *problem);
 
     mm_store_status (*series)(mm_store *store, const mm_series_query *query, mm_series_list **out, mm_problem *problem);
     mm_store_status (*bests)(mm_store *store, const mm_series_query *query, mm_best_list **out, mm_problem *problem);

@@ -47,9 +47,12 @@ void mm_store_item_fail(mm_store_item *item, mm_store_status status, const mm_pr
     } else if (item->removal != NULL) {
         item->removal->status = status;
         item->removal->problem = *problem;
-    } else {
+    } else if (item->expiry != NULL) {
         item->expiry->status = status;
         item->expiry->problem = *problem;
+    } else {
+        item->token->status = status;
+        item->token->problem = *problem;
     }
 }
 

@@ -13,6 +13,8 @@
  *   scores       1 : n  class_scores  the same per class; classes that were not chosen have no row
  *   evaluations  1 : n  class_voxels  how large each class is, in labels and predictions; none in evaluations that came
  *                                     before schema 2
+ *   tokens                            who may do what; of the secrets only their SHA-256.  Their times are 0 for
+ * "never"
  *
  * Times are ms since 1970.  A value that is not defined is NULL with its mm_reason.  `better` is an mm_better.
  * mm_better(scores, position) is a function of history_sqlite.c: what the plan says of its expression.
@@ -142,6 +144,18 @@ static const char *const mm_sqlite_migrations[] = {
     " ifnull((SELECT max(p.received) FROM parts p WHERE p.evaluation = evaluations.id), time);"
     "CREATE INDEX evaluations_updated ON evaluations (updated);"
     "CREATE INDEX evaluations_of_split ON evaluations (run, split, time, id);",
+
+    /* 3: tokens */
+    "CREATE TABLE tokens ("
+    " id TEXT PRIMARY KEY,"
+    " digest BLOB NOT NULL,"
+    " scopes INTEGER NOT NULL," /* bits of mm_scope */
+    " project TEXT NOT NULL,"
+    " label TEXT NOT NULL,"
+    " created INTEGER NOT NULL,"
+    " expires INTEGER NOT NULL,"
+    " revoked INTEGER NOT NULL,"
+    " used INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
 };
 
 #define MM_SQLITE_VERSION ((int)(sizeof mm_sqlite_migrations / sizeof mm_sqlite_migrations[0]))

@@ -676,6 +676,7 @@ const mm_store_ops mm_store_sqlite = {
     .runs = mm_sqlite_runs,
     .evaluations = mm_sqlite_evaluations,
     .run_row = mm_sqlite_run_row,
+    .tokens = mm_sqlite_tokens,
     .series = mm_sqlite_series,
     .bests = mm_sqlite_bests,
     .names = mm_sqlite_names,

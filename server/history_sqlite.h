@@ -1,7 +1,7 @@
 /*
  * history_sqlite.h - what the SQLite files share: connections, statements, what an error code means.
  *
- * history_sqlite.c opens, tends and closes; history_sqlite_write.c and history_sqlite_read.c do what they say.
+ * history_sqlite.c opens, tends and closes; the others do what their names say.
  */
 #ifndef MM_HISTORY_SQLITE_H
 #define MM_HISTORY_SQLITE_H
@@ -69,6 +69,10 @@ mm_store_status mm_sql_status(mm_connection *connection, int code, mm_problem *p
 
 /* Forgets lists of class names that no evaluation of the split has any more. */
 int mm_sqlite_forget_classes(mm_connection *writer, int64_t run, const char *split);
+
+/* Stores the token, and forgets the one that goes for it. */
+int mm_sqlite_put_token(mm_connection *writer, const mm_store_token *item);
+mm_store_status mm_sqlite_tokens(mm_store *store, mm_token **out, size_t *count, mm_problem *problem);
 
 mm_store_status mm_sqlite_write(mm_store *store, mm_store_item *const *items, size_t count, size_t *taken);
 

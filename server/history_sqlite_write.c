@@ -657,6 +657,11 @@ static int write_items(mm_store *store, mm_store_item *const *items, size_t coun
             code = expire(store, items[*taken]->expiry, effects, *taken);
             continue;
         }
+        if (items[*taken]->token != NULL) {
+            items[*taken]->token->status = MM_STORE_OK;
+            code = mm_sqlite_put_token(&store->writer, items[*taken]->token);
+            continue;
+        }
         code = remove_run(store, items[*taken]->removal, &run);
         for (size_t i = 0; i < *taken; i++)
             if (effects[i].run == run)

@@ -96,6 +96,14 @@ void mm_history_expire(mm_history *history, mm_store_expiry *expiry)
     submit(history, &expiry->item);
 }
 
+void mm_history_put_token(mm_history *history, mm_store_token *token)
+{
+    token->status = MM_STORE_OK;
+    token->problem = (mm_problem){0};
+    token->item = (mm_store_item){.token = token};
+    submit(history, &token->item);
+}
+
 void mm_history_delete(mm_history *history, mm_store_delete *removal)
 {
     removal->status = MM_STORE_OK;
@@ -121,8 +129,10 @@ static void tell(mm_store_item *item)
         item->part->done(item->part);
     else if (item->removal != NULL)
         item->removal->done(item->removal);
-    else
+    else if (item->expiry != NULL)
         item->expiry->done(item->expiry);
+    else
+        item->token->done(item->token);
 }
 
 static void tell_refused(mm_store_item *item)
@@ -337,6 +347,11 @@ mm_store_status mm_history_run_row(mm_history *history, const char *project, con
                                    mm_problem *problem)
 {
     return history->ops->run_row(history->store, project, run, out, problem);
+}
+
+mm_store_status mm_history_tokens(mm_history *history, mm_token **out, size_t *count, mm_problem *problem)
+{
+    return history->ops->tokens(history->store, out, count, problem);
 }
 
 mm_store_status mm_history_series(mm_history *history, const mm_series_query *query, mm_series_list **out,

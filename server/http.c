@@ -7,7 +7,9 @@
  */
 #include "server/http.h"
 
+#include <arpa/inet.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/access.h"
 #include "server/admission.h"
 #include "server/body.h"
 #include "server/config.h"
@@ -39,6 +42,7 @@ typedef struct request {
     stage stage;
     int64_t began, body_began; /* ns */
     mm_heads heads;
+    mm_token token; /* call.token, once it is known */
 
     mm_body body;
     size_t reserved; /* by mm_call_reserve() */
@@ -113,6 +117,25 @@ static void set_request_id(request *r)
     }
 }
 
+/* Of the client, as the connection has it; IPv4 in IPv6 is IPv4. */
+static void set_address(request *r)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info != NULL ? info->client_addr : NULL;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
+    const void *bytes = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
+    int family = address != NULL ? address->sa_family : AF_UNSPEC;
+
+    if (family == AF_INET6)
+        bytes = &v6->sin6_addr;
+    if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+        family = AF_INET;
+        bytes = &v6->sin6_addr.s6_addr[12];
+    }
+    if (family == AF_INET || family == AF_INET6)
+        (void)inet_ntop(family, bytes, r->call.address, sizeof r->call.address);
+}
+
 /* The request line is there.  What is returned becomes the context of on_request(); NULL: out of memory. */
 static void *on_target(void *context, const char *target, struct MHD_Connection *mhd)
 {
@@ -131,10 +154,12 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
     r->call.server = http->server;
     r->call.accept = "";
     r->call.method = "other"; /* until the headers are whole */
+    r->call.project = MM_DEFAULT_PROJECT;
     r->ready.run = run_ready;
     r->mhd = mhd;
     r->connection = info->socket_context;
     r->began = now_ns();
+    set_address(r);
     mm_connection_phase(r->connection, MM_PHASE_HEADER);
     http->in_flight++;
     mm_stats_inflight(http->server->stats, 1);
@@ -189,6 +214,7 @@ static int check_head(request *r, const char *version)
     mm_problem problem;
     int status;
 
+    rules.local_only = rules.local_only && mm_tokens_count(r->http->server->tokens) == 0;
     rules.http10 = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
     (void)MHD_get_connection_values_n(r->mhd, MHD_HEADER_KIND, collect_header, &list);
     status = mm_check_headers(list.headers, list.count, &rules, &r->heads, &problem);
@@ -220,29 +246,44 @@ static const char *static_method(const char *method)
     return "other";
 }
 
-static int find_route(request *r)
+/* Where in the target what is decoded once the request may be: the query, and the variable segment or NULL. */
+typedef struct target {
+    const char *query, *variable;
+    size_t variable_size;
+} target;
+
+static int find_route(request *r, target *parts)
 {
     mm_call *call = &r->call;
     mm_problem problem = {0};
-    const char *query, *variable, *allow;
-    size_t path_size, size;
-    mm_status status = mm_target_split(r->target, &path_size, &query, &problem);
+    const char *allow;
+    size_t path_size;
+    mm_status status = mm_target_split(r->target, &path_size, &parts->query, &problem);
 
     if (status != MM_OK) {
         call->answer.close = 1;
         return refuse_status(r, status, &problem);
     }
-    call->route = mm_route_find(r->target, path_size, call->method, &variable, &size, &allow);
+    call->route = mm_route_find(r->target, path_size, call->method, &parts->variable, &parts->variable_size, &allow);
     if (call->route == NULL && allow == NULL)
         return refuse_text(r, 404, "there is no such route");
     if (call->route == NULL) {
         call->answer.allow = allow;
         return refuse_text(r, 405, "this route does not take that method");
     }
-    if (variable != NULL)
-        status = mm_path_decode(variable, size, &call->variable, &problem);
+    return 1;
+}
+
+static int read_target(request *r, const target *parts)
+{
+    mm_call *call = &r->call;
+    mm_problem problem = {0};
+    mm_status status = MM_OK;
+
+    if (parts->variable != NULL)
+        status = mm_path_decode(parts->variable, parts->variable_size, &call->variable, &problem);
     if (status == MM_OK)
-        status = mm_query_parse(&call->query, query, strlen(query), &problem);
+        status = mm_query_parse(&call->query, parts->query, strlen(parts->query), &problem);
     call->answer.close = status != MM_OK;
     if (status == MM_OK)
         status = mm_query_only(&call->query, call->route->params, &problem);
@@ -298,9 +339,11 @@ static int check_body(request *r)
 static int check_and_admit(request *r, const char *method, const char *version)
 {
     mm_problem problem;
+    target parts;
 
     r->call.method = static_method(method);
-    if (!check_head(r, version) || !find_route(r))
+    if (!check_head(r, version) || !find_route(r, &parts) || !mm_access(&r->call, r->heads.authorization, &r->token) ||
+        !read_target(r, &parts))
         return 0;
     if (r->call.route->has_body)
         return check_body(r);
@@ -463,8 +506,12 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
 static void log_request(const request *r, double seconds, int left)
 {
     const mm_call *call = &r->call;
+    const char *const token = call->token != NULL ? call->token->id : "none";
     const mm_field fields[] = {
         {"request_id", call->request_id, 0.0},
+        {"address", call->address, 0.0},
+        {"token", token, 0.0},
+        {"project", call->project, 0.0},
         {"method", call->method, 0.0},
         {"route", call->route != NULL ? call->route->pattern : "none", 0.0},
         {"status", NULL, left ? 0.0 : (double)call->answer.status},

@@ -207,6 +207,7 @@ int mm_check_headers(const mm_header *headers, size_t count, const mm_head_rules
     heads->accept_encoding = values[ACCEPT_ENCODING];
     heads->if_none_match = values[IF_NONE_MATCH];
     heads->traceparent = values[TRACEPARENT];
+    heads->authorization = values[AUTHORIZATION];
     return check_host(heads->host, rules, problem);
 }
 

@@ -21,14 +21,15 @@ typedef struct mm_header {
 /* What the headers say that matters here.  Strings are the values, or NULL. */
 typedef struct mm_heads {
     const char *content_type, *content_encoding, *accept, *accept_encoding, *if_none_match, *traceparent, *host;
+    const char *authorization;
     int has_length;
     uint64_t length; /* Content-Length */
     int has_transfer_encoding;
 } mm_heads;
 
 typedef struct mm_head_rules {
-    int http10;                /* the request is HTTP/1.0: Host may be absent */
-    int local_only;            /* bound to loopback: only its names are accepted as Host (DNS rebinding) */
+    int http10;     /* the request is HTTP/1.0: Host may be absent */
+    int local_only; /* bound to loopback, without tokens: only its names are accepted as Host (DNS rebinding) */
     const char *local_address; /* the bound address as Host spells it ("127.0.0.1", "[::1]"), or NULL */
     int adjacent;              /* the parser leaves a value right behind its name unless a folded line moved it */
 } mm_head_rules;

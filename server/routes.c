@@ -11,35 +11,42 @@
 /* Which evaluations a dashboard asks about. */
 #define ROWS "run|split|from|to|"
 
+/* Who may: see mm_route.scopes. */
+#define OPEN   0
+#define ANY    MM_SCOPE_ANY
+#define INGEST MM_SCOPE_INGEST
+#define READ   MM_SCOPE_READ
+#define ADMIN  MM_SCOPE_ADMIN
+
 /* clang-format off */
 const mm_route mm_routes[] = {
-    {"POST",   "/v1/evaluations",            MM_REQUEST_PARAMS, 1, mm_admit_evaluation, mm_post_evaluation},
-    {"GET",    "/v1/evaluations",            MM_REQUEST_GET_PARAMS, 0, NULL, mm_get_evaluation},
-    {"GET",    "/v1/scores",                 "",                0, NULL, mm_get_scores},
-    {"GET",    "/v1/runs",                   "cursor|limit",    0, NULL, mm_get_runs},
-    {"GET",    "/v1/runs/{run}",             "",                0, NULL, mm_get_run},
-    {"DELETE", "/v1/runs/{run}",             "",                0, NULL, mm_delete_run},
-    {"GET",    "/v1/runs/{run}/evaluations", "cursor|limit|split|first_step|last_step|from|to", 0, NULL, mm_get_run_evaluations},
-    {"GET",    "/v1/compare",                   "base|head|split|score|base_step|head_step", 0, NULL, mm_get_compare},
-    {"GET",    "/v1/grafana/series",            ROWS "score|class|first_step|last_step|interval_ms|max_points|shape|x", 0, NULL, mm_get_grafana_series},
-    {"GET",    "/v1/grafana/latest",            ROWS "score|class|shape",            0, NULL, mm_get_grafana_latest},
-    {"GET",    "/v1/grafana/best",              "run|split|score",                   0, NULL, mm_get_grafana_best},
-    {"GET",    "/v1/grafana/annotations",       ROWS "score",                        0, NULL, mm_get_grafana_annotations},
-    {"GET",    "/v1/grafana/confusion",         ROWS "step",                         0, NULL, mm_get_grafana_confusion},
-    {"GET",    "/v1/grafana/images",            ROWS "step|score|class|order|limit", 0, NULL, mm_get_grafana_images},
-    {"GET",    "/v1/grafana/percentiles",       ROWS "step|score|class",             0, NULL, mm_get_grafana_percentiles},
-    {"GET",    "/v1/grafana/variables/runs",    "",                                  0, NULL, mm_get_grafana_runs},
-    {"GET",    "/v1/grafana/variables/splits",  "run",                               0, NULL, mm_get_grafana_splits},
-    {"GET",    "/v1/grafana/variables/classes", "run",                               0, NULL, mm_get_grafana_classes},
-    {"GET",    "/v1/grafana/variables/scores",  "run",                               0, NULL, mm_get_grafana_scores},
-    {"GET",    "/healthz",                   "",                0, NULL, mm_get_healthz},
-    {"GET",    "/livez",                     "",                0, NULL, mm_get_healthz},
-    {"GET",    "/readyz",                    "",                0, NULL, mm_get_readyz},
-    {"GET",    "/metrics",                   "",                0, NULL, mm_get_metrics},
-    {"GET",    "/version",                   "",                0, NULL, mm_get_version},
-    {"GET",    "/openapi.json",              "",                0, NULL, mm_get_openapi},
-    {"GET",    "/",                          "",                0, NULL, mm_get_page},
-    {"GET",    "/page/{file}",               "",                0, NULL, mm_get_page_file},
+    {"POST",   "/v1/evaluations",            INGEST, MM_REQUEST_PARAMS, 1, mm_admit_evaluation, mm_post_evaluation},
+    {"GET",    "/v1/evaluations",            READ,   MM_REQUEST_GET_PARAMS, 0, NULL, mm_get_evaluation},
+    {"GET",    "/v1/scores",                 ANY,    "",                0, NULL, mm_get_scores},
+    {"GET",    "/v1/runs",                   READ,   "cursor|limit",    0, NULL, mm_get_runs},
+    {"GET",    "/v1/runs/{run}",             READ,   "",                0, NULL, mm_get_run},
+    {"DELETE", "/v1/runs/{run}",             ADMIN,  "",                0, NULL, mm_delete_run},
+    {"GET",    "/v1/runs/{run}/evaluations", READ,   "cursor|limit|split|first_step|last_step|from|to", 0, NULL, mm_get_run_evaluations},
+    {"GET",    "/v1/compare",                   READ,   "base|head|split|score|base_step|head_step", 0, NULL, mm_get_compare},
+    {"GET",    "/v1/grafana/series",            READ,   ROWS "score|class|first_step|last_step|interval_ms|max_points|shape|x", 0, NULL, mm_get_grafana_series},
+    {"GET",    "/v1/grafana/latest",            READ,   ROWS "score|class|shape",            0, NULL, mm_get_grafana_latest},
+    {"GET",    "/v1/grafana/best",              READ,   "run|split|score",                   0, NULL, mm_get_grafana_best},
+    {"GET",    "/v1/grafana/annotations",       READ,   ROWS "score",                        0, NULL, mm_get_grafana_annotations},
+    {"GET",    "/v1/grafana/confusion",         READ,   ROWS "step",                         0, NULL, mm_get_grafana_confusion},
+    {"GET",    "/v1/grafana/images",            READ,   ROWS "step|score|class|order|limit", 0, NULL, mm_get_grafana_images},
+    {"GET",    "/v1/grafana/percentiles",       READ,   ROWS "step|score|class",             0, NULL, mm_get_grafana_percentiles},
+    {"GET",    "/v1/grafana/variables/runs",    READ,   "",                                  0, NULL, mm_get_grafana_runs},
+    {"GET",    "/v1/grafana/variables/splits",  READ,   "run",                               0, NULL, mm_get_grafana_splits},
+    {"GET",    "/v1/grafana/variables/classes", READ,   "run",                               0, NULL, mm_get_grafana_classes},
+    {"GET",    "/v1/grafana/variables/scores",  READ,   "run",                               0, NULL, mm_get_grafana_scores},
+    {"GET",    "/healthz",                   OPEN,   "",                0, NULL, mm_get_healthz},
+    {"GET",    "/livez",                     OPEN,   "",                0, NULL, mm_get_healthz},
+    {"GET",    "/readyz",                    OPEN,   "",                0, NULL, mm_get_readyz},
+    {"GET",    "/metrics",                   READ,   "",                0, NULL, mm_get_metrics},
+    {"GET",    "/version",                   ANY,    "",                0, NULL, mm_get_version},
+    {"GET",    "/openapi.json",              ANY,    "",                0, NULL, mm_get_openapi},
+    {"GET",    "/",                          OPEN,   "",                0, NULL, mm_get_page},
+    {"GET",    "/page/{file}",               OPEN,   "",                0, NULL, mm_get_page_file},
 };
 /* clang-format on */
 

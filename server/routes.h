@@ -8,6 +8,7 @@
 #include "proto/wire.h"
 #include "server/loop.h"
 #include "server/query.h"
+#include "server/tokens.h"
 
 struct mm_history;
 struct mm_compute;
@@ -25,6 +26,7 @@ typedef struct mm_server {
     struct mm_stats *stats;
     struct mm_log *log;
     struct mm_admission *admission;
+    mm_tokens *tokens;      /* with none in it everybody may do everything */
     struct mm_plans *plans; /* parsed expressions, kept for reuse */
     void *loop_scratch;     /* MM_SCRATCH_BYTES for evaluations scored on the loop */
     int draining;           /* SIGTERM was seen: /readyz says 503 */
@@ -58,6 +60,7 @@ typedef struct mm_call mm_call;
 typedef struct mm_route {
     const char *method;  /* "GET" (HEAD comes with it), "POST", "DELETE" */
     const char *pattern; /* "/v1/runs/{run}/evaluations": at most one variable segment */
+    unsigned scopes;     /* bits of mm_scope: a token that has one of them may; 0: everybody may, also without one */
     const char *params;  /* allowed query parameters, '|'-separated; "" none.  Others are 400 */
     int has_body;        /* takes a safetensors body: media type, length, coding are checked at the headers */
     /* Optional: further checks at the headers, before the body.  MM_DONE with an error answer refuses the call. */
@@ -69,12 +72,15 @@ typedef struct mm_route {
 struct mm_call {
     mm_server *server;
     const mm_route *route;
-    char request_id[33]; /* 32 hex digits: the trace id, or random */
-    const char *method;  /* "GET", "HEAD", ... static */
-    mm_query query;      /* without what the metadata of the file says */
-    char *variable;      /* the decoded {segment}, or NULL */
-    const char *accept;  /* Accept header or "" */
-    char *if_none_match; /* that header, or NULL */
+    char request_id[33];   /* 32 hex digits: the trace id, or random */
+    const char *method;    /* "GET", "HEAD", ... static */
+    char address[46];      /* of the client */
+    const char *project;   /* the name space of runs: of the token, or MM_DEFAULT_PROJECT */
+    const mm_token *token; /* what the client has shown, without its digest; NULL: nothing, or nobody asked */
+    mm_query query;        /* without what the metadata of the file says */
+    char *variable;        /* the decoded {segment}, or NULL */
+    const char *accept;    /* Accept header or "" */
+    char *if_none_match;   /* that header, or NULL */
     int accepts_gzip;
 
     /* The body, whole when handle() runs, when route->has_body. */

@@ -49,9 +49,9 @@ static const struct {
     int code;
     const char *reason;
 } rejections[] = {
-    {400, "malformed"},  {403, "forbidden"},  {409, "conflict"},      {411, "no_length"},
-    {413, "too_large"},  {415, "media_type"}, {422, "unprocessable"}, {429, "rate_limited"},
-    {503, "overloaded"}, {507, "disk_full"},  {0, "other"},
+    {400, "malformed"},    {401, "unauthorized"}, {403, "forbidden"},  {409, "conflict"},
+    {411, "no_length"},    {413, "too_large"},    {415, "media_type"}, {422, "unprocessable"},
+    {429, "rate_limited"}, {503, "overloaded"},   {507, "disk_full"},  {0, "other"},
 };
 
 #define REJECTIONS (sizeof rejections / sizeof rejections[0])
@@ -67,6 +67,7 @@ struct mm_stats {
     _Atomic uint64_t voxels[MM_DTYPE_COUNT];
     histogram stage_seconds[MM_STAGE_COUNT];
     _Atomic uint64_t rejected[REJECTIONS];
+    _Atomic uint64_t refused[MM_REFUSAL_COUNT];
     histogram store_seconds;
     _Atomic uint64_t store_errors;
 };
@@ -145,6 +146,11 @@ void mm_stats_rejected(mm_stats *stats, int code)
     while (i < REJECTIONS - 1 && rejections[i].code != code)
         i++;
     add(&stats->rejected[i], 1);
+}
+
+void mm_stats_refused(mm_stats *stats, mm_refusal reason)
+{
+    add(&stats->refused[reason], 1);
 }
 
 void mm_stats_voxels(mm_stats *stats, mm_dtype pred, uint64_t voxels)
@@ -313,6 +319,17 @@ static void print_evaluations(text *t, mm_stats *stats)
               (unsigned long long)get(&stats->rejected[i]));
 }
 
+static void print_refused(text *t, mm_stats *stats)
+{
+    static const char *const reasons[MM_REFUSAL_COUNT] = {"missing", "malformed", "unknown", "expired",
+                                                          "revoked", "scope",     "limited"};
+
+    family(t, "maskmeter_auth_failures_total", "counter", "Requests that were not let in, by what was wrong.");
+    for (size_t i = 0; i < MM_REFUSAL_COUNT; i++)
+        print(t, "maskmeter_auth_failures_total{reason=\"%s\"} %llu\n", reasons[i],
+              (unsigned long long)get(&stats->refused[i]));
+}
+
 static void print_store(text *t, mm_stats *stats)
 {
     family(t, "maskmeter_store_write_duration_seconds", "histogram", "From handing a write over until it was durable.");
@@ -399,6 +416,7 @@ char *mm_stats_text(mm_stats *stats, const mm_gauges *gauges, mm_stats_format fo
     family(&t, "maskmeter_http_request_body_bytes", "histogram", "Bodies as sent.");
     print_histogram(&t, "maskmeter_http_request_body_bytes", "", &stats->body_bytes, &bytes_bounds, 1.0);
     print_evaluations(&t, stats);
+    print_refused(&t, stats);
     print_store(&t, stats);
     print_gauges(&t, stats, gauges);
     print_process(&t, stats);

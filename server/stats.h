@@ -40,6 +40,19 @@ void mm_stats_inflight(mm_stats *stats, int change);      /* +1, -1 */
 /* An evaluation was refused or failed with this HTTP status. */
 void mm_stats_rejected(mm_stats *stats, int code);
 
+/* Why a request was not let in. */
+typedef enum mm_refusal {
+    MM_REFUSED_MISSING, /* no token */
+    MM_REFUSED_MALFORMED,
+    MM_REFUSED_UNKNOWN,
+    MM_REFUSED_EXPIRED,
+    MM_REFUSED_REVOKED,
+    MM_REFUSED_SCOPE,   /* a good token that may not do this */
+    MM_REFUSED_LIMITED, /* not looked at: its address has sent too many bad ones */
+    MM_REFUSAL_COUNT
+} mm_refusal;
+void mm_stats_refused(mm_stats *stats, mm_refusal reason);
+
 void mm_stats_voxels(mm_stats *stats, mm_dtype pred, uint64_t voxels); /* of an evaluation that was scored */
 void mm_stats_stage(mm_stats *stats, mm_stage stage, double seconds);
 void mm_stats_store_write(mm_stats *stats, double seconds); /* one write, until durable */

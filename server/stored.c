@@ -68,7 +68,7 @@ int mm_stored_read(mm_stored *stored, mm_call *call, const char *run, const char
 {
     const mm_room room = {reserve_records, call};
 
-    stored->found = mm_history_evaluation_within(call->server->history, MM_PROJECT, run, split, step, &room,
+    stored->found = mm_history_evaluation_within(call->server->history, call->project, run, split, step, &room,
                                                  &stored->evaluation, &stored->problem);
     if (stored->found != MM_STORE_OK)
         return 0;

@@ -38,6 +38,7 @@
     X(history_sqlite_choose) \
     X(history_sqlite_read) \
     X(history_sqlite_series) \
+    X(history_sqlite_tokens) \
     X(history_sqlite_write) \
     X(history_thread) \
     X(http_check) \
@@ -91,6 +92,7 @@
     X(surfaces) \
     X(table) \
     X(tensor) \
+    X(tokens) \
     X(wire_read) \
     X(wire_write) \
     X(oracle)
