@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -209,6 +210,8 @@ static void run_again_passive(int argc, char **argv)
     free(arguments);
 }
 
+/* What it holds is for nobody else's eyes.  RLIMIT_CORE alone would let a crash be piped to a handler of the machine;
+ * a process that is not dumpable writes no core at all, and others of its user may not read its memory or trace it. */
 static void prepare_process(void)
 {
     const struct rlimit no_core = {0, 0};
@@ -216,6 +219,7 @@ static void prepare_process(void)
     (void)umask(077);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)setrlimit(RLIMIT_CORE, &no_core);
+    (void)prctl(PR_SET_DUMPABLE, 0);
 }
 
 /* As many connections as the hard limit of descriptors allows, less a few of our own, and not more than a quarter of

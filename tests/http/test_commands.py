@@ -254,6 +254,29 @@ def test_a_damaged_history_is_refused(start, tmp_path):
     assert run("serve", "--listen", "127.0.0.1:0", "--data", server.data, code=1).stderr
 
 
+UNPRIVILEGED = ["setpriv", "--bounding-set=-all"] if os.geteuid() == 0 else []
+
+
+class Unprivileged(support.Server):
+    def command(self):
+        return [*UNPRIVILEGED, *super().command()]
+
+
+def test_its_memory_is_for_nobody_else(tmp_path):
+    """Others of its user may not read it; the kernel then writes no core either."""
+    server, waiting = Unprivileged(tmp_path), subprocess.Popen([*UNPRIVILEGED, "sleep", "60"])
+    try:
+        for pid, code in ((server.process.pid, 1), (waiting.pid, 0)):
+            done = subprocess.run([*UNPRIVILEGED, "cat", f"/proc/{pid}/environ"], capture_output=True, check=False)
+            assert done.returncode == code and (b"Permission denied" in done.stderr) == bool(code)
+        limits = open(f"/proc/{server.process.pid}/limits", encoding="ascii").read()
+        assert re.search(r"Max core file size\s+0\s+0\b", limits)
+    finally:
+        waiting.kill()
+        waiting.wait()
+        server.stop()
+
+
 def test_a_setting_reaches_the_server(start):
     server = start("--max-classes", "2", "--threads", "1")
     answer = server.post(small_file(classes=3))
