@@ -77,7 +77,8 @@ typedef struct mm_store_part {
     mm_store_item item; /* history's own */
 } mm_store_part;
 
-/* A run to delete with everything of it, under the same rules.  MM_STORE_NOT_FOUND: there is none. */
+/* A run to delete with everything of it, under the same rules.  MM_STORE_NOT_FOUND: there is none.  Once it is done no
+ * reader sees the run; of a large one the space comes back little by little, so that uploads need not wait. */
 typedef struct mm_store_delete {
     const char *project, *run;
     mm_store_status status;
@@ -95,6 +96,7 @@ typedef struct mm_store_expiry {
     mm_problem problem;
     size_t removed; /* evaluations */
     int more;       /* there are others */
+    int64_t newest; /* ms since 1970: when the last of all parts came; INT64_MIN: there is none */
     void (*done)(struct mm_store_expiry *expiry);
     void *context;
     mm_store_item item; /* history's own */
@@ -174,7 +176,8 @@ typedef struct mm_evaluation_list {
 } mm_evaluation_list;
 
 /* Opens (and creates or migrates) DIR/maskmeter.db and starts the writer. `problem->text` says what is wrong:
- * not a directory, locked by another server, corrupt, or written by a newer version. */
+ * not a directory, locked by another server, corrupt, or written by a newer version.  A large file is looked through
+ * for damage afterwards, beside the work: see mm_history_check(). */
 mm_store_status mm_history_open(mm_history **out, const char *directory, mm_problem *problem);
 /* Stores everything accepted so far, then closes.  NULL is fine. */
 void mm_history_close(mm_history *history);
@@ -217,5 +220,9 @@ void mm_evaluation_list_free(mm_evaluation_list *list);
  * looking whether there is room again.  MM_STORE_FATAL stays: stop the process. */
 mm_store_status mm_history_health(mm_history *history);
 size_t mm_history_waiting(mm_history *history);
+
+/* The look for damage.  When it finds some, the history takes no more writes: its health becomes MM_STORE_FATAL. */
+typedef enum mm_store_check { MM_CHECK_ENDED, MM_CHECK_RUNNING, MM_CHECK_DAMAGED } mm_store_check;
+mm_store_check mm_history_check(mm_history *history);
 
 #endif

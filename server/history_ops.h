@@ -1,8 +1,8 @@
 /*
  * history_ops.h - what a database does for the history: the one table of functions that each of them fills.
  *
- * write(), tend() and close() are called by the writer thread alone; the reads by any thread at any time between open()
- * and close().
+ * write(), tend(), sweep() and close() are called by the writer thread alone; the reads by any thread at any time
+ * between open() and close().
  */
 #ifndef MM_HISTORY_OPS_H
 #define MM_HISTORY_OPS_H
@@ -21,6 +21,10 @@ typedef struct mm_store_ops {
     mm_store_status (*write)(mm_store *store, mm_store_item *const *items, size_t count, size_t *taken);
     /* Nothing waits: housekeeping, and proof that writing works where the last write found no space. */
     mm_store_status (*tend)(mm_store *store, mm_store_status last);
+    /* Between groups: takes away a bounded amount of what was deleted.  *more: that was not all. */
+    mm_store_status (*sweep)(mm_store *store, int *more);
+    /* Any thread: how far is the look for damage? */
+    mm_store_check (*check)(mm_store *store);
 
     mm_store_status (*evaluation)(mm_store *store, const char *project, const char *run, const char *split,
                                   int64_t step, const mm_room *room, mm_stored_evaluation **out, mm_problem *problem);

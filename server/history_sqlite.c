@@ -18,6 +18,7 @@
 
 #include "server/history_rows.h"
 #include "server/history_schema.h"
+#include "server/history_sqlite_check.h"
 
 #define READERS_MAX 4
 #define BUSY_MS     5000
@@ -257,27 +258,6 @@ static const setting log_settings[] = {
     {"journal_size_limit", "67108864", "67108864"},
 };
 
-/* First column of the first row of `sql` as text in `out`; "" when there is none.  Not for prepared[]: runs once. */
-static int ask(sqlite3 *db, const char *sql, char *out, size_t size)
-{
-    sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
-
-    out[0] = '\0';
-    if (code == SQLITE_OK)
-        code = sqlite3_step(statement);
-    if (code == SQLITE_ROW) {
-        const unsigned char *text = sqlite3_column_text(statement, 0);
-
-        if (text != NULL)
-            snprintf(out, size, "%s", (const char *)text);
-        else if (sqlite3_errcode(db) == SQLITE_NOMEM)
-            code = SQLITE_NOMEM;
-    }
-    sqlite3_finalize(statement);
-    return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
-}
-
 static int configure(sqlite3 *db, const setting *settings, size_t count, mm_problem *problem)
 {
     char sql[96], answer[32];
@@ -290,7 +270,7 @@ static int configure(sqlite3 *db, const setting *settings, size_t count, mm_prob
 
         snprintf(sql, sizeof sql, "PRAGMA %s", s->name);
         if (code == SQLITE_OK)
-            code = ask(db, sql, answer, sizeof answer);
+            code = mm_sqlite_ask(db, sql, answer, sizeof answer);
         if (code != SQLITE_OK)
             return sqlite3_extended_errcode(db);
         /* A build without memory mapping answers nothing to mmap_size: as good as 0. */
@@ -436,43 +416,6 @@ static int take_lock(mm_store *store, const char *path, mm_problem *problem)
     return 0;
 }
 
-static int number(sqlite3 *db, const char *sql, long *out)
-{
-    char answer[32];
-    const int code = ask(db, sql, answer, sizeof answer);
-
-    *out = strtol(answer, NULL, 10);
-    return code;
-}
-
-/* Is the file empty or ours, undamaged, and not newer than we are? */
-static int check_file(sqlite3 *db, long *version, mm_problem *problem)
-{
-    char answer[64];
-    long application, tables;
-    int code = number(db, "PRAGMA application_id", &application);
-
-    if (code == SQLITE_OK)
-        code = number(db, "SELECT count(*) FROM sqlite_schema", &tables);
-    if (code == SQLITE_OK)
-        code = number(db, "PRAGMA user_version", version);
-    if (code != SQLITE_OK)
-        return code;
-    if (application != MM_SQLITE_APPLICATION && (application != 0 || tables != 0)) {
-        mm_store_explain(problem, "data", "maskmeter.db belongs to another program");
-        return SQLITE_MISUSE;
-    }
-    if (*version > MM_SQLITE_VERSION || *version < 0) {
-        mm_store_explain(problem, "data", "maskmeter.db was written by a newer version (schema %ld, this one reads %d)",
-                         *version, MM_SQLITE_VERSION);
-        return SQLITE_MISUSE;
-    }
-    code = ask(db, "PRAGMA quick_check(1)", answer, sizeof answer);
-    if (code == SQLITE_OK && strcmp(answer, "ok") != 0)
-        code = SQLITE_CORRUPT;
-    return code;
-}
-
 /* mm_better(scores, position) of the migrations: a plan that this version does not read says nothing of its order. */
 static void sql_better(sqlite3_context *context, int count, sqlite3_value **values)
 {
@@ -516,6 +459,16 @@ static int on_commit(void *context, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
+/* SQLITE_ERROR from here on: the file does not hold what its version says. */
+static int check_file(mm_store *store, long *version, mm_problem *problem)
+{
+    const int code = mm_sqlite_check_kind(store->writer.db, "maskmeter.db", version, problem);
+
+    if (code != SQLITE_OK || mm_sqlite_file_size(store->file) > MM_SQLITE_CHECKED_AT_ONCE)
+        return code;
+    return mm_sqlite_check_pages(store->writer.db, "quick_check");
+}
+
 static mm_store_status open_writer(mm_store *store, mm_problem *problem)
 {
     mm_problem reason = {0};
@@ -524,21 +477,23 @@ static mm_store_status open_writer(mm_store *store, mm_problem *problem)
                                sizeof writer_settings / sizeof writer_settings[0], &reason);
 
     if (code == SQLITE_OK)
-        code = check_file(store->writer.db, &version, &reason);
+        code = check_file(store, &version, &reason);
     if (code == SQLITE_OK)
         code = configure(store->writer.db, log_settings, sizeof log_settings / sizeof log_settings[0], &reason);
     if (code == SQLITE_OK)
         code = migrate(store->writer.db, version);
     if (code == SQLITE_OK) {
-        store->wal_pages = 1; /* what a crash may have left; tend() will see */
+        store->removing = 1; /* what a crash may have left; sweep() and tend() will see */
+        store->wal_pages = 1;
         sqlite3_wal_hook(store->writer.db, on_commit, store);
         return MM_STORE_OK;
     }
     const mm_store_status status = mm_sql_status(&store->writer, code, problem);
 
+    store->broken = 1; /* a file that is refused is left as it is */
     if (reason.text[0] != '\0' && problem != NULL)
         *problem = reason;
-    else if ((code & 0xFF) == SQLITE_CORRUPT || (code & 0xFF) == SQLITE_NOTADB)
+    else if ((code & 0xFF) == SQLITE_CORRUPT || (code & 0xFF) == SQLITE_NOTADB || (code & 0xFF) == SQLITE_ERROR)
         mm_store_explain(problem, "data", "maskmeter.db is damaged: restore it from a backup, or move it away");
     return status;
 }
@@ -547,6 +502,7 @@ static void close_store(mm_store *store)
 {
     if (store == NULL)
         return;
+    mm_sqlite_check_stop(store);
     for (mm_connection *reader = store->idle, *next; reader != NULL; reader = next) {
         next = reader->next;
         close_connection(reader);
@@ -602,6 +558,8 @@ static mm_store_status open_store(mm_store **out, const char *directory, mm_prob
     if (!make_files(directory, store->file, problem) || !take_lock(store, lock, problem))
         goto done;
     status = open_writer(store, problem);
+    if (status == MM_STORE_OK && mm_sqlite_file_size(store->file) > MM_SQLITE_CHECKED_AT_ONCE)
+        status = mm_sqlite_check_start(store, problem);
 done:
     free(lock);
     if (status == MM_STORE_OK)
@@ -641,11 +599,24 @@ static mm_store_status try_to_write(mm_store *store)
     return MM_STORE_OK;
 }
 
+static mm_store_check check_store(mm_store *store)
+{
+    return (mm_store_check)atomic_load(&store->check.state);
+}
+
+/* May the file be written? */
+static int is_sound(mm_store *store)
+{
+    if (check_store(store) == MM_CHECK_DAMAGED)
+        store->broken = 1;
+    return !store->broken;
+}
+
 static mm_store_status tend_store(mm_store *store, mm_store_status last)
 {
     mm_store_status status = MM_STORE_OK;
 
-    if (store->broken)
+    if (!is_sound(store))
         return MM_STORE_FATAL;
     if (last != MM_STORE_OK)
         status = try_to_write(store);
@@ -656,8 +627,35 @@ static mm_store_status tend_store(mm_store *store, mm_store_status last)
     return status;
 }
 
+static mm_store_status sweep_store(mm_store *store, int *more)
+{
+    mm_store_status status = MM_STORE_OK;
+
+    if (!store->removing)
+        return MM_STORE_OK;
+    if (!is_sound(store))
+        return MM_STORE_FATAL;
+    int code = mm_sql_run(&store->writer, "BEGIN IMMEDIATE", "");
+
+    if (code == SQLITE_OK)
+        code = mm_sqlite_sweep(store);
+    if (code == SQLITE_OK)
+        code = mm_sql_run(&store->writer, "COMMIT", "");
+    if (code != SQLITE_OK) {
+        status = mm_sql_status(&store->writer, code, NULL);
+        mm_sql_roll_back(&store->writer);
+    }
+    if (status == MM_STORE_OK && store->wal_pages > LOG_PAGES)
+        status = checkpoint(store, SQLITE_CHECKPOINT_PASSIVE);
+    if (status == MM_STORE_FATAL)
+        store->broken = 1;
+    *more = store->removing;
+    return status;
+}
+
 static mm_store_status write_store(mm_store *store, mm_store_item *const *items, size_t count, size_t *taken)
 {
+    (void)is_sound(store);
     const mm_store_status status = mm_sqlite_write(store, items, count, taken);
 
     if (status == MM_STORE_FATAL)
@@ -672,6 +670,8 @@ const mm_store_ops mm_store_sqlite = {
     .close = close_store,
     .write = write_store,
     .tend = tend_store,
+    .sweep = sweep_store,
+    .check = check_store,
     .evaluation = mm_sqlite_evaluation,
     .runs = mm_sqlite_runs,
     .evaluations = mm_sqlite_evaluations,

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 #include "server/history_merge.h"
 #include "server/history_ops.h"
@@ -26,13 +27,22 @@ typedef struct mm_connection {
     struct mm_connection *next; /* in the list of idle readers */
 } mm_connection;
 
+/* The look for damage that goes on beside the work; reader NULL: there is none. */
+typedef struct mm_sqlite_check {
+    pthread_t thread;
+    mm_connection *reader;
+    atomic_int state; /* mm_store_check */
+} mm_sqlite_check;
+
 struct mm_store {
     char *file;
     int lock; /* descriptor that holds the lock file */
     mm_connection writer;
     mm_cache cache;
     int wal_pages; /* in the log since it was last emptied */
-    int broken;    /* a write is in doubt: touch the file no more */
+    int broken;    /* a write is in doubt, or the file is damaged: touch it no more */
+    int removing;  /* there may be runs that are deleted but not yet gone */
+    mm_sqlite_check check;
 
     pthread_mutex_t guard; /* of what follows */
     pthread_cond_t returned;
@@ -73,6 +83,21 @@ int mm_sqlite_forget_classes(mm_connection *writer, int64_t run, const char *spl
 /* Stores the token, and forgets the one that goes for it. */
 int mm_sqlite_put_token(mm_connection *writer, const mm_store_token *item);
 mm_store_status mm_sqlite_tokens(mm_store *store, mm_token **out, size_t *count, mm_problem *problem);
+
+/* Forgets names of scores that no evaluation of the split has any more. */
+int mm_sqlite_forget_series(mm_connection *writer, int64_t run, const char *split);
+
+/* What one item of the group has changed; evaluation 0: nothing that the merged scores would show. */
+typedef struct mm_effect {
+    int64_t run, evaluation;
+} mm_effect;
+
+/* These are for the writer, in its transaction.  *run 0: there is none of that name. */
+int mm_sqlite_remove_run(mm_store *store, mm_store_delete *removal, int64_t *run);
+/* Also takes back the effects, `count` so far, on what it removes. */
+int mm_sqlite_expire(mm_store *store, mm_store_expiry *expiry, mm_effect *effects, size_t count);
+/* Takes away a bounded amount of deleted runs; store->removing: is there more? */
+int mm_sqlite_sweep(mm_store *store);
 
 mm_store_status mm_sqlite_write(mm_store *store, mm_store_item *const *items, size_t count, size_t *taken);
 

@@ -1,5 +1,5 @@
 /*
- * history_sqlite_write.c - one transaction per group: parts, removals, and the merged scores of what they touched
+ * history_sqlite_write.c - one transaction per group: parts, and the merged scores of what the group has touched
  */
 #include "server/history_sqlite.h"
 
@@ -11,11 +11,6 @@
 
 #define GROUP_BYTES      ((size_t)64 << 20)  /* of records in one transaction */
 #define RECORD_BYTES_MAX ((size_t)900 << 20) /* SQLite takes values of up to 10^9 bytes */
-
-/* What one item of the group has changed; evaluation 0: nothing that the merged scores would show. */
-typedef struct effect {
-    int64_t run, evaluation;
-} effect;
 
 /* A part on its way in. */
 typedef struct incoming {
@@ -166,7 +161,7 @@ static int find_part(incoming *in)
 }
 
 /* Finds the evaluation and the part of the same name, and checks that the new part belongs there. */
-static int place_part(incoming *in, effect *out)
+static int place_part(incoming *in, mm_effect *out)
 {
     mm_connection *writer = &in->store->writer;
     mm_store_part *part = in->part;
@@ -294,7 +289,7 @@ static int update_evaluation(incoming *in)
 }
 
 /* SQLITE_OK with part->status CONFLICT: the part is refused, the group goes on. */
-static int store_part(incoming *in, effect *out)
+static int store_part(incoming *in, mm_effect *out)
 {
     int code = find_or_add_run(in);
 
@@ -319,7 +314,7 @@ static int store_part(incoming *in, effect *out)
 /* ------------------------------------------------------------------- items */
 
 /* A part in a savepoint of its own.  Its own failures are its status; what is returned fails the group. */
-static int write_part(mm_store *store, mm_store_part *part, effect *out, size_t *bytes)
+static int write_part(mm_store *store, mm_store_part *part, mm_effect *out, size_t *bytes)
 {
     mm_connection *writer = &store->writer;
     incoming in = {.store = store, .part = part, .now = now_ms()};
@@ -349,144 +344,6 @@ static int write_part(mm_store *store, mm_store_part *part, effect *out, size_t 
 done:
     free(in.record);
     *bytes += in.size;
-    return code;
-}
-
-static int remove_run(mm_store *store, mm_store_delete *removal, int64_t *run)
-{
-    mm_connection *writer = &store->writer;
-    sqlite3_stmt *statement = mm_sql(writer, "DELETE FROM runs WHERE project = ? AND name = ? RETURNING id", "tt",
-                                     removal->project, removal->run);
-    const int code = mm_sql_step(writer, statement);
-
-    removal->status = MM_STORE_OK;
-    if (code == SQLITE_ROW) {
-        *run = sqlite3_column_int64(statement, 0);
-        sqlite3_reset(statement);
-        return SQLITE_OK;
-    }
-    if (code != SQLITE_DONE)
-        return code;
-    removal->status = MM_STORE_NOT_FOUND;
-    mm_store_explain(&removal->problem, "run", "there is no such run");
-    return SQLITE_OK;
-}
-
-/* --------------------------------------------------------------- retention */
-
-#define EXPIRE_AT_ONCE 20 /* evaluations: some milliseconds */
-
-int mm_sqlite_forget_classes(mm_connection *writer, int64_t run, const char *split)
-{
-    return mm_sql_run(writer,
-                      "DELETE FROM class_lists WHERE run = ?1 AND split = ?2"
-                      " AND classes NOT IN (SELECT e.classes FROM evaluations e WHERE e.run = ?1 AND e.split = ?2)",
-                      "it", run, split);
-}
-
-static int forget_series(mm_connection *writer, int64_t run, const char *split)
-{
-    return mm_sql_run(writer,
-                      "DELETE FROM series WHERE run = ? AND split = ?"
-                      " AND NOT EXISTS (SELECT 1 FROM scores s WHERE s.series = series.id)",
-                      "it", run, split);
-}
-
-/* What the lists say of a split that has lost evaluations; the split and the run go with their last one. */
-static int recount(mm_connection *writer, int64_t run, const char *split)
-{
-    int code = mm_sql_run(writer, "DELETE FROM splits WHERE run = ? AND name = ?", "it", run, split);
-
-    if (code == SQLITE_OK)
-        code =
-            mm_sql_run(writer,
-                       "INSERT INTO splits (run, name, evaluations, first_step, last_step)"
-                       " SELECT run, split, count(*), min(step), max(step) FROM evaluations WHERE run = ? AND split = ?"
-                       " GROUP BY run, split",
-                       "it", run, split);
-    if (code == SQLITE_OK)
-        code = forget_series(writer, run, split);
-    if (code == SQLITE_OK)
-        code = mm_sqlite_forget_classes(writer, run, split);
-    if (code == SQLITE_OK)
-        code = mm_sql_run(writer, "DELETE FROM runs WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM splits WHERE run = ?1)",
-                          "i", run);
-    return code;
-}
-
-/* An evaluation that retention takes. */
-typedef struct expired {
-    int64_t evaluation, run;
-    char *split;
-} expired;
-
-static int find_expired(mm_connection *writer, mm_store_expiry *expiry, expired *found, size_t *count)
-{
-    sqlite3_stmt *statement = mm_sql(
-        writer, "SELECT id, run, split FROM evaluations WHERE updated < ? ORDER BY updated, id", "i", expiry->before);
-    int code;
-
-    while ((code = mm_sql_step(writer, statement)) == SQLITE_ROW) {
-        if (*count == EXPIRE_AT_ONCE) {
-            expiry->more = 1;
-            sqlite3_reset(statement);
-            return SQLITE_OK;
-        }
-        found[*count] = (expired){.evaluation = sqlite3_column_int64(statement, 0),
-                                  .run = sqlite3_column_int64(statement, 1),
-                                  .split = mm_sql_text(statement, 2)};
-        if (found[(*count)++].split == NULL) {
-            sqlite3_reset(statement);
-            return SQLITE_NOMEM;
-        }
-    }
-    return code == SQLITE_DONE ? SQLITE_OK : code;
-}
-
-/* Also forgets what earlier items of the group have to score of it. */
-static int remove_expired(mm_store *store, const expired *old, effect *effects, size_t count)
-{
-    mm_cache_slot slot = mm_cache_take(&store->cache, old->evaluation);
-
-    mm_cache_slot_empty(&slot);
-    for (size_t i = 0; i < count; i++)
-        if (effects[i].evaluation == old->evaluation)
-            effects[i].evaluation = 0;
-    return mm_sql_run(&store->writer, "DELETE FROM evaluations WHERE id = ?", "i", old->evaluation);
-}
-
-/* Each split once. */
-static int recount_all(mm_connection *writer, const expired *old, size_t count)
-{
-    int code = SQLITE_OK;
-
-    for (size_t i = 0; i < count && code == SQLITE_OK; i++) {
-        size_t first = 0;
-
-        while (old[first].run != old[i].run || strcmp(old[first].split, old[i].split) != 0)
-            first++;
-        if (first == i)
-            code = recount(writer, old[i].run, old[i].split);
-    }
-    return code;
-}
-
-static int expire(mm_store *store, mm_store_expiry *expiry, effect *effects, size_t count)
-{
-    expired found[EXPIRE_AT_ONCE];
-    size_t found_count = 0;
-    int code;
-
-    expiry->status = MM_STORE_OK;
-    expiry->more = 0;
-    code = find_expired(&store->writer, expiry, found, &found_count);
-    for (size_t i = 0; i < found_count && code == SQLITE_OK; i++)
-        code = remove_expired(store, &found[i], effects, count);
-    if (code == SQLITE_OK)
-        code = recount_all(&store->writer, found, found_count);
-    for (size_t i = 0; i < found_count; i++)
-        free(found[i].split);
-    expiry->removed = found_count;
     return code;
 }
 
@@ -564,7 +421,7 @@ static int write_scores(const scoring *to, const mm_scored *scored)
         code = mm_sql_run(to->writer, "DELETE FROM scores WHERE evaluation = ?", "i", to->evaluation);
     for (size_t i = 0; i < mm_scored_count(scored) && code == SQLITE_OK; i++)
         code = write_score(to, scored, i);
-    return code == SQLITE_OK ? forget_series(to->writer, to->run, to->split) : code;
+    return code == SQLITE_OK ? mm_sqlite_forget_series(to->writer, to->run, to->split) : code;
 }
 
 /* Writes scores and counts of the merged images. */
@@ -585,7 +442,7 @@ static int score_evaluation(const scoring *to, const mm_images *images)
     return code;
 }
 
-static int score_touched(mm_store *store, const effect *touched)
+static int score_touched(mm_store *store, const mm_effect *touched)
 {
     mm_connection *writer = &store->writer;
     mm_cache_slot slot = mm_cache_take(&store->cache, touched->evaluation);
@@ -621,7 +478,7 @@ static int score_touched(mm_store *store, const effect *touched)
 }
 
 /* Each touched evaluation once. */
-static int score_all_touched(mm_store *store, effect *effects, size_t count)
+static int score_all_touched(mm_store *store, mm_effect *effects, size_t count)
 {
     int code = SQLITE_OK;
 
@@ -640,13 +497,13 @@ static int score_all_touched(mm_store *store, effect *effects, size_t count)
 
 /* ------------------------------------------------------------------- group */
 
-static int write_items(mm_store *store, mm_store_item *const *items, size_t count, effect *effects, size_t *taken)
+static int write_items(mm_store *store, mm_store_item *const *items, size_t count, mm_effect *effects, size_t *taken)
 {
     size_t bytes = 0;
     int code = SQLITE_OK;
 
     for (*taken = 0; *taken < count && bytes < GROUP_BYTES && code == SQLITE_OK; ++*taken) {
-        effect *now = &effects[*taken];
+        mm_effect *now = &effects[*taken];
         int64_t run = 0;
 
         if (items[*taken]->part != NULL) {
@@ -654,7 +511,7 @@ static int write_items(mm_store *store, mm_store_item *const *items, size_t coun
             continue;
         }
         if (items[*taken]->expiry != NULL) {
-            code = expire(store, items[*taken]->expiry, effects, *taken);
+            code = mm_sqlite_expire(store, items[*taken]->expiry, effects, *taken);
             continue;
         }
         if (items[*taken]->token != NULL) {
@@ -662,7 +519,7 @@ static int write_items(mm_store *store, mm_store_item *const *items, size_t coun
             code = mm_sqlite_put_token(&store->writer, items[*taken]->token);
             continue;
         }
-        code = remove_run(store, items[*taken]->removal, &run);
+        code = mm_sqlite_remove_run(store, items[*taken]->removal, &run);
         for (size_t i = 0; i < *taken; i++)
             if (effects[i].run == run)
                 effects[i].evaluation = 0;
@@ -687,7 +544,7 @@ static mm_store_status fail_group(mm_store *store, mm_store_item *const *items, 
 
 mm_store_status mm_sqlite_write(mm_store *store, mm_store_item *const *items, size_t count, size_t *taken)
 {
-    effect *effects = calloc(count, sizeof *effects);
+    mm_effect *effects = calloc(count, sizeof *effects);
     int code = effects == NULL ? SQLITE_NOMEM : SQLITE_OK;
 
     *taken = count;

@@ -31,6 +31,7 @@ struct mm_history {
     item_queue refused; /* come when the queue was full: told by the writer, not by the caller's thread */
     size_t writing;
     int closing;
+    int more; /* deleted rows are there still */
     mm_store_status health;
 };
 
@@ -168,13 +169,13 @@ static size_t take_group(mm_history *history, mm_store_item **items)
     return count;
 }
 
-/* With the guard held: waits for work; 0 after a quiet while. */
+/* With the guard held: waits for work; 0 after a quiet while, or at once when there is sweeping to do. */
 static int wait_for_work(mm_history *history)
 {
     struct timespec end;
 
     clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_sec += TEND_SECONDS;
+    end.tv_sec += history->more ? 0 : TEND_SECONDS;
     while (history->waiting.first == NULL && history->refused.first == NULL && !history->closing)
         if (pthread_cond_timedwait(&history->changed, &history->guard, &end) == ETIMEDOUT)
             return 0;
@@ -193,6 +194,7 @@ static void *writer(void *context)
         const size_t count = take_group(history, items);
         mm_store_item *refused = history->refused.first;
         size_t taken = 0;
+        int more = history->more;
 
         history->refused = (item_queue){0};
         if (work && count == 0 && refused == NULL)
@@ -201,7 +203,7 @@ static void *writer(void *context)
         tell_refused(refused);
         if (count > 0)
             taken = write_group(history, items, count, &health);
-        else if (!work && health != MM_STORE_FATAL)
+        else if (!work && !more && health != MM_STORE_FATAL)
             health = history->ops->tend(history->store, health);
 
         pthread_mutex_lock(&history->guard);
@@ -212,7 +214,12 @@ static void *writer(void *context)
         pthread_mutex_unlock(&history->guard);
         for (size_t i = 0; i < taken; i++)
             tell(items[i]);
+        more = 0;
+        if (health == MM_STORE_OK)
+            health = history->ops->sweep(history->store, &more);
         pthread_mutex_lock(&history->guard);
+        history->health = health;
+        history->more = more && !history->closing;
     }
     pthread_mutex_unlock(&history->guard);
     return NULL;
@@ -304,6 +311,11 @@ mm_store_status mm_history_health(mm_history *history)
 
     pthread_mutex_unlock(&history->guard);
     return health;
+}
+
+mm_store_check mm_history_check(mm_history *history)
+{
+    return history->ops->check(history->store);
 }
 
 size_t mm_history_waiting(mm_history *history)
