@@ -21,13 +21,11 @@
 #include "server/http.h"
 #include "server/log.h"
 #include "server/plans.h"
+#include "server/retention.h"
 #include "server/stats.h"
 #include "server/tokens.h"
 
 #define HEALTH_MS         250 /* between looks at the history's health */
-#define EXPIRE_FIRST_MS   1000
-#define EXPIRE_MS         (15 * 60 * 1000) /* between looks for what has become too old */
-#define DAY_MS            INT64_C(86400000)
 #define MAX_ROUTES        64
 #define SPARE_DESCRIPTORS 64 /* for the store, the log and others, beside connections */
 #define MOST_CONNECTIONS  65536
@@ -35,22 +33,12 @@
 
 extern char **environ;
 
-/* What --keep-days has the history forget: one item at a time goes to its writer and comes back. */
-typedef struct retention {
-    mm_post post; /* first: from the writer's thread to the loop */
-    mm_store_expiry expiry;
-    mm_timer *timer;
-    mm_server *server;
-    int waiting;
-    size_t removed; /* evaluations, since the log last told */
-} retention;
-
 typedef struct service {
     mm_server server;
     mm_config *config;
     mm_http *http;
     mm_timer *health, *drain;
-    retention retention;
+    mm_retention *retention;
     const char *route_names[MAX_ROUTES];
     char local_address[64]; /* without the port, as Host has it */
     int listen_fd;          /* -1 once it is the http part's */
@@ -119,69 +107,13 @@ static void look_at_history(void *context)
 
     if (mm_history_health(s->server.history) != MM_STORE_FATAL)
         return;
-    mm_log_text(s->server.log, MM_LOG_ERROR, "store_failed", "the history can no longer be written safely; ending");
+    if (mm_history_check(s->server.history) == MM_CHECK_DAMAGED)
+        mm_log_text(s->server.log, MM_LOG_ERROR, "store_damaged",
+                    "maskmeter.db is damaged: restore it from a backup, or move it away; ending");
+    else
+        mm_log_text(s->server.log, MM_LOG_ERROR, "store_failed", "the history can no longer be written safely; ending");
     mm_log_flush(s->server.log);
     _exit(MM_EXIT_FAILED);
-}
-
-/* --------------------------------------------------------------- retention */
-
-/* On the writer's thread. */
-static void on_expired(mm_store_expiry *expiry)
-{
-    retention *r = expiry->context;
-
-    mm_loop_post(r->server->loop, &r->post);
-}
-
-static void expire(void *context)
-{
-    retention *r = context;
-    struct timespec now;
-
-    if (r->waiting)
-        return;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    r->expiry.before = (int64_t)now.tv_sec * 1000 - r->server->config->keep_days * DAY_MS;
-    r->waiting = 1;
-    mm_history_expire(r->server->history, &r->expiry);
-}
-
-static void after_expiry(mm_post *post)
-{
-    retention *r = (retention *)(void *)post;
-    char text[64];
-
-    r->waiting = 0;
-    if (r->expiry.status == MM_STORE_OK)
-        r->removed += r->expiry.removed;
-    if (r->expiry.status == MM_STORE_OK && r->expiry.more) {
-        expire(r);
-        return;
-    }
-    if (r->removed > 0) {
-        (void)snprintf(text, sizeof text, "%zu evaluations were older than keep-days", r->removed);
-        mm_log_text(r->server->log, MM_LOG_INFO, "expired", text);
-        mm_log_flush(r->server->log);
-    }
-    r->removed = 0;
-}
-
-static mm_status start_retention(service *s)
-{
-    retention *r = &s->retention;
-    mm_status status;
-
-    if (s->config->keep_days == 0)
-        return MM_OK;
-    r->server = &s->server;
-    r->post.run = after_expiry;
-    r->expiry.done = on_expired;
-    r->expiry.context = r;
-    status = mm_timer_new(&r->timer, s->server.loop, expire, r);
-    if (status == MM_OK)
-        mm_timer_start(r->timer, EXPIRE_FIRST_MS, EXPIRE_MS);
-    return status;
 }
 
 /* ---------------------------------------------------------------- starting */
@@ -218,6 +150,7 @@ static void prepare_process(void)
 
     (void)umask(077);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a full disk */
     (void)setrlimit(RLIMIT_CORE, &no_core);
     (void)prctl(PR_SET_DUMPABLE, 0);
 }
@@ -328,7 +261,8 @@ static mm_status start_parts(service *s, unsigned max_connections)
         mm_compute_start(&server->compute, threads) != MM_OK)
         return MM_NO_MEMORY;
     if (mm_loop_signals(server->loop, on_signal, s) != MM_OK ||
-        mm_timer_new(&s->health, server->loop, look_at_history, s) != MM_OK || start_retention(s) != MM_OK)
+        mm_timer_new(&s->health, server->loop, look_at_history, s) != MM_OK ||
+        mm_retention_start(&s->retention, server) != MM_OK)
         return MM_NO_MEMORY;
     mm_timer_start(s->health, HEALTH_MS, HEALTH_MS);
     s->listen_fd = -1;
@@ -363,7 +297,7 @@ static void end_parts(service *s)
     mm_history_close(server->history);
     mm_timer_free(s->health);
     mm_timer_free(s->drain);
-    mm_timer_free(s->retention.timer);
+    mm_retention_free(s->retention);
     mm_loop_free(server->loop);
     mm_admission_free(server->admission);
     mm_stats_free(server->stats);

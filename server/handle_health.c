@@ -48,14 +48,28 @@ static const char *store_word(mm_store_status status)
     }
 }
 
+/* A large file is looked through while the server works. */
+static const char *file_word(mm_store_check check)
+{
+    switch (check) {
+    case MM_CHECK_ENDED:
+        return "checked";
+    case MM_CHECK_RUNNING:
+        return "checking";
+    default:
+        return "damaged";
+    }
+}
+
 mm_next mm_get_readyz(mm_call *call)
 {
     const mm_store_status store = mm_history_health(call->server->history);
     const int ready = store == MM_STORE_OK && !call->server->draining;
-    char text[128];
-    const int size =
-        snprintf(text, sizeof text, "{\"status\":\"%s\",\"checks\":{\"store\":\"%s\",\"draining\":\"%s\"}}",
-                 ready ? "ok" : "unavailable", store_word(store), call->server->draining ? "yes" : "no");
+    const mm_store_check file = mm_history_check(call->server->history);
+    char text[160];
+    const int size = snprintf(
+        text, sizeof text, "{\"status\":\"%s\",\"checks\":{\"store\":\"%s\",\"file\":\"%s\",\"draining\":\"%s\"}}",
+        ready ? "ok" : "unavailable", store_word(store), file_word(file), call->server->draining ? "yes" : "no");
 
     call->answer.retry_after = ready ? 0 : 5;
     return answer(call, ready ? 200 : 503, "application/json", text, (size_t)size);

@@ -35,8 +35,10 @@
     X(history_merge) \
     X(history_rows) \
     X(history_sqlite) \
+    X(history_sqlite_check) \
     X(history_sqlite_choose) \
     X(history_sqlite_read) \
+    X(history_sqlite_remove) \
     X(history_sqlite_series) \
     X(history_sqlite_tokens) \
     X(history_sqlite_write) \
@@ -73,6 +75,7 @@
     X(record_bytes) \
     X(reply) \
     X(request) \
+    X(retention) \
     X(routes) \
     X(sample) \
     X(scene) \
