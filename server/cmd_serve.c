@@ -19,10 +19,12 @@
 #include "server/config.h"
 #include "server/history.h"
 #include "server/http.h"
+#include "server/ip.h"
 #include "server/log.h"
 #include "server/plans.h"
 #include "server/retention.h"
 #include "server/stats.h"
+#include "server/tls.h"
 #include "server/tokens.h"
 
 #define HEALTH_MS         250 /* between looks at the history's health */
@@ -37,6 +39,8 @@ typedef struct service {
     mm_server server;
     mm_config *config;
     mm_http *http;
+    mm_tls *tls; /* NULL: plain */
+    mm_networks *trusted;
     mm_timer *health, *drain;
     mm_retention *retention;
     const char *route_names[MAX_ROUTES];
@@ -45,6 +49,18 @@ typedef struct service {
     char address[64];
     int draining; /* a signal was seen */
 } service;
+
+/* ------------------------------------------------------------- certificates */
+
+static void log_certificate(const service *s, const char *event)
+{
+    const mm_field fields[] = {{"days_left", NULL, (double)(mm_tls_expires(s->tls) - (int64_t)time(NULL)) / 86400.0}};
+
+    mm_log_line(s->server.log, MM_LOG_INFO, event, fields, 1);
+    if (mm_tls_key_is_exposed(s->tls))
+        mm_log_text(s->server.log, MM_LOG_WARNING, "key_exposed",
+                    "anybody on this machine may read the file of tls-key");
+}
 
 /* ------------------------------------------------------------------ ending */
 
@@ -80,13 +96,28 @@ static void end_delay(void *context)
         mm_timer_start(s->drain, (uint64_t)s->config->drain_timeout * 1000, 0);
 }
 
-/* The first SIGTERM or SIGINT drains, the second ends at once.  SIGHUP means nothing yet. */
+/* SIGHUP: a certificate that cannot be read changes nothing. */
+static void reload(service *s)
+{
+    mm_problem problem;
+
+    if (s->tls == NULL)
+        return;
+    if (mm_tls_reload(s->tls, &problem) == MM_OK)
+        log_certificate(s, "certificate_reloaded");
+    else
+        mm_log_text(s->server.log, MM_LOG_ERROR, "certificate_kept", problem.text);
+}
+
+/* The first SIGTERM or SIGINT drains, the second ends at once.  SIGHUP reads the certificate again. */
 static void on_signal(void *context, int number)
 {
     service *s = context;
 
-    if (number == SIGHUP)
+    if (number == SIGHUP) {
+        reload(s);
         return;
+    }
     if (s->draining) {
         mm_log_text(s->server.log, MM_LOG_WARNING, "killed", "a second signal: ending at once");
         _exit(MM_EXIT_FAILED);
@@ -156,12 +187,12 @@ static void prepare_process(void)
 }
 
 /* As many connections as the hard limit of descriptors allows, less a few of our own, and not more than a quarter of
- * the memory budget, or a thousand, could hold. */
-static unsigned most_connections(int64_t memory)
+ * the memory budget, or a thousand, could hold, where no other number is set. */
+static unsigned most_connections(const mm_config *config)
 {
     struct rlimit files = {0};
-    const rlim_t room = (rlim_t)memory / 4 / MM_CONNECTION_MEMORY;
-    const rlim_t most = room > LEAST_CONNECTIONS ? room : LEAST_CONNECTIONS;
+    const rlim_t room = (rlim_t)config->memory / 4 / MM_CONNECTION_MEMORY, wish = (rlim_t)config->max_connections;
+    const rlim_t most = wish > 0 ? wish : room > LEAST_CONNECTIONS ? room : LEAST_CONNECTIONS;
     rlim_t count;
 
     if (getrlimit(RLIMIT_NOFILE, &files) != 0)
@@ -197,6 +228,16 @@ static int may_listen(const mm_config *config)
     return 0;
 }
 
+static int read_proxies(service *s)
+{
+    mm_problem problem;
+
+    if (mm_networks_new(&s->trusted, s->config->trusted_proxies, &problem) == MM_OK)
+        return 1;
+    (void)complain(problem.text);
+    return 0;
+}
+
 static int start_listening(service *s)
 {
     mm_problem problem;
@@ -227,6 +268,17 @@ static int start_history(service *s)
     return 0;
 }
 
+static int start_tls(service *s)
+{
+    mm_problem problem;
+
+    if (s->config->tls_cert[0] == '\0' ||
+        mm_tls_new(&s->tls, s->config->tls_cert, s->config->tls_key, &problem) == MM_OK)
+        return 1;
+    (void)complain(problem.text);
+    return 0;
+}
+
 static int load_tokens(service *s)
 {
     mm_problem problem = {0};
@@ -248,8 +300,15 @@ static mm_status start_parts(service *s, unsigned max_connections)
 {
     mm_server *server = &s->server;
     const unsigned threads = s->config->threads > 0 ? (unsigned)s->config->threads : mm_threads_available();
-    const mm_http_options options = {s->listen_fd, mm_address_is_local(s->config->listen) ? s->local_address : NULL,
-                                     max_connections};
+    const int64_t per_address = s->config->max_connections_per_address;
+    const mm_http_options options = {
+        .listen_fd = s->listen_fd,
+        .local_address = mm_address_is_local(s->config->listen) ? s->local_address : NULL,
+        .max_connections = max_connections,
+        .max_per_address = per_address > 0 ? (unsigned)per_address : (max_connections + 3) / 4,
+        .trusted = s->trusted,
+        .tls = s->tls,
+    };
 
     for (size_t i = 0; i < mm_route_count && i < MAX_ROUTES; i++)
         s->route_names[i] = mm_routes[i].pattern;
@@ -281,6 +340,8 @@ static void announce(const service *s)
         {"data", s->config->data, 0.0},
     };
 
+    if (s->tls != NULL)
+        log_certificate(s, "certificate");
     if (s->config->ignored[0] != '\0')
         mm_log_text(s->server.log, MM_LOG_WARNING, "ignored_environment", s->config->ignored);
     mm_log_line(s->server.log, MM_LOG_INFO, "listening", fields, sizeof fields / sizeof fields[0]);
@@ -303,6 +364,7 @@ static void end_parts(service *s)
     mm_stats_free(server->stats);
     mm_plans_free(server->plans);
     mm_tokens_free(server->tokens);
+    mm_tls_free(s->tls);
     free(server->loop_scratch);
     if (s->listen_fd >= 0)
         (void)close(s->listen_fd);
@@ -317,7 +379,7 @@ static int run_service(service *s, unsigned max_connections)
     if (mm_log_new(&s->server.log, STDERR_FILENO, (mm_log_level)s->config->log_level) != MM_OK ||
         mm_loop_new(&s->server.loop) != MM_OK)
         (void)complain("out of memory");
-    else if (start_listening(s) && start_history(s) && load_tokens(s)) {
+    else if (start_tls(s) && start_listening(s) && start_history(s) && load_tokens(s)) {
         if (start_parts(s, max_connections) == MM_OK) {
             announce(s);
             mm_loop_run(s->server.loop);
@@ -367,13 +429,14 @@ int mm_cmd_serve(int argc, char **argv)
     }
     if (s.config->print_config)
         code = print_and_free(mm_config_print(s.config));
-    else if (!may_listen(s.config))
+    else if (!may_listen(s.config) || !read_proxies(&s))
         code = MM_EXIT_USAGE;
     else {
         run_again_passive(argc, argv);
         prepare_process();
-        code = run_service(&s, most_connections(s.config->memory));
+        code = run_service(&s, most_connections(s.config));
     }
+    mm_networks_free(s.trusted);
     mm_config_free(s.config);
     return code;
 }

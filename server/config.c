@@ -62,8 +62,16 @@ static const setting settings[] = {
     {"keep-days",     INTEGER, "0", 0, 36500, NULL, FIELD(keep_days), 0,
      "days after its last part when an evaluation is deleted; 0: never"},
     {"store",         ABSENT,  "", 0, 0, NULL, 0, 0, "postgres:// address of a shared history"},
-    {"tls-cert",      ABSENT,  "", 0, 0, NULL, 0, 0, "certificate file"},
-    {"tls-key",       ABSENT,  "", 0, 0, NULL, 0, 0, "key file"},
+    {"tls-cert",      TEXT,    "", 0, 0, NULL, FIELD(tls_cert), 0,
+     "PEM file of the certificate and its chain: the server speaks TLS alone; SIGHUP reads it again"},
+    {"tls-key",       TEXT,    "", 0, 0, NULL, FIELD(tls_key), 0,
+     "PEM file of the certificate's key"},
+    {"trusted-proxies", TEXT,  "", 0, 0, NULL, FIELD(trusted_proxies), 0,
+     "addresses and networks, comma separated, whose X-Forwarded-For is believed"},
+    {"max-connections", INTEGER, "0", 0, 65536, NULL, FIELD(max_connections), 0,
+     "most connections; 0: what descriptors and the budget allow"},
+    {"max-connections-per-address", INTEGER, "0", 0, 65536, NULL, FIELD(max_connections_per_address), 0,
+     "most of one address but loopback and trusted proxies; 0: a quarter of all"},
 };
 /* clang-format on */
 
@@ -386,6 +394,8 @@ static mm_status derive(reader *r)
 
     if (config->backend == OPENCL)
         return fail(r, "backend opencl is not in this version");
+    if ((config->tls_cert[0] != '\0') != (config->tls_key[0] != '\0'))
+        return fail(r, "tls-cert and tls-key go together");
     if (config->memory == 0)
         config->memory = machine_memory() / 4;
     if (config->memory < LEAST_MEMORY)

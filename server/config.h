@@ -19,10 +19,14 @@ typedef struct mm_config {
     int64_t insecure_open;
     int64_t log_level; /* mm_log_level */
     int64_t log_requests;
-    int64_t drain_delay;   /* seconds between SIGTERM and the end of accepting */
-    int64_t drain_timeout; /* seconds for what is in flight then */
-    int64_t backend;       /* 0 auto, 1 cpu: the same in this version */
-    int64_t keep_days;     /* 0: for ever */
+    int64_t drain_delay;                 /* seconds between SIGTERM and the end of accepting */
+    int64_t drain_timeout;               /* seconds for what is in flight then */
+    int64_t backend;                     /* 0 auto, 1 cpu: the same in this version */
+    int64_t keep_days;                   /* 0: for ever */
+    int64_t max_connections;             /* 0: what descriptors and memory allow */
+    int64_t max_connections_per_address; /* 0: a quarter of that */
+    char *trusted_proxies;               /* addresses and networks, comma separated, or "" */
+    char *tls_cert, *tls_key;            /* files, or "" */
     int64_t print_config;
     char *ignored; /* unknown MASKMETER_* names, comma separated, or "" */
 } mm_config;

@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/tls.h"
+
 #define LINGERING             64 /* refused uploads that may be on their way out at a time */
 #define LINGER_MS             2000
 #define IDLE_MS               60000
@@ -145,7 +147,8 @@ static int has_unread(const mm_connection *connection)
 {
     int unread = 0;
 
-    return ioctl(connection->fd, FIONREAD, &unread) == 0 && unread > 0;
+    return (ioctl(connection->fd, FIONREAD, &unread) == 0 && unread > 0) ||
+           (connection->session != NULL && mm_tls_pending(connection->session) > 0);
 }
 
 void mm_connections_remove(mm_connections *connections, mm_connection *connection)
@@ -169,7 +172,8 @@ static void cut(mm_connection *connection)
     (void)shutdown(connection->fd, SHUT_RDWR);
 }
 
-/* The parser has no way to answer here; nothing else was written for this request. */
+/* The parser has no way to answer here; nothing else was written for this request.  Under TLS plain bytes would be
+ * noise: the connection just ends. */
 static void cut_with_408(mm_connection *connection)
 {
     static const char text[] = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"
@@ -177,7 +181,8 @@ static void cut_with_408(mm_connection *connection)
                                "{\"type\":\"about:blank\",\"title\":\"Request Timeout\",\"status\":408,"
                                "\"detail\":\"the request did not arrive in time\"}";
 
-    (void)send(connection->fd, text, sizeof text - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (connection->session == NULL)
+        (void)send(connection->fd, text, sizeof text - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     cut(connection);
 }
 
@@ -197,7 +202,7 @@ static void ask_idle(mm_connection *connection, int64_t now)
     connection->asked = 1;
 }
 
-/* The client's end has come and no unread byte is left that could complete the body. */
+/* The client's end has come and no unread byte is left, here or in TLS, that could complete the body. */
 static int has_left(const mm_connection *connection)
 {
     struct pollfd poll_one = {connection->fd, POLLRDHUP, 0};

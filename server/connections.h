@@ -7,7 +7,7 @@
 #ifndef MM_CONNECTIONS_H
 #define MM_CONNECTIONS_H
 
-#include "lib/maskmeter.h"
+#include "server/ip.h"
 
 /* What a connection is doing; each has its deadline. */
 typedef enum mm_phase {
@@ -20,6 +20,9 @@ typedef enum mm_phase {
 
 typedef struct mm_connection {
     struct mm_connection *next, *previous;
+    struct mm_tls_pair *pair; /* of TLS, or NULL */
+    void *session;            /* with it */
+    mm_ip address;            /* of the other end */
     int fd;
     mm_phase phase;
     int64_t since;     /* ms, when the phase began */

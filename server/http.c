@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,8 +26,11 @@
 #include "server/http_check.h"
 #include "server/log.h"
 #include "server/stats.h"
+#include "server/tls.h"
+#include "server/visitors.h"
 
 #define ID_BYTES      16
+#define REFUSING      16 /* connections beyond the limit, so that the library accepts, and we refuse, what is too much */
 #define RUNS_PER_TURN 32 /* of the daemon, before others get the loop */
 #define ACCEPT_POST   "application/x-safetensors, application/octet-stream"
 
@@ -53,6 +57,9 @@ struct mm_http {
     mm_server *server;
     struct MHD_Daemon *daemon;
     mm_connections *connections;
+    mm_visitors *visitors;
+    const mm_networks *trusted;
+    mm_tls *tls;     /* NULL: plain */
     mm_timer *timer; /* for the daemon's own timeouts */
     mm_timer *tick;  /* for the connections */
     mm_head_rules rules;
@@ -117,25 +124,6 @@ static void set_request_id(request *r)
     }
 }
 
-/* Of the client, as the connection has it; IPv4 in IPv6 is IPv4. */
-static void set_address(request *r)
-{
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct sockaddr *address = info != NULL ? info->client_addr : NULL;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
-    const void *bytes = &((const struct sockaddr_in *)(const void *)address)->sin_addr;
-    int family = address != NULL ? address->sa_family : AF_UNSPEC;
-
-    if (family == AF_INET6)
-        bytes = &v6->sin6_addr;
-    if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-        family = AF_INET;
-        bytes = &v6->sin6_addr.s6_addr[12];
-    }
-    if (family == AF_INET || family == AF_INET6)
-        (void)inet_ntop(family, bytes, r->call.address, sizeof r->call.address);
-}
-
 /* The request line is there.  What is returned becomes the context of on_request(); NULL: out of memory. */
 static void *on_target(void *context, const char *target, struct MHD_Connection *mhd)
 {
@@ -159,7 +147,7 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
     r->mhd = mhd;
     r->connection = info->socket_context;
     r->began = now_ns();
-    set_address(r);
+    mm_ip_text(&r->connection->address, r->call.address);
     mm_connection_phase(r->connection, MM_PHASE_HEADER);
     http->in_flight++;
     mm_stats_inflight(http->server->stats, 1);
@@ -207,6 +195,22 @@ static enum MHD_Result collect_header(void *context, enum MHD_ValueKind kind, co
     return list->count <= MM_MAX_HEADERS ? MHD_YES : MHD_NO;
 }
 
+/* Proxies add at the end: of the value, or as another header behind the others. */
+static void find_address(request *r, const header_list *list)
+{
+    static const char name[] = "X-Forwarded-For";
+    mm_ip ip = r->connection->address;
+    int more = 1;
+
+    for (size_t i = list->count; i > 0 && more; i--) {
+        const mm_header *h = &list->headers[i - 1];
+
+        if (h->name_size == sizeof name - 1 && strncasecmp(h->name, name, h->name_size) == 0)
+            more = mm_ip_forwarded(&ip, h->value, h->value_size, r->http->trusted);
+    }
+    mm_ip_text(&ip, r->call.address);
+}
+
 static int check_head(request *r, const char *version)
 {
     header_list list = {.count = 0};
@@ -217,6 +221,7 @@ static int check_head(request *r, const char *version)
     rules.local_only = rules.local_only && mm_tokens_count(r->http->server->tokens) == 0;
     rules.http10 = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
     (void)MHD_get_connection_values_n(r->mhd, MHD_HEADER_KIND, collect_header, &list);
+    find_address(r, &list);
     status = mm_check_headers(list.headers, list.count, &rules, &r->heads, &problem);
     set_request_id(r);
     if (status != 0) {
@@ -394,6 +399,7 @@ static void add_headers(const request *r, struct MHD_Response *response)
 
     add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->size > 0 ? answer->content_type : NULL);
     add_header(response, "X-Request-Id", r->call.request_id);
+    add_header(response, "Strict-Transport-Security", r->http->tls != NULL ? "max-age=31536000" : NULL);
     add_header(response, MHD_HTTP_HEADER_ALLOW, answer->allow);
     add_header(response, "Accept-Post", answer->accept_post);
     add_header(response, MHD_HTTP_HEADER_ACCEPT_ENCODING, answer->accept_coding);
@@ -573,22 +579,66 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **state
     http->in_flight--;
 }
 
+/* What the library's union says holds until it is asked again. */
+static mm_connection *begin_connection(mm_http *http, struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const int fd = info != NULL ? info->connect_fd : -1;
+    mm_connection *connection = NULL;
+    mm_ip ip;
+
+    info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    if (fd < 0 || info == NULL || info->client_addr == NULL || !mm_ip_of(info->client_addr, &ip) ||
+        mm_visitors_enter(http->visitors, &ip) != MM_OK)
+        return NULL;
+    if (mm_connections_add(&connection, http->connections, fd) != MM_OK) {
+        mm_visitors_leave(http->visitors, &ip);
+        return NULL;
+    }
+    connection->address = ip;
+    info = http->tls != NULL ? MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION) : NULL;
+    if (info != NULL) {
+        connection->session = info->tls_session;
+        connection->pair = mm_tls_attach(http->tls, connection->session);
+    }
+    return connection;
+}
+
+static void end_connection(mm_http *http, mm_connection *connection)
+{
+    mm_tls_detach(connection->pair);
+    mm_visitors_leave(http->visitors, &connection->address);
+    mm_connections_remove(http->connections, connection);
+}
+
+/* Before anything is done or kept for a connection.  MHD_NO closes it. */
+static enum MHD_Result on_accept(void *context, const struct sockaddr *address, socklen_t size)
+{
+    mm_http *http = context;
+    mm_welcome welcome;
+    mm_ip ip;
+
+    (void)size;
+    if (!mm_ip_of(address, &ip))
+        return MHD_NO;
+    welcome = mm_visitors_ask(http->visitors, &ip);
+    if (welcome != MM_WELCOME)
+        mm_stats_turned_away(http->server->stats, welcome == MM_FULL_FOR_ADDRESS);
+    return welcome == MM_WELCOME ? MHD_YES : MHD_NO;
+}
+
 static void on_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
     mm_http *http = context;
-    const union MHD_ConnectionInfo *info;
-    mm_connection *connection = NULL;
 
-    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *socket_context = begin_connection(http, mhd); /* NULL: on_target() refuses */
+    } else {
         if (*socket_context != NULL)
-            mm_connections_remove(http->connections, *socket_context);
+            end_connection(http, *socket_context);
         *socket_context = NULL;
         http->pending = 1; /* at the limit of connections, only another run accepts again */
-    } else {
-        info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-        if (info != NULL && mm_connections_add(&connection, http->connections, info->connect_fd) == MM_OK)
-            *socket_context = connection; /* without one, on_target() refuses */
     }
     http->server->connections = mm_connections_count(http->connections);
 }
@@ -683,7 +733,15 @@ static int leaves_values_adjacent(void)
 
 static struct MHD_Daemon *start_daemon(mm_http *http, const mm_http_options *options)
 {
-    const unsigned flags = MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    /* Turbo leaves out the end of TLS, by which a client knows that nothing was cut off. */
+    const unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+                           (http->tls != NULL ? MHD_USE_TLS : MHD_USE_TURBO);
+    static char priorities[] = MM_TLS_PRIORITIES;
+    const struct MHD_OptionItem with_tls[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, mm_tls_retrieve()},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, priorities},
+        {MHD_OPTION_END, 0, NULL},
+    };
     /* clang-format off */
     const struct MHD_OptionItem with_context[] = {
         {MHD_OPTION_URI_LOG_CALLBACK,  (intptr_t)on_target,     http},
@@ -694,10 +752,11 @@ static struct MHD_Daemon *start_daemon(mm_http *http, const mm_http_options *opt
     /* clang-format on */
 
     /* The logger comes first: it hears about the other options. */
-    return MHD_start_daemon(flags, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, http,
+    return MHD_start_daemon(flags, 0, on_accept, http, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, http,
                             MHD_OPTION_LISTEN_SOCKET, (MHD_socket)options->listen_fd, STRICTNESS,
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, MM_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,
-                            options->max_connections, MHD_OPTION_ARRAY, with_context, MHD_OPTION_END);
+                            options->max_connections + REFUSING, MHD_OPTION_ARRAY, with_context, MHD_OPTION_ARRAY,
+                            http->tls != NULL ? with_tls : with_tls + 2, MHD_OPTION_END);
 }
 
 mm_status mm_http_new(mm_http **out, mm_server *server, const mm_http_options *options)
@@ -714,7 +773,11 @@ mm_status mm_http_new(mm_http **out, mm_server *server, const mm_http_options *o
     http->rules = (mm_head_rules){.local_only = options->local_address != NULL,
                                   .local_address = options->local_address,
                                   .adjacent = leaves_values_adjacent()};
-    if (mm_connections_new(&http->connections) != MM_OK ||
+    http->trusted = options->trusted;
+    http->tls = options->tls;
+    if (mm_visitors_new(&http->visitors, options->max_connections, options->max_per_address, options->trusted) !=
+            MM_OK ||
+        mm_connections_new(&http->connections) != MM_OK ||
         mm_timer_new(&http->timer, server->loop, on_timeout, http) != MM_OK ||
         mm_timer_new(&http->tick, server->loop, on_tick, http) != MM_OK)
         goto done;
@@ -761,5 +824,6 @@ void mm_http_free(mm_http *http)
     mm_timer_free(http->timer);
     mm_timer_free(http->tick);
     mm_connections_free(http->connections);
+    mm_visitors_free(http->visitors);
     free(http);
 }

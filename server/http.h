@@ -17,7 +17,9 @@ typedef struct mm_http mm_http;
 typedef struct mm_http_options {
     int listen_fd;             /* taken over, also on failure */
     const char *local_address; /* as a Host header spells it, when bound to loopback; else NULL */
-    unsigned max_connections;
+    unsigned max_connections, max_per_address;
+    const struct mm_networks *trusted; /* proxies whose X-Forwarded-For counts; stays */
+    struct mm_tls *tls;                /* NULL: plain; stays */
 } mm_http_options;
 
 mm_status mm_http_new(mm_http **out, mm_server *server, const mm_http_options *options);

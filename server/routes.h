@@ -74,7 +74,7 @@ struct mm_call {
     const mm_route *route;
     char request_id[33];   /* 32 hex digits: the trace id, or random */
     const char *method;    /* "GET", "HEAD", ... static */
-    char address[46];      /* of the client */
+    char address[46];      /* of the client, which a trusted proxy may have named */
     const char *project;   /* the name space of runs: of the token, or MM_DEFAULT_PROJECT */
     const mm_token *token; /* what the client has shown, without its digest; NULL: nothing, or nobody asked */
     mm_query query;        /* without what the metadata of the file says */

@@ -68,6 +68,7 @@ struct mm_stats {
     histogram stage_seconds[MM_STAGE_COUNT];
     _Atomic uint64_t rejected[REJECTIONS];
     _Atomic uint64_t refused[MM_REFUSAL_COUNT];
+    _Atomic uint64_t turned_away[2]; /* at the limit of all, of an address */
     histogram store_seconds;
     _Atomic uint64_t store_errors;
 };
@@ -137,6 +138,11 @@ void mm_stats_body(mm_stats *stats, uint64_t wire_bytes)
 void mm_stats_inflight(mm_stats *stats, int change)
 {
     atomic_fetch_add_explicit(&stats->inflight, change, memory_order_relaxed);
+}
+
+void mm_stats_turned_away(mm_stats *stats, int at_address_limit)
+{
+    add(&stats->turned_away[at_address_limit != 0], 1);
 }
 
 void mm_stats_rejected(mm_stats *stats, int code)
@@ -330,6 +336,16 @@ static void print_refused(text *t, mm_stats *stats)
               (unsigned long long)get(&stats->refused[i]));
 }
 
+static void print_turned_away(text *t, mm_stats *stats)
+{
+    static const char *const limits[] = {"all", "address"};
+
+    family(t, "maskmeter_http_connections_refused_total", "counter", "Connections that were closed at once, by limit.");
+    for (size_t i = 0; i < 2; i++)
+        print(t, "maskmeter_http_connections_refused_total{limit=\"%s\"} %llu\n", limits[i],
+              (unsigned long long)get(&stats->turned_away[i]));
+}
+
 static void print_store(text *t, mm_stats *stats)
 {
     family(t, "maskmeter_store_write_duration_seconds", "histogram", "From handing a write over until it was durable.");
@@ -417,6 +433,7 @@ char *mm_stats_text(mm_stats *stats, const mm_gauges *gauges, mm_stats_format fo
     print_histogram(&t, "maskmeter_http_request_body_bytes", "", &stats->body_bytes, &bytes_bounds, 1.0);
     print_evaluations(&t, stats);
     print_refused(&t, stats);
+    print_turned_away(&t, stats);
     print_store(&t, stats);
     print_gauges(&t, stats, gauges);
     print_process(&t, stats);

@@ -35,8 +35,9 @@ void mm_stats_free(mm_stats *stats); /* NULL is fine */
 
 /* A request was answered.  route >= route_count: none matched. */
 void mm_stats_request(mm_stats *stats, const char *method, size_t route, int code, double seconds);
-void mm_stats_body(mm_stats *stats, uint64_t wire_bytes); /* a body was received */
-void mm_stats_inflight(mm_stats *stats, int change);      /* +1, -1 */
+void mm_stats_body(mm_stats *stats, uint64_t wire_bytes);         /* a body was received */
+void mm_stats_inflight(mm_stats *stats, int change);              /* +1, -1 */
+void mm_stats_turned_away(mm_stats *stats, int at_address_limit); /* a connection, before anything was read */
 /* An evaluation was refused or failed with this HTTP status. */
 void mm_stats_rejected(mm_stats *stats, int code);
 

@@ -50,6 +50,7 @@
     X(image_skeleton) \
     X(image_window) \
     X(input) \
+    X(ip) \
     X(json) \
     X(kernels) \
     X(log) \
@@ -95,7 +96,9 @@
     X(surfaces) \
     X(table) \
     X(tensor) \
+    X(tls) \
     X(tokens) \
+    X(visitors) \
     X(wire_read) \
     X(wire_write) \
     X(oracle)

@@ -106,6 +106,9 @@ static void test_evaluations(void)
     mm_stats_voxels(stats, MM_F32, 4);
     mm_stats_voxels(stats, (mm_dtype)99, 4);
     mm_stats_stage(stats, MM_STAGE_COMPUTE, 0.3);
+    mm_stats_turned_away(stats, 0);
+    mm_stats_turned_away(stats, 1);
+    mm_stats_turned_away(stats, 1);
     mm_stats_rejected(stats, 413);
     mm_stats_rejected(stats, 499);
     mm_stats_store_write(stats, 0.002);
@@ -125,6 +128,8 @@ static void test_evaluations(void)
     CU_ASSERT_EQUAL(sample(text, "maskmeter_eval_rejected_total{reason=\"other\"}"), 1);
     CU_ASSERT_EQUAL(sample(text, "maskmeter_store_write_duration_seconds_bucket{backend=\"sqlite\",le=\"0.0025\"}"), 1);
     CU_ASSERT_EQUAL(sample(text, "maskmeter_store_errors_total{backend=\"sqlite\"}"), 1);
+    CU_ASSERT_EQUAL(sample(text, "maskmeter_http_connections_refused_total{limit=\"all\"}"), 1);
+    CU_ASSERT_EQUAL(sample(text, "maskmeter_http_connections_refused_total{limit=\"address\"}"), 2);
     CU_ASSERT_EQUAL(sample(text, "maskmeter_http_inflight_requests"), 1);
     free(text);
     mm_stats_free(stats);
