@@ -16,6 +16,8 @@ int mm_cmd_push(int argc, char **argv);
 int mm_cmd_scores(int argc, char **argv);
 int mm_cmd_healthcheck(int argc, char **argv);
 int mm_cmd_demo(int argc, char **argv);
+int mm_cmd_backup(int argc, char **argv);
+int mm_cmd_restore(int argc, char **argv);
 int mm_cmd_bench(int argc, char **argv);
 
 #endif

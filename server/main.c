@@ -26,7 +26,8 @@ static const command commands[] = {
     {"demo",        mm_cmd_demo,        "fill a server with two made-up runs"},
     {"bench",       mm_cmd_bench,       "measure how fast this machine scores"},
     {"token",       NULL,               "make, list and revoke tokens (not in this version)"},
-    {"backup",      NULL,               "copy the history (not in this version)"},
+    {"backup",      mm_cmd_backup,      "copy the history into one file, while the server works"},
+    {"restore",     mm_cmd_restore,     "make such a copy the history of a directory"},
     {"version",     version,            "print the version"},
     {"help",        help,               "print this, or the help of a command"},
 };

@@ -47,13 +47,13 @@ def test_usage():
     assert re.search(r"\b0\.1\.0\b", run("--version").stdout)
 
 
-@pytest.mark.parametrize("command", ["serve", "eval", "push", "scores", "healthcheck"])
+@pytest.mark.parametrize("command", ["serve", "eval", "push", "scores", "healthcheck", "backup", "restore"])
 def test_help_of_each_command(command):
     assert command in run(command, "--help").stdout
     assert "nonsense" in run(command, "--nonsense", code=2).stderr
 
 
-@pytest.mark.parametrize("command", ["token", "backup"])
+@pytest.mark.parametrize("command", ["token"])
 def test_what_is_not_in_this_version_says_so(command):
     assert "version" in run(command, code=2).stderr
 
