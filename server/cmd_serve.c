@@ -2,6 +2,7 @@
  * cmd_serve.c - starts everything in the right order, waits for a signal, ends everything in the reverse order.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,11 +24,13 @@
 #include "server/log.h"
 #include "server/plans.h"
 #include "server/retention.h"
+#include "server/service_manager.h"
 #include "server/stats.h"
 #include "server/tls.h"
 #include "server/tokens.h"
 
 #define HEALTH_MS         250 /* between looks at the history's health */
+#define STOP_SECONDS      15  /* for what is computed still, and for closing the history */
 #define MAX_ROUTES        64
 #define SPARE_DESCRIPTORS 64 /* for the store, the log and others, beside connections */
 #define MOST_CONNECTIONS  65536
@@ -41,6 +44,7 @@ typedef struct service {
     mm_http *http;
     mm_tls *tls; /* NULL: plain */
     mm_networks *trusted;
+    mm_manager *manager;
     mm_timer *health, *drain;
     mm_retention *retention;
     const char *route_names[MAX_ROUTES];
@@ -115,7 +119,9 @@ static void on_signal(void *context, int number)
     service *s = context;
 
     if (number == SIGHUP) {
+        mm_manager_reloading(s->manager);
         reload(s);
+        mm_manager_ready(s->manager, s->address);
         return;
     }
     if (s->draining) {
@@ -125,6 +131,8 @@ static void on_signal(void *context, int number)
     s->draining = 1;
     s->server.draining = 1;
     mm_log_text(s->server.log, MM_LOG_INFO, "draining", "no new evaluations; those in flight will end");
+    /* It may take as long as its settings say, whatever the manager's own limit is. */
+    mm_manager_stopping(s->manager, s->config->drain_delay + s->config->drain_timeout + STOP_SECONDS);
     if (mm_timer_new(&s->drain, s->server.loop, end_delay, s) == MM_OK)
         mm_timer_start(s->drain, (uint64_t)s->config->drain_delay * 1000, 0);
     else
@@ -238,16 +246,41 @@ static int read_proxies(service *s)
     return 0;
 }
 
+/* A socket that was handed over is what we listen on, whatever `listen` says; the same rules hold for its address. */
+static int take_socket(service *s)
+{
+    mm_problem problem;
+    char *address = NULL;
+
+    if (mm_manager_socket(&s->listen_fd, &problem) != MM_OK) {
+        (void)complain(problem.text);
+        return 0;
+    }
+    if (s->listen_fd < 0)
+        return 1;
+    mm_address_text(s->listen_fd, s->address);
+    address = strdup(s->address);
+    if (address == NULL) {
+        (void)complain("out of memory");
+        return 0;
+    }
+    free(s->config->listen);
+    s->config->listen = address;
+    return 1;
+}
+
 static int start_listening(service *s)
 {
     mm_problem problem;
     char *colon;
 
-    s->listen_fd = mm_address_listen(s->config->listen, &problem);
+    if (s->listen_fd < 0)
+        s->listen_fd = mm_address_listen(s->config->listen, &problem);
     if (s->listen_fd < 0) {
         (void)complain(problem.text);
         return 0;
     }
+    (void)fcntl(s->listen_fd, F_SETFD, FD_CLOEXEC);
     mm_address_text(s->listen_fd, s->address);
     memcpy(s->local_address, s->address, sizeof s->address);
     colon = strrchr(s->local_address, ':');
@@ -323,6 +356,8 @@ static mm_status start_parts(service *s, unsigned max_connections)
         mm_timer_new(&s->health, server->loop, look_at_history, s) != MM_OK ||
         mm_retention_start(&s->retention, server) != MM_OK)
         return MM_NO_MEMORY;
+    if (mm_manager_watch(s->manager, server->loop) != MM_OK)
+        return MM_NO_MEMORY;
     mm_timer_start(s->health, HEALTH_MS, HEALTH_MS);
     s->listen_fd = -1;
     return mm_http_new(&s->http, server, &options);
@@ -346,6 +381,7 @@ static void announce(const service *s)
         mm_log_text(s->server.log, MM_LOG_WARNING, "ignored_environment", s->config->ignored);
     mm_log_line(s->server.log, MM_LOG_INFO, "listening", fields, sizeof fields / sizeof fields[0]);
     mm_log_flush(s->server.log);
+    mm_manager_ready(s->manager, s->address);
 }
 
 /* In reverse: nobody is left who could call into what is freed. */
@@ -359,6 +395,7 @@ static void end_parts(service *s)
     mm_timer_free(s->health);
     mm_timer_free(s->drain);
     mm_retention_free(s->retention);
+    mm_manager_unwatch(s->manager);
     mm_loop_free(server->loop);
     mm_admission_free(server->admission);
     mm_stats_free(server->stats);
@@ -374,9 +411,9 @@ static int run_service(service *s, unsigned max_connections)
 {
     int code = MM_EXIT_FAILED;
 
-    s->listen_fd = -1;
     s->server.config = s->config;
-    if (mm_log_new(&s->server.log, STDERR_FILENO, (mm_log_level)s->config->log_level) != MM_OK ||
+    if (mm_manager_new(&s->manager) != MM_OK ||
+        mm_log_new(&s->server.log, STDERR_FILENO, (mm_log_level)s->config->log_level) != MM_OK ||
         mm_loop_new(&s->server.loop) != MM_OK)
         (void)complain("out of memory");
     else if (start_tls(s) && start_listening(s) && start_history(s) && load_tokens(s)) {
@@ -392,6 +429,7 @@ static int run_service(service *s, unsigned max_connections)
     if (code == MM_EXIT_FINE)
         mm_log_text(s->server.log, MM_LOG_INFO, "stopped", "everything that was acknowledged is stored");
     mm_log_free(s->server.log);
+    mm_manager_free(s->manager);
     return code;
 }
 
@@ -414,7 +452,7 @@ static int is_help(int argc, char **argv)
 
 int mm_cmd_serve(int argc, char **argv)
 {
-    service s = {0};
+    service s = {.listen_fd = -1};
     char text[512];
     int code;
 
@@ -429,7 +467,7 @@ int mm_cmd_serve(int argc, char **argv)
     }
     if (s.config->print_config)
         code = print_and_free(mm_config_print(s.config));
-    else if (!may_listen(s.config) || !read_proxies(&s))
+    else if (!take_socket(&s) || !may_listen(s.config) || !read_proxies(&s))
         code = MM_EXIT_USAGE;
     else {
         run_again_passive(argc, argv);

@@ -88,6 +88,7 @@
     X(score_images) \
     X(score_overlap) \
     X(scores) \
+    X(service_manager) \
     X(similarity) \
     X(stats) \
     X(status) \

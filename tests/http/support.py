@@ -133,6 +133,8 @@ def data_params(name):
 class Server:
     """The real binary, on a free port, with its own data folder."""
 
+    inherits = ()  # descriptors that it is started with
+
     def __init__(self, data, *args, env=None, start=True):
         self.data, self.args, self.env = pathlib.Path(data), list(args), dict(env or {})
         self.process, self.port, self.log, self.noise = None, None, [], []
@@ -147,7 +149,8 @@ class Server:
     def start(self):
         env = {key: value for key, value in os.environ.items() if not key.startswith("MASKMETER_")}
         env.update(self.env)
-        self.process = subprocess.Popen(self.command(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=env)
+        self.process = subprocess.Popen(self.command(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=env,
+                                        pass_fds=self.inherits)
         listening = queue.Queue()
         self.reader = threading.Thread(target=self._read_log, args=(self.process.stderr, listening), daemon=True)
         self.reader.start()
