@@ -113,7 +113,7 @@ test_packages  := g++ libcunit1-dev libomp-dev libclang-rt-dev llvm valgrind lib
                   strace python3-numpy python3-jsonschema python3-requests prometheus \
                   binutils chromium chromium-driver fonts-dejavu-core python3-selenium
 # node and npm may also come from elsewhere
-grafana_packages := prometheus python3-pip $(if $(and $(shell command -v node),$(shell command -v npm)),,nodejs npm)
+grafana_packages := prometheus systemd strace python3-pip $(if $(and $(shell command -v node),$(shell command -v npm)),,nodejs npm)
 lint_packages  := clang-format clang-tidy shellcheck
 cross_packages := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 image_packages := debootstrap python3 util-linux
@@ -130,9 +130,9 @@ run:                                   ## serve on 127.0.0.1:8080 with build/dat
 	@tests/deps.sh $(build_packages)
 	@$(MAKE) all
 	@exec $(BUILD)/maskmeter serve --data $(BUILD)/data
-install: all                           ## copy the server and its systemd unit below DESTDIR/PREFIX
+install: all                           ## copy the server and its systemd units below DESTDIR/PREFIX
 	install -D -m 755 $(BUILD)/maskmeter $(DESTDIR)$(PREFIX)/bin/maskmeter
-	install -D -m 644 deploy/systemd/maskmeter.service $(DESTDIR)$(PREFIX)/lib/systemd/system/maskmeter.service
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system deploy/systemd/maskmeter.service deploy/systemd/maskmeter.socket
 
 # ---- tests ----
 suites := check-layers check-headers check-suites unit http faults grafana browser sanitize tsan fuzz valgrind
@@ -174,7 +174,7 @@ browser: $(BUILD)/maskmeter            ## the built-in page in Chromium, without
 	@MASKMETER_BIN=$< $(pytest) --maxfail=4 tests/browser
 grafana: export MASKMETER_NODE = $(BUILD)/grafana
 grafana: export MASKMETER_HADOLINT = $(BUILD)/hadolint
-grafana: $(BUILD)/maskmeter            ## dashboards, binary and Dockerfile against Grafana's libraries, Prometheus, hadolint
+grafana: $(BUILD)/maskmeter            ## deploy/ against Grafana's libraries, Prometheus, systemd, hadolint; the binary
 	@tests/deps.sh $(grafana_packages)
 	@MASKMETER_BIN=$< $(pytest) tests/grafana tests/deploy
 
