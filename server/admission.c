@@ -1,5 +1,5 @@
 /*
- * admission.c - the memory budget and the pool of body buffers.
+ * admission.c - the memory budget, who gets how much of it, and the pool of body buffers.
  */
 #include "server/admission.h"
 
@@ -7,9 +7,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
-#define PAGE  ((size_t)4096)
-#define SPACE ((size_t)2 << 20) /* address space is taken in multiples of it */
+#include "server/accounts.h"
+
+#define PAGE          ((size_t)4096)
+#define SPACE         ((size_t)2 << 20) /* address space is taken in multiples of it */
+#define PROMISE_MS    10000             /* room is kept free for so long, */
+#define PROMISE_QUIET 4000              /* unless whom it is for stays away for so long */
+#define PROMISE_PAUSE 10000             /* after one that was not used */
+
+/* Room that is kept free for a request that did not fit, until it comes again. */
+typedef struct promise {
+    const mm_account *account; /* NULL: there is none */
+    size_t bytes;
+    int64_t given; /* ms */
+} promise;
 
 struct mm_admission {
     size_t budget;
@@ -17,14 +30,20 @@ struct mm_admission {
     size_t used;          /* bytes admitted: room of buffers out, reservations */
     size_t idle;          /* bytes touched by idle buffers; used + idle <= budget */
     mm_buffer *buffers;   /* idle ones */
+    mm_accounts *accounts;
+    promise promise;
+    mm_rates rates;
+    mm_admission_counts counts;
 };
 
 mm_status mm_admission_new(mm_admission **out, size_t budget)
 {
     mm_admission *admission = calloc(1, sizeof *admission);
 
-    if (admission == NULL)
+    if (admission == NULL || mm_accounts_new(&admission->accounts) != MM_OK) {
+        free(admission);
         return MM_NO_MEMORY;
+    }
     admission->budget = budget;
     (void)pthread_mutex_init(&admission->lock, NULL);
     *out = admission;
@@ -51,7 +70,195 @@ void mm_admission_free(mm_admission *admission)
         admission->buffers = next;
     }
     pthread_mutex_destroy(&admission->lock);
+    mm_accounts_free(admission->accounts);
     free(admission);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static size_t round_up(size_t bytes, size_t unit)
+{
+    return bytes > SIZE_MAX - unit ? SIZE_MAX / unit * unit : (bytes + unit - 1) / unit * unit;
+}
+
+/* ------------------------------------------------------------------- rules */
+
+typedef enum verdict { FITS, NO_ROOM, OVER_SHARE } verdict;
+
+/* What large requests leave to small ones, and, together with that, bodies to scoring. */
+static size_t small_part(const mm_admission *a)
+{
+    return a->budget / 32;
+}
+
+static size_t body_limit(const mm_admission *a)
+{
+    return round_up(a->budget - a->budget / 8, PAGE);
+}
+
+size_t mm_admission_most(const mm_admission *admission)
+{
+    return admission->budget - small_part(admission);
+}
+
+static int is_within(const mm_admission *a, size_t bytes, size_t limit)
+{
+    return a->used <= limit && bytes <= limit - a->used;
+}
+
+/* A request that stays small. */
+static verdict judge_small(const mm_admission *a, const mm_claim *claim, size_t bytes)
+{
+    if (is_within(a, bytes, mm_admission_most(a)))
+        return FITS;
+    if (!is_within(a, bytes, a->budget))
+        return NO_ROOM;
+    return claim->account->small + bytes <= small_part(a) / 2 ? FITS : OVER_SHARE;
+}
+
+static int is_promised(const mm_admission *a, int64_t now)
+{
+    return a->promise.account != NULL && now - a->promise.given < PROMISE_MS &&
+           now - a->promise.account->asked < PROMISE_QUIET;
+}
+
+/* What is kept free for somebody else. */
+static size_t kept_free(const mm_admission *a, const mm_claim *claim, size_t bytes, int64_t now)
+{
+    return is_promised(a, now) && (claim->account != a->promise.account || bytes < a->promise.bytes) ? a->promise.bytes
+                                                                                                      : 0;
+}
+
+static int is_over_share(const mm_admission *a, const mm_claim *claim, size_t bytes, int64_t now)
+{
+    const mm_account *own = claim->account;
+    size_t active;
+
+    if (own->large == 0 || is_within(a, bytes, a->budget / 2))
+        return 0;
+    active = mm_accounts_active(a->accounts, now); /* itself among them: it holds some */
+    return bytes > body_limit(a) / active || own->large > body_limit(a) / active - bytes;
+}
+
+/* The first memory of a large request. */
+static verdict judge_first(mm_admission *a, mm_claim *claim, size_t bytes, int64_t now)
+{
+    const int fits = is_within(a, bytes, body_limit(a));
+
+    if (is_over_share(a, claim, bytes, now))
+        return OVER_SHARE;
+    if (fits && is_within(a, kept_free(a, claim, bytes, now), body_limit(a) - bytes)) {
+        if (claim->account == a->promise.account && bytes >= a->promise.bytes)
+            a->promise = (promise){.account = NULL};
+        return FITS;
+    }
+    claim->account->asked = now;
+    if (!is_promised(a, now) && bytes <= body_limit(a) &&
+        (a->promise.account == NULL || now - a->promise.given >= PROMISE_MS + PROMISE_PAUSE))
+        a->promise = (promise){claim->account, bytes, now};
+    return NO_ROOM;
+}
+
+static verdict judge(mm_admission *a, mm_claim *claim, size_t bytes)
+{
+    if (claim == NULL)
+        return is_within(a, bytes, a->budget) ? FITS : NO_ROOM;
+    if (bytes <= MM_SMALL_REQUEST && claim->held + bytes <= MM_SMALL_REQUEST)
+        return judge_small(a, claim, bytes);
+    if (claim->held == 0)
+        return judge_first(a, claim, bytes, now_ms());
+    return is_within(a, bytes, mm_admission_most(a)) ? FITS : NO_ROOM;
+}
+
+static void move_claim(mm_claim *claim, size_t held)
+{
+    mm_account *account = claim->account;
+    size_t *before = claim->held <= MM_SMALL_REQUEST ? &account->small : &account->large;
+    size_t *after = held <= MM_SMALL_REQUEST ? &account->small : &account->large;
+
+    *before -= claim->held;
+    *after += held;
+    claim->held = held;
+}
+
+/* The rules have been asked, or do not apply. */
+static void hold(mm_admission *a, mm_claim *claim, size_t bytes)
+{
+    a->used += bytes;
+    if (claim != NULL)
+        move_claim(claim, claim->held + bytes);
+}
+
+static void release(mm_admission *a, mm_claim *claim, size_t bytes)
+{
+    a->used -= bytes;
+    if (claim != NULL)
+        move_claim(claim, claim->held - bytes);
+}
+
+static int may_take(mm_admission *a, mm_claim *claim, size_t bytes)
+{
+    const int first = claim != NULL && claim->held == 0;
+    const verdict verdict = judge(a, claim, bytes);
+
+    a->counts.admitted += verdict == FITS && first;
+    a->counts.no_room += verdict == NO_ROOM;
+    a->counts.over_share += verdict == OVER_SHARE;
+    return verdict == FITS;
+}
+
+/* ------------------------------------------------------------------ claims */
+
+void mm_claim_open(mm_claim *claim, mm_admission *admission, const char *identity)
+{
+    pthread_mutex_lock(&admission->lock);
+    *claim = (mm_claim){admission, mm_accounts_open(admission->accounts, identity, now_ms()), 0};
+    pthread_mutex_unlock(&admission->lock);
+}
+
+void mm_claim_close(mm_claim *claim)
+{
+    mm_admission *admission = claim->admission;
+
+    if (admission == NULL)
+        return;
+    pthread_mutex_lock(&admission->lock);
+    release(admission, claim, claim->held);
+    mm_accounts_close(claim->account);
+    pthread_mutex_unlock(&admission->lock);
+    *claim = (mm_claim){.admission = NULL};
+}
+
+void mm_admission_set_rates(mm_admission *admission, const mm_rates *rates)
+{
+    pthread_mutex_lock(&admission->lock);
+    admission->rates = *rates;
+    pthread_mutex_unlock(&admission->lock);
+}
+
+double mm_claim_wait(mm_claim *claim)
+{
+    mm_admission *admission = claim->admission;
+    double seconds;
+
+    pthread_mutex_lock(&admission->lock);
+    seconds = mm_account_wait(claim->account, &admission->rates, now_ms());
+    admission->counts.over_rate += seconds > 0.0;
+    pthread_mutex_unlock(&admission->lock);
+    return seconds;
+}
+
+void mm_claim_count(mm_claim *claim, uint64_t bytes)
+{
+    pthread_mutex_lock(&claim->admission->lock);
+    mm_account_count(claim->account, &claim->admission->rates, bytes, now_ms());
+    pthread_mutex_unlock(&claim->admission->lock);
 }
 
 /* ------------------------------------------------------------------ budget */
@@ -82,31 +289,26 @@ static int make_room(mm_admission *admission, size_t bytes)
     return 1;
 }
 
-mm_status mm_admission_reserve(mm_admission *admission, size_t bytes)
+mm_status mm_admission_reserve(mm_admission *admission, mm_claim *claim, size_t bytes)
 {
     int fits;
 
     pthread_mutex_lock(&admission->lock);
-    fits = make_room(admission, bytes);
+    fits = may_take(admission, claim, bytes) && make_room(admission, bytes);
     if (fits)
-        admission->used += bytes;
+        hold(admission, claim, bytes);
     pthread_mutex_unlock(&admission->lock);
     return fits ? MM_OK : MM_NO_MEMORY;
 }
 
-void mm_admission_release(mm_admission *admission, size_t bytes)
+void mm_admission_release(mm_admission *admission, mm_claim *claim, size_t bytes)
 {
     pthread_mutex_lock(&admission->lock);
-    admission->used -= bytes;
+    release(admission, claim, bytes);
     pthread_mutex_unlock(&admission->lock);
 }
 
 /* ----------------------------------------------------------------- buffers */
-
-static size_t round_up(size_t bytes, size_t unit)
-{
-    return bytes > SIZE_MAX - unit ? SIZE_MAX / unit * unit : (bytes + unit - 1) / unit * unit;
-}
 
 /* Gives a large buffer address space for `room` bytes, more than before; its pages go with it. */
 static mm_status map(mm_buffer *buffer, size_t room)
@@ -144,7 +346,7 @@ static mm_buffer *pick_idle(mm_admission *admission, size_t room)
     return best != NULL ? unlink_idle(admission, best) : NULL;
 }
 
-/* Admits `room` bytes for a buffer that is charged for `charged` so far. */
+/* Charges the buffer for `room` bytes, or for the pages that it brings along. */
 static mm_status charge(mm_admission *admission, mm_buffer *buffer, size_t room)
 {
     const size_t most = buffer->touched > room ? buffer->touched : room;
@@ -154,7 +356,7 @@ static mm_status charge(mm_admission *admission, mm_buffer *buffer, size_t room)
         return MM_OK;
     if (!make_room(admission, bytes - buffer->charged))
         return MM_NO_MEMORY;
-    admission->used += bytes - buffer->charged;
+    hold(admission, buffer->claim, bytes - buffer->charged);
     buffer->charged = bytes;
     return MM_OK;
 }
@@ -168,18 +370,21 @@ static mm_status take_large(mm_buffer **out, mm_admission *admission, mm_buffer 
         return MM_NO_MEMORY;
     buffer = pick_idle(admission, room);
     *out = buffer != NULL ? buffer : fresh;
+    (*out)->claim = fresh->claim;
     return charge(admission, *out, room); /* cannot fail: its room fits, and its idle pages were counted before */
 }
 
-mm_status mm_buffer_take(mm_buffer **out, mm_admission *admission, size_t room)
+mm_status mm_buffer_take(mm_buffer **out, mm_admission *admission, mm_claim *claim, size_t room)
 {
     mm_buffer *fresh = calloc(1, sizeof *fresh), *buffer = fresh;
-    mm_status status;
+    mm_status status = MM_NO_MEMORY;
 
     if (fresh == NULL)
         return MM_NO_MEMORY;
+    fresh->claim = claim;
     pthread_mutex_lock(&admission->lock);
-    status = room > MM_SMALL_BODY ? take_large(&buffer, admission, fresh, room) : charge(admission, fresh, room);
+    if (may_take(admission, claim, room > MM_SMALL_BODY ? round_up(room, PAGE) : room))
+        status = room > MM_SMALL_BODY ? take_large(&buffer, admission, fresh, room) : charge(admission, fresh, room);
     pthread_mutex_unlock(&admission->lock);
     if (buffer != fresh)
         free(fresh);
@@ -228,7 +433,10 @@ mm_status mm_buffer_grow(mm_admission *admission, mm_buffer *buffer, size_t room
     if (room <= buffer->room)
         return MM_OK;
     pthread_mutex_lock(&admission->lock);
-    status = charge(admission, buffer, room);
+    if (room > buffer->charged && !may_take(admission, buffer->claim, room - buffer->charged))
+        status = MM_NO_MEMORY;
+    else
+        status = charge(admission, buffer, room);
     pthread_mutex_unlock(&admission->lock);
     if (status != MM_OK)
         return status;
@@ -247,7 +455,8 @@ void mm_buffer_give(mm_admission *admission, mm_buffer *buffer, size_t used)
     if (touched > buffer->touched)
         buffer->touched = touched;
     pthread_mutex_lock(&admission->lock);
-    admission->used -= buffer->charged;
+    release(admission, buffer->claim, buffer->charged);
+    buffer->claim = NULL;
     if (buffer->mapped > 0 && buffer->touched <= admission->budget - admission->used - admission->idle) {
         buffer->charged = buffer->room = 0;
         buffer->next = admission->buffers;
@@ -285,4 +494,14 @@ size_t mm_admission_idle(mm_admission *admission)
 size_t mm_admission_limit(const mm_admission *admission)
 {
     return admission->budget;
+}
+
+mm_admission_counts mm_admission_count(mm_admission *admission)
+{
+    mm_admission_counts counts;
+
+    pthread_mutex_lock(&admission->lock);
+    counts = admission->counts;
+    pthread_mutex_unlock(&admission->lock);
+    return counts;
 }

@@ -6,27 +6,34 @@
 #include <stdio.h>
 #include <string.h>
 
+static mm_status open_coding(mm_body *body, const char *coding)
+{
+    const size_t memory = mm_coding_memory(coding);
+
+    if (mm_admission_reserve(body->admission, body->claim, memory) != MM_OK)
+        return MM_NO_MEMORY;
+    body->reserved = memory;
+    return mm_coding_new(&body->coding, coding) == MM_WIRE_OK ? MM_OK : MM_NO_MEMORY;
+}
+
 /* Room for the body: all of it, or for a coded one a first guess. */
-mm_status mm_body_open(mm_body *body, mm_admission *admission, size_t limit, uint64_t length, const char *coding)
+mm_status mm_body_open(mm_body *body, mm_admission *admission, mm_claim *claim, size_t limit, uint64_t length,
+                       const char *coding)
 {
     size_t room = (size_t)length;
+    mm_status status;
 
     body->admission = admission;
+    body->claim = claim;
     body->limit = limit;
     if (mm_wire_new(&body->wire) != MM_WIRE_OK)
         return MM_NO_MEMORY;
     if (coding != NULL) {
-        const size_t memory = mm_coding_memory(coding);
-
-        if (mm_admission_reserve(admission, memory) != MM_OK)
-            return MM_NO_MEMORY;
-        body->reserved = memory;
-        if (mm_coding_new(&body->coding, coding) != MM_WIRE_OK)
-            return MM_NO_MEMORY;
         room = room > MM_SMALL_BODY ? room : MM_SMALL_BODY;
         room = room < limit ? room : limit;
     }
-    return mm_buffer_take(&body->buffer, admission, room);
+    status = mm_buffer_take(&body->buffer, admission, claim, room);
+    return status == MM_OK && coding != NULL ? open_coding(body, coding) : status;
 }
 
 static void drop(mm_body *body)
@@ -42,7 +49,7 @@ void mm_body_close(mm_body *body)
     drop(body);
     mm_wire_free(body->wire);
     mm_coding_free(body->coding);
-    mm_admission_release(body->admission, body->reserved);
+    mm_admission_release(body->admission, body->claim, body->reserved);
     *body = (mm_body){0};
 }
 

@@ -127,7 +127,7 @@ mm_next mm_admit_evaluation(mm_call *call)
 /* Memory for scoring; a client should not try again what can never fit beside its body. */
 static mm_status reserve(mm_call *call, size_t bytes, mm_problem *problem)
 {
-    const size_t limit = mm_admission_limit(call->server->admission);
+    const size_t limit = mm_admission_most(call->server->admission);
     const size_t most = limit > call->body_size ? limit - call->body_size : 0;
 
     if (bytes > most) {

@@ -49,8 +49,8 @@ typedef struct request {
     mm_token token; /* call.token, once it is known */
 
     mm_body body;
-    size_t reserved; /* by mm_call_reserve() */
-    char target[];   /* as the client sent it */
+    mm_claim claim; /* of the memory budget; opened when the first is wanted */
+    char target[];  /* as the client sent it */
 } request;
 
 struct mm_http {
@@ -90,14 +90,17 @@ void mm_call_ready(mm_call *call)
     mm_loop_post(call->server->loop, &r->ready);
 }
 
+/* Whose the memory is: of the token, or of whoever is at that address. */
+static mm_claim *claim_of(request *r)
+{
+    if (r->claim.admission == NULL)
+        mm_claim_open(&r->claim, r->call.server->admission, r->call.token != NULL ? r->call.token->id : r->call.address);
+    return &r->claim;
+}
+
 int mm_call_reserve(mm_call *call, size_t bytes)
 {
-    request *r = (request *)(void *)call;
-
-    if (mm_admission_reserve(call->server->admission, bytes) != MM_OK)
-        return 0;
-    r->reserved += bytes;
-    return 1;
+    return mm_admission_reserve(call->server->admission, claim_of((request *)(void *)call), bytes) == MM_OK;
 }
 
 /* ------------------------------------------------------------------ beginning */
@@ -301,6 +304,12 @@ static int refuse_memory(request *r)
     return refuse_text(r, 503, "no memory is left for this body; try again");
 }
 
+static int refuse_rate(request *r, double wait)
+{
+    r->call.answer.retry_after = wait < 3600.0 ? (int)wait + 1 : 3600;
+    return refuse_text(r, 429, "you have sent more uploads, or more bytes, than this server takes from you in a second");
+}
+
 static int check_body_headers(request *r, const char **coding)
 {
     const uint64_t limit = (uint64_t)r->call.server->config->max_body;
@@ -321,7 +330,9 @@ static int check_body_headers(request *r, const char **coding)
 static int check_body(request *r)
 {
     mm_call *call = &r->call;
+    mm_claim *claim = claim_of(r);
     const char *coding;
+    double wait;
 
     if (!check_body_headers(r, &coding))
         return 0;
@@ -334,9 +345,13 @@ static int check_body(request *r)
         if (call->answer.status != 0)
             return 0;
     }
-    if (mm_body_open(&r->body, call->server->admission, (size_t)call->server->config->max_body, r->heads.length,
+    wait = mm_claim_wait(claim);
+    if (wait > 0.0)
+        return refuse_rate(r, wait);
+    if (mm_body_open(&r->body, call->server->admission, claim, (size_t)call->server->config->max_body, r->heads.length,
                      coding) != MM_OK)
         return refuse_memory(r);
+    mm_claim_count(claim, r->heads.length);
     return 1;
 }
 
@@ -392,6 +407,15 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
         (void)MHD_add_response_header(response, name, value);
 }
 
+/* Up to twice as long and a second more, by what is random of the request: those who are refused together shall not come
+ * again together. */
+static int spread(const request *r, int seconds)
+{
+    const size_t last = strlen(r->call.request_id);
+
+    return last < 8 ? seconds : seconds + (int)(strtoul(r->call.request_id + last - 8, NULL, 16) % (unsigned)(seconds + 2));
+}
+
 static void add_headers(const request *r, struct MHD_Response *response)
 {
     const mm_answer *answer = &r->call.answer;
@@ -404,7 +428,7 @@ static void add_headers(const request *r, struct MHD_Response *response)
     add_header(response, "Accept-Post", answer->accept_post);
     add_header(response, MHD_HTTP_HEADER_ACCEPT_ENCODING, answer->accept_coding);
     if (answer->retry_after > 0) {
-        (void)snprintf(seconds, sizeof seconds, "%d", answer->retry_after);
+        (void)snprintf(seconds, sizeof seconds, "%d", spread(r, answer->retry_after));
         add_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
     }
     if (answer->tag[0] != '\0') {
@@ -553,8 +577,7 @@ static void free_request(request *r)
     if (call->state_free != NULL)
         call->state_free(call->state);
     mm_body_close(&r->body);
-    if (r->reserved > 0)
-        mm_admission_release(call->server->admission, r->reserved);
+    mm_claim_close(&r->claim);
     mm_query_free(&call->query);
     free(call->variable);
     free(call->if_none_match);

@@ -27,7 +27,7 @@ static mm_buffer *take(mm_admission *admission, size_t room)
 {
     mm_buffer *buffer = NULL;
 
-    if (mm_buffer_take(&buffer, admission, room) != MM_OK)
+    if (mm_buffer_take(&buffer, admission, NULL, room) != MM_OK)
         return NULL;
     CU_ASSERT_EQUAL(buffer->room, room);
     return buffer;
@@ -73,11 +73,11 @@ static void test_budget(void)
     CU_ASSERT_PTR_NULL(take(a, SIZE_MAX));
     CU_ASSERT_PTR_NULL(take(a, SIZE_MAX - 100));
     CU_ASSERT_EQUAL(mm_admission_used(a), 6 * MIB);
-    CU_ASSERT_EQUAL(mm_admission_reserve(a, 4 * MIB), MM_OK);
-    CU_ASSERT_EQUAL(mm_admission_reserve(a, 1), MM_NO_MEMORY);
-    CU_ASSERT_EQUAL(mm_admission_reserve(a, SIZE_MAX), MM_NO_MEMORY);
+    CU_ASSERT_EQUAL(mm_admission_reserve(a, NULL, 4 * MIB), MM_OK);
+    CU_ASSERT_EQUAL(mm_admission_reserve(a, NULL, 1), MM_NO_MEMORY);
+    CU_ASSERT_EQUAL(mm_admission_reserve(a, NULL, SIZE_MAX), MM_NO_MEMORY);
     CU_ASSERT_PTR_NULL(take(a, 1));
-    mm_admission_release(a, 4 * MIB);
+    mm_admission_release(a, NULL, 4 * MIB);
     mm_buffer_give(a, first, 0);
     CU_ASSERT_EQUAL(mm_admission_used(a), 0);
     mm_admission_free(a);
@@ -165,16 +165,16 @@ static void test_idle_gives_way(void)
     mm_buffer_give(a, first, 8 * MIB);
     mm_buffer_give(a, second, 16 * MIB);
     CU_ASSERT_EQUAL(mm_admission_idle(a), 24 * MIB);
-    CU_ASSERT_EQUAL(mm_admission_reserve(a, 12 * MIB), MM_OK);
+    CU_ASSERT_EQUAL(mm_admission_reserve(a, NULL, 12 * MIB), MM_OK);
     CU_ASSERT_EQUAL(mm_admission_idle(a), 16 * MIB);
     first = take(a, 20 * MIB);
     CU_ASSERT_PTR_NOT_NULL_FATAL(first);
     CU_ASSERT_EQUAL(mm_admission_used(a), 32 * MIB);
     CU_ASSERT_EQUAL(mm_admission_idle(a), 0);
     mm_buffer_give(a, first, 20 * MIB);
-    CU_ASSERT_EQUAL(mm_admission_reserve(a, 20 * MIB), MM_OK);
+    CU_ASSERT_EQUAL(mm_admission_reserve(a, NULL, 20 * MIB), MM_OK);
     CU_ASSERT_EQUAL(mm_admission_idle(a), 0);
-    mm_admission_release(a, 32 * MIB);
+    mm_admission_release(a, NULL, 32 * MIB);
     mm_admission_free(a);
 }
 
@@ -225,7 +225,7 @@ static void *take_and_give(void *context)
         const size_t room = (size_t)rand_r(&seed) % (3 * MIB);
         mm_buffer *buffer = NULL;
 
-        if (mm_buffer_take(&buffer, s->admission, room) != MM_OK) {
+        if (mm_buffer_take(&buffer, s->admission, NULL, room) != MM_OK) {
             pthread_mutex_lock(&s->lock);
             s->refused++;
             pthread_mutex_unlock(&s->lock);

@@ -80,7 +80,7 @@ static void test_whole(void)
                 mm_body body = {0};
                 const size_t length = coded ? packed_size : size;
 
-                CU_ASSERT_EQUAL(mm_body_open(&body, admission, 32 * MIB, length, coded ? "zstd" : NULL), MM_OK);
+                CU_ASSERT_EQUAL(mm_body_open(&body, admission, NULL, 32 * MIB, length, coded ? "zstd" : NULL), MM_OK);
                 CU_ASSERT_EQUAL(send(&body, coded ? packed : file, length, pieces[p]), 0);
                 wrong += body.filled != size || memcmp(body.buffer->data, file, size) != 0 ||
                          mm_wire_find(body.wire, "pred") == NULL;
@@ -99,7 +99,7 @@ static void test_fault_drops_the_room(void)
     mm_admission *admission = budget(64 * MIB);
     mm_body body = {0};
 
-    CU_ASSERT_EQUAL(mm_body_open(&body, admission, 32 * MIB, 20 * MIB, NULL), MM_OK);
+    CU_ASSERT_EQUAL(mm_body_open(&body, admission, NULL, 32 * MIB, 20 * MIB, NULL), MM_OK);
     CU_ASSERT_EQUAL(mm_admission_used(admission), 20 * MIB);
     mm_body_receive(&body, bad, sizeof bad);
     CU_ASSERT_EQUAL(body.fault, 400);
@@ -118,16 +118,16 @@ static void test_statuses(void)
     mm_admission *admission = budget(64 * MIB);
     mm_body body = {0};
 
-    CU_ASSERT_EQUAL(mm_body_open(&body, admission, MIB, sizeof bad_dtype - 1, NULL), MM_OK);
+    CU_ASSERT_EQUAL(mm_body_open(&body, admission, NULL, MIB, sizeof bad_dtype - 1, NULL), MM_OK);
     CU_ASSERT_EQUAL(send(&body, (const unsigned char *)bad_dtype, sizeof bad_dtype - 1, 9), 422);
     mm_body_close(&body);
-    CU_ASSERT_EQUAL(mm_body_open(&body, admission, MIB, sizeof garbage, "zstd"), MM_OK);
+    CU_ASSERT_EQUAL(mm_body_open(&body, admission, NULL, MIB, sizeof garbage, "zstd"), MM_OK);
     CU_ASSERT_EQUAL(send(&body, garbage, sizeof garbage, 5), 400);
     mm_body_close(&body);
-    CU_ASSERT_EQUAL(mm_body_open(&body, admission, MIB, 0, NULL), MM_OK);
+    CU_ASSERT_EQUAL(mm_body_open(&body, admission, NULL, MIB, 0, NULL), MM_OK);
     CU_ASSERT_EQUAL(mm_body_end(&body), 400); /* empty */
     mm_body_close(&body);
-    CU_ASSERT_EQUAL(mm_body_open(&body, admission, MIB, 3, NULL), MM_OK);
+    CU_ASSERT_EQUAL(mm_body_open(&body, admission, NULL, MIB, 3, NULL), MM_OK);
     mm_body_receive(&body, "abcd", 4); /* more than was announced */
     CU_ASSERT_EQUAL(body.fault, 413);
     finish(&body, admission);
@@ -140,10 +140,10 @@ static void test_truncated(void)
     mm_admission *admission = budget(64 * MIB);
     mm_body body = {0};
 
-    CU_ASSERT_EQUAL(mm_body_open(&body, admission, MIB, size - 1, NULL), MM_OK);
+    CU_ASSERT_EQUAL(mm_body_open(&body, admission, NULL, MIB, size - 1, NULL), MM_OK);
     CU_ASSERT_EQUAL(send(&body, file, size - 1, 100), 400);
     mm_body_close(&body);
-    CU_ASSERT_EQUAL(mm_body_open(&body, admission, MIB, packed_size - 1, "zstd"), MM_OK);
+    CU_ASSERT_EQUAL(mm_body_open(&body, admission, NULL, MIB, packed_size - 1, "zstd"), MM_OK);
     CU_ASSERT_EQUAL(send(&body, packed, packed_size - 1, 100), 400);
     finish(&body, admission);
     free(packed);
@@ -158,14 +158,14 @@ static void test_too_large(void)
     mm_admission *admission = budget(64 * MIB);
     mm_body body = {0};
 
-    CU_ASSERT_EQUAL(mm_body_open(&body, admission, 2 * MIB, 100, "zstd"), MM_OK);
+    CU_ASSERT_EQUAL(mm_body_open(&body, admission, NULL, 2 * MIB, 100, "zstd"), MM_OK);
     for (size_t at = 0; at < packed_size && body.fault == 0; at += 65536)
         mm_body_receive(&body, packed + at, packed_size - at < 65536 ? packed_size - at : 65536);
     CU_ASSERT_TRUE(body.filled <= 65536); /* long before the end */
     CU_ASSERT_EQUAL(mm_body_end(&body), 413);
     CU_ASSERT_PTR_NOT_NULL(strstr(body.problem.text, "2097152 bytes"));
     mm_body_close(&body);
-    CU_ASSERT_EQUAL(mm_body_open(&body, admission, 1000, 10, "zstd"), MM_OK);
+    CU_ASSERT_EQUAL(mm_body_open(&body, admission, NULL, 1000, 10, "zstd"), MM_OK);
     CU_ASSERT_EQUAL(body.buffer->room, 1000);
     CU_ASSERT_EQUAL(send(&body, packed, packed_size, packed_size), 413);
     finish(&body, admission);
@@ -181,21 +181,21 @@ static void test_over_budget(void)
     mm_admission *admission = budget(decoder + 12 * MIB);
     mm_body body = {0};
 
-    CU_ASSERT_EQUAL(mm_body_open(&body, admission, 64 * MIB, decoder + 13 * MIB, NULL), MM_NO_MEMORY);
+    CU_ASSERT_EQUAL(mm_body_open(&body, admission, NULL, 64 * MIB, decoder + 13 * MIB, NULL), MM_NO_MEMORY);
     mm_body_close(&body);
-    CU_ASSERT_EQUAL(mm_admission_reserve(admission, 12 * MIB + 1), MM_OK);
-    CU_ASSERT_EQUAL(mm_body_open(&body, admission, 64 * MIB, 100, "zstd"), MM_NO_MEMORY);
+    CU_ASSERT_EQUAL(mm_admission_reserve(admission, NULL, 12 * MIB + 1), MM_OK);
+    CU_ASSERT_EQUAL(mm_body_open(&body, admission, NULL, 64 * MIB, 100, "zstd"), MM_NO_MEMORY);
     mm_body_close(&body);
-    mm_admission_release(admission, 12 * MIB + 1);
+    mm_admission_release(admission, NULL, 12 * MIB + 1);
     /* the guess fits, what comes out does not */
-    CU_ASSERT_EQUAL(mm_admission_reserve(admission, 8 * MIB), MM_OK);
-    CU_ASSERT_EQUAL(mm_body_open(&body, admission, 64 * MIB, 100, "zstd"), MM_OK);
+    CU_ASSERT_EQUAL(mm_admission_reserve(admission, NULL, 8 * MIB), MM_OK);
+    CU_ASSERT_EQUAL(mm_body_open(&body, admission, NULL, 64 * MIB, 100, "zstd"), MM_OK);
     CU_ASSERT_EQUAL(send(&body, packed, packed_size, 65536), 503);
     CU_ASSERT_EQUAL(mm_admission_used(admission), 8 * MIB + decoder);
     mm_body_close(&body);
-    mm_admission_release(admission, 8 * MIB);
+    mm_admission_release(admission, NULL, 8 * MIB);
     /* the file's header spares the last doubling */
-    CU_ASSERT_EQUAL(mm_body_open(&body, admission, 64 * MIB, 5 * MIB, "zstd"), MM_OK);
+    CU_ASSERT_EQUAL(mm_body_open(&body, admission, NULL, 64 * MIB, 5 * MIB, "zstd"), MM_OK);
     CU_ASSERT_EQUAL(send(&body, packed, packed_size, 65536), 0);
     CU_ASSERT_EQUAL(body.buffer->room, size);
     finish(&body, admission);
