@@ -51,8 +51,8 @@ static double seconds(int64_t ms)
 /* May another get its place?  Not while its requests are open, or it is expected, or it owes something. */
 static int is_forgettable(const mm_account *account, int64_t now)
 {
-    return account->claims == 0 && !is_asking(account, now) &&
-           account->uploads_paid <= seconds(now) && account->bytes_paid <= seconds(now);
+    return account->claims == 0 && !is_asking(account, now) && account->uploads_paid <= seconds(now) &&
+           account->bytes_paid <= seconds(now);
 }
 
 mm_account *mm_accounts_open(mm_accounts *accounts, const char *name, int64_t now)

@@ -17,12 +17,12 @@ typedef struct mm_rates {
 } mm_rates;
 
 typedef struct mm_account {
-    char name[MM_ACCOUNT_NAME]; /* "": nobody's */
-    size_t claims;              /* requests that are open; while there are any it stays where it is */
-    size_t large, small;        /* bytes that its large and its small requests hold */
-    int64_t asked;              /* ms: when it was last refused for want of room; 0: never */
+    char name[MM_ACCOUNT_NAME];      /* "": nobody's */
+    size_t claims;                   /* requests that are open; while there are any it stays where it is */
+    size_t large, small;             /* bytes that its large and its small requests hold */
+    int64_t asked;                   /* ms: when it was last refused for want of room; 0: never */
     double uploads_paid, bytes_paid; /* seconds: when what it has sent is within its rates again */
-    uint64_t turn;                    /* compute.c's own */
+    uint64_t turn;                   /* compute.c's own */
 } mm_account;
 
 #define MM_ASKING 5000 /* ms after a refusal in which an identity is expected to come again */

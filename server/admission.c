@@ -132,7 +132,7 @@ static int is_promised(const mm_admission *a, int64_t now)
 static size_t kept_free(const mm_admission *a, const mm_claim *claim, size_t bytes, int64_t now)
 {
     return is_promised(a, now) && (claim->account != a->promise.account || bytes < a->promise.bytes) ? a->promise.bytes
-                                                                                                      : 0;
+                                                                                                     : 0;
 }
 
 static int is_over_share(const mm_admission *a, const mm_claim *claim, size_t bytes, int64_t now)
@@ -143,7 +143,18 @@ static int is_over_share(const mm_admission *a, const mm_claim *claim, size_t by
     if (own->large == 0 || is_within(a, bytes, a->budget / 2))
         return 0;
     active = mm_accounts_active(a->accounts, now); /* itself among them: it holds some */
-    return bytes > body_limit(a) / active || own->large > body_limit(a) / active - bytes;
+    return active > 1 && (bytes > body_limit(a) / active || own->large > body_limit(a) / active - bytes);
+}
+
+/* For the one that needs most of those that come while it lasts. */
+static void promise_room(mm_admission *a, mm_claim *claim, size_t bytes, int64_t now)
+{
+    promise *p = &a->promise;
+    const int lasts = is_promised(a, now), may = p->account == NULL || now - p->given >= PROMISE_MS + PROMISE_PAUSE;
+
+    claim->account->asked = now;
+    if (bytes <= body_limit(a) && (lasts ? bytes > p->bytes : may))
+        *p = (promise){claim->account, bytes, lasts ? p->given : now};
 }
 
 /* The first memory of a large request. */
@@ -158,10 +169,7 @@ static verdict judge_first(mm_admission *a, mm_claim *claim, size_t bytes, int64
             a->promise = (promise){.account = NULL};
         return FITS;
     }
-    claim->account->asked = now;
-    if (!is_promised(a, now) && bytes <= body_limit(a) &&
-        (a->promise.account == NULL || now - a->promise.given >= PROMISE_MS + PROMISE_PAUSE))
-        a->promise = (promise){claim->account, bytes, now};
+    promise_room(a, claim, bytes, now);
     return NO_ROOM;
 }
 
@@ -205,12 +213,12 @@ static void release(mm_admission *a, mm_claim *claim, size_t bytes)
 static int may_take(mm_admission *a, mm_claim *claim, size_t bytes)
 {
     const int first = claim != NULL && claim->held == 0;
-    const verdict verdict = judge(a, claim, bytes);
+    const verdict found = judge(a, claim, bytes);
 
-    a->counts.admitted += verdict == FITS && first;
-    a->counts.no_room += verdict == NO_ROOM;
-    a->counts.over_share += verdict == OVER_SHARE;
-    return verdict == FITS;
+    a->counts.admitted += found == FITS && first;
+    a->counts.no_room += found == NO_ROOM;
+    a->counts.over_share += found == OVER_SHARE;
+    return found == FITS;
 }
 
 /* ------------------------------------------------------------------ claims */

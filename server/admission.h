@@ -11,12 +11,12 @@
  *    one share: the seven eighths by the number of identities that hold some or were refused within five seconds.  So
  *    one job with a hundred ranks has all of it while it is alone, and half of it as soon as another asks.  An
  *    identity that holds nothing may have more than its share when that is free.
- * 4. For one request at a time that did not fit, what it needs is kept free for when it comes again, for at most ten
- *    seconds and not when it has stayed away for four.  Else a large body would never find room between small ones.
- *    When nobody has used it, there is a pause before the next one, so that large wishes cannot hold up everybody.
+ * 4. For one request at a time, the largest that did not fit, what it needs is kept free for when it comes again, for
+ *    at most ten seconds and not when it has stayed away for four.  Else a large body would never find room between
+ *    small ones.  When nobody has used it there is a pause before the next, so that wishes cannot hold up everybody.
  *
- * Fresh memory is slow to touch, so a large buffer goes back to the pool with its pages and the next body
- * gets it.  Pages that are kept count against the budget until somebody else needs the room.  Any thread may call.
+ * Fresh memory is slow to touch, so a large buffer goes back to the pool with its pages and the next body gets it.
+ * Pages that are kept count against the budget until somebody else needs the room.  Any thread may call.
  */
 #ifndef MM_ADMISSION_H
 #define MM_ADMISSION_H

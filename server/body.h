@@ -23,7 +23,8 @@ typedef struct mm_body {
 } mm_body;
 
 /* Makes room for a body of `length` bytes on the wire; coding: as mm_check_coding() has it.
- * MM_NO_MEMORY: over the budget, or over what the claim may have of it; NULL: the server's own.  mm_body_close() in any case. */
+ * MM_NO_MEMORY: over the budget, or over what the claim may have of it; NULL: the server's own.  mm_body_close() in any
+ * case. */
 mm_status mm_body_open(mm_body *body, mm_admission *admission, mm_claim *claim, size_t limit, uint64_t length,
                        const char *coding);
 void mm_body_receive(mm_body *body, const void *bytes, size_t size);

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "server/accounts.h"
 #include "server/address.h"
 #include "server/admission.h"
 #include "server/cmd.h"
@@ -333,6 +334,7 @@ static mm_status start_parts(service *s, unsigned max_connections)
 {
     mm_server *server = &s->server;
     const unsigned threads = s->config->threads > 0 ? (unsigned)s->config->threads : mm_threads_available();
+    const mm_rates rates = {(double)s->config->rate_uploads, (double)s->config->rate_bytes};
     const int64_t per_address = s->config->max_connections_per_address;
     const mm_http_options options = {
         .listen_fd = s->listen_fd,
@@ -352,6 +354,7 @@ static mm_status start_parts(service *s, unsigned max_connections)
         mm_admission_new(&server->admission, (size_t)s->config->memory) != MM_OK ||
         mm_compute_start(&server->compute, threads) != MM_OK)
         return MM_NO_MEMORY;
+    mm_admission_set_rates(server->admission, &rates);
     if (mm_loop_signals(server->loop, on_signal, s) != MM_OK ||
         mm_timer_new(&s->health, server->loop, look_at_history, s) != MM_OK ||
         mm_retention_start(&s->retention, server) != MM_OK)

@@ -16,6 +16,7 @@ typedef struct mm_config {
     int64_t memory;   /* bytes of the budget for bodies and scratch */
     int64_t max_body; /* bytes of one decoded body */
     int64_t max_classes;
+    int64_t rate_uploads, rate_bytes; /* a second, of one identity; 0: no limit */
     int64_t insecure_open;
     int64_t log_level; /* mm_log_level */
     int64_t log_requests;

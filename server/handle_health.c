@@ -95,12 +95,17 @@ mm_next mm_get_metrics(mm_call *call)
 {
     mm_server *server = call->server;
     const mm_stats_format format = format_for(call->accept);
+    const mm_admission_counts counts = mm_admission_count(server->admission);
     const mm_gauges gauges = {
         .queue_depth = mm_compute_waiting(server->compute),
         .store_waiting = mm_history_waiting(server->history),
         .memory_used = mm_admission_used(server->admission),
         .memory_idle = mm_admission_idle(server->admission),
         .memory_limit = mm_admission_limit(server->admission),
+        .admitted = counts.admitted,
+        .no_room = counts.no_room,
+        .over_share = counts.over_share,
+        .over_rate = counts.over_rate,
         .connections = server->connections,
         .cpu = mm_cpu_level(),
         .threads = mm_compute_threads(server->compute),

@@ -94,7 +94,8 @@ void mm_call_ready(mm_call *call)
 static mm_claim *claim_of(request *r)
 {
     if (r->claim.admission == NULL)
-        mm_claim_open(&r->claim, r->call.server->admission, r->call.token != NULL ? r->call.token->id : r->call.address);
+        mm_claim_open(&r->claim, r->call.server->admission,
+                      r->call.token != NULL ? r->call.token->id : r->call.address);
     return &r->claim;
 }
 
@@ -307,7 +308,8 @@ static int refuse_memory(request *r)
 static int refuse_rate(request *r, double wait)
 {
     r->call.answer.retry_after = wait < 3600.0 ? (int)wait + 1 : 3600;
-    return refuse_text(r, 429, "you have sent more uploads, or more bytes, than this server takes from you in a second");
+    return refuse_text(r, 429,
+                       "you have sent more uploads, or more bytes, than this server takes from you in a second");
 }
 
 static int check_body_headers(request *r, const char **coding)
@@ -407,13 +409,14 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
         (void)MHD_add_response_header(response, name, value);
 }
 
-/* Up to twice as long and a second more, by what is random of the request: those who are refused together shall not come
- * again together. */
+/* Up to twice as long and a second more, by what is random of the request: those who are refused together shall not
+ * come again together. */
 static int spread(const request *r, int seconds)
 {
     const size_t last = strlen(r->call.request_id);
 
-    return last < 8 ? seconds : seconds + (int)(strtoul(r->call.request_id + last - 8, NULL, 16) % (unsigned)(seconds + 2));
+    return last < 8 ? seconds
+                    : seconds + (int)(strtoul(r->call.request_id + last - 8, NULL, 16) % (unsigned)(seconds + 2));
 }
 
 static void add_headers(const request *r, struct MHD_Response *response)

@@ -355,6 +355,24 @@ static void print_store(text *t, mm_stats *stats)
     print(t, "maskmeter_store_errors_total{backend=\"sqlite\"} %llu\n", (unsigned long long)get(&stats->store_errors));
 }
 
+static void print_admission(text *t, const mm_gauges *gauges)
+{
+    const struct {
+        const char *word;
+        uint64_t count;
+    } results[] = {
+        {"admitted", gauges->admitted},
+        {"no_room", gauges->no_room},
+        {"over_share", gauges->over_share},
+        {"over_rate", gauges->over_rate},
+    };
+
+    family(t, "maskmeter_admission_total", "counter", "Requests that asked for memory, by what was decided.");
+    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++)
+        print(t, "maskmeter_admission_total{result=\"%s\"} %llu\n", results[i].word,
+              (unsigned long long)results[i].count);
+}
+
 static void gauge(text *t, const char *name, const char *help, double value)
 {
     family(t, name, "gauge", help);
@@ -435,6 +453,7 @@ char *mm_stats_text(mm_stats *stats, const mm_gauges *gauges, mm_stats_format fo
     print_refused(&t, stats);
     print_turned_away(&t, stats);
     print_store(&t, stats);
+    print_admission(&t, gauges);
     print_gauges(&t, stats, gauges);
     print_process(&t, stats);
     if (format == MM_STATS_OPENMETRICS)

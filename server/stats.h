@@ -23,7 +23,8 @@ typedef enum mm_stage {
 typedef struct mm_gauges {
     size_t queue_depth; /* evaluations waiting or running */
     size_t store_waiting;
-    size_t memory_used, memory_idle, memory_limit; /* of the admission budget: taken, kept for reuse, all */
+    size_t memory_used, memory_idle, memory_limit;     /* of the admission budget: taken, kept for reuse, all */
+    uint64_t admitted, no_room, over_share, over_rate; /* decisions of admission */
     size_t connections;
     const char *cpu; /* mm_cpu_level() */
     unsigned threads;

@@ -17,6 +17,7 @@
 /* X(source): the suite in tests/test_<source>.c. */
 #define SUITES(X) \
     X(address) \
+    X(accounts) \
     X(admission) \
     X(body) \
     X(client) \

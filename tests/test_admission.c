@@ -254,7 +254,151 @@ static void test_threads(void)
     mm_admission_free(s.admission);
 }
 
+/* ------------------------------------------------------------------ fairness */
+
+/* A request of somebody, with its body. */
+typedef struct upload {
+    mm_claim claim;
+    mm_buffer *buffer; /* NULL: it was refused */
+} upload;
+
+static upload *begin(mm_admission *a, const char *identity, size_t room)
+{
+    upload *up = calloc(1, sizeof *up);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(up);
+    mm_claim_open(&up->claim, a, identity);
+    if (mm_buffer_take(&up->buffer, a, &up->claim, room) != MM_OK)
+        up->buffer = NULL;
+    return up;
+}
+
+static int end(mm_admission *a, upload *up)
+{
+    const int had = up->buffer != NULL;
+
+    mm_buffer_give(a, up->buffer, 0);
+    mm_claim_close(&up->claim);
+    free(up);
+    return had;
+}
+
+/* As many uploads of one identity as it gets, up to `most`; how many. */
+static size_t flood(mm_admission *a, upload **ups, size_t most, const char *identity, size_t room)
+{
+    size_t count = 0;
+
+    while (count < most) {
+        ups[count] = begin(a, identity, room);
+        if (ups[count]->buffer == NULL) {
+            (void)end(a, ups[count]);
+            break;
+        }
+        count++;
+    }
+    return count;
+}
+
+/* Alone one identity fills all that bodies may have, and what it has let in can still be scored. */
+static void test_alone(void)
+{
+    mm_admission *a = new_admission(64 * MIB);
+    upload *ups[100];
+    const size_t count = flood(a, ups, 100, "one", MIB);
+
+    CU_ASSERT_EQUAL(count, 56);
+    CU_ASSERT_EQUAL(mm_admission_reserve(a, &ups[0]->claim, 6 * MIB), MM_OK);
+    CU_ASSERT_EQUAL(ups[0]->claim.held, 7 * MIB);
+    CU_ASSERT_EQUAL(mm_admission_reserve(a, &ups[1]->claim, MIB), MM_NO_MEMORY); /* the rest is for small ones */
+    for (size_t i = 0; i < count; i++)
+        (void)end(a, ups[i]);
+    CU_ASSERT_EQUAL(mm_admission_used(a), 0);
+    CU_ASSERT_EQUAL(mm_admission_count(a).admitted, 56);
+    CU_ASSERT_EQUAL(mm_admission_count(a).no_room, 2);
+    mm_admission_free(a);
+}
+
+/* Small requests of all go through while large ones fill the rest; but not so many of one that no other's do. */
+static void test_small_part(void)
+{
+    mm_admission *a = new_admission(64 * MIB);
+    upload *ups[100], *small[100];
+    const size_t large = flood(a, ups, 100, "one", MIB);
+    size_t count;
+
+    CU_ASSERT_EQUAL(mm_admission_reserve(a, &ups[0]->claim, 6 * MIB), MM_OK);
+    count = flood(a, small, 100, "one", MM_SMALL_BODY);
+    CU_ASSERT_EQUAL(count, MIB / MM_SMALL_BODY);
+    CU_ASSERT_EQUAL(flood(a, small + count, 8, "two", MM_SMALL_BODY), 8);
+    for (size_t i = 0; i < count + 8; i++)
+        (void)end(a, small[i]);
+    for (size_t i = 0; i < large; i++)
+        (void)end(a, ups[i]);
+    CU_ASSERT_EQUAL(mm_admission_used(a), 0);
+    mm_admission_free(a);
+}
+
+/* One fills everything; another asks and is refused.  From then on the first gets no more than its half, so that the
+ * other is let in as soon as one of the first has ended. */
+static void test_shares(void)
+{
+    mm_admission *a = new_admission(64 * MIB);
+    upload *ups[100], *others[100];
+    size_t count = flood(a, ups, 100, "flood", MIB), other = 0;
+
+    CU_ASSERT_FALSE(end(a, begin(a, "other", 4 * MIB)));
+    for (int i = 0; i < 4; i++) {
+        (void)end(a, ups[--count]);
+        CU_ASSERT_FALSE(end(a, begin(a, "flood", MIB)));
+    }
+    others[other++] = begin(a, "other", 4 * MIB);
+    CU_ASSERT_PTR_NOT_NULL(others[0]->buffer);
+    CU_ASSERT_TRUE(mm_admission_count(a).over_share >= 4);
+    while (count > 20)
+        (void)end(a, ups[--count]);
+    count += flood(a, ups + count, 100 - count, "flood", MIB);
+    CU_ASSERT_EQUAL(count, 28);
+    other += flood(a, others + other, 99, "other", 4 * MIB);
+    CU_ASSERT_EQUAL(other, 7);
+    for (size_t i = 0; i < count; i++)
+        (void)end(a, ups[i]);
+    for (size_t i = 0; i < other; i++)
+        (void)end(a, others[i]);
+    CU_ASSERT_EQUAL(mm_admission_used(a), 0);
+    mm_admission_free(a);
+}
+
+/* A large body between small ones of the same identity: what it needs is kept free as it becomes free. */
+static void test_promise(void)
+{
+    mm_admission *a = new_admission(64 * MIB);
+    upload *ups[100], *large;
+    size_t count = flood(a, ups, 100, "one", MIB), tries = 0;
+
+    do {
+        large = begin(a, "one", 40 * MIB);
+        if (large->buffer != NULL)
+            break;
+        (void)end(a, large);
+        (void)end(a, ups[--count]);
+        large = begin(a, "one", MIB); /* the flood goes on, but the room is promised */
+        CU_ASSERT_FALSE(end(a, large));
+    } while (++tries < 100 && count > 0);
+    CU_ASSERT_EQUAL(tries, 40);
+    CU_ASSERT_EQUAL(mm_admission_used(a), 56 * MIB);
+    (void)end(a, large);
+    CU_ASSERT_TRUE(end(a, begin(a, "one", MIB))); /* it was used: nothing is promised any more */
+    while (count > 0)
+        (void)end(a, ups[--count]);
+    CU_ASSERT_EQUAL(mm_admission_used(a), 0);
+    mm_admission_free(a);
+}
+
 static CU_TestInfo tests[] = {
+    {"one alone has everything", test_alone},
+    {"small ones go through", test_small_part},
+    {"shares", test_shares},
+    {"a large one between others", test_promise},
     {"small bodies", test_small},
     {"the budget", test_budget},
     {"pages are used again", test_reuse},
