@@ -135,7 +135,7 @@ install: all                           ## copy the server and its systemd units 
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system deploy/systemd/maskmeter.service deploy/systemd/maskmeter.socket
 
 # ---- tests ----
-suites := check-layers check-headers check-suites unit http faults grafana browser sanitize tsan fuzz valgrind
+suites := check-layers check-headers check-suites unit http faults load grafana browser sanitize tsan fuzz valgrind
 cpus   := scalar $(if $(x86_64),x86-64-v3 x86-64-v4)
 cxx     = $(CXX) -std=c++17 -I. -Wall -Wextra -Wpedantic -Werror
 pytest  = $(PYTHON) -B -m pytest -q -rs -p no:cacheprovider --basetemp=$(BUILD)/pytest-$@
@@ -170,6 +170,8 @@ http: $(BUILD)/maskmeter               ## the server as its clients see it
 	@MASKMETER_BIN=$< $(pytest) tests/http
 faults: $(BUILD)/maskmeter             ## kill -9, failing system calls, full disks, damaged files
 	@MASKMETER_BIN=$< $(pytest) tests/faults
+load: $(BUILD)/maskmeter               ## more clients and uploads than fit: budget, fairness, overload
+	@MASKMETER_BIN=$< $(pytest) tests/load
 browser: $(BUILD)/maskmeter            ## the built-in page in Chromium, without a window
 	@MASKMETER_BIN=$< $(pytest) --maxfail=4 tests/browser
 grafana: export MASKMETER_NODE = $(BUILD)/grafana
@@ -265,8 +267,9 @@ clean:                                 ## remove everything built
 help:                                  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##[ ]/\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-.PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http faults browser \
-        grafana sanitize tsan valgrind fuzz check-machines bench readme format check-format lint image-check clean help FORCE
+.PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http faults load browser \
+        grafana sanitize tsan valgrind fuzz check-machines bench readme format check-format lint image-check clean help \
+        FORCE
 .DELETE_ON_ERROR:
 .SECONDARY: $(fuzzers:=.o) $(benches:=.o) $(BUILD)/tests/machines/bits.o
 $(BUILD)/%.d: ;
