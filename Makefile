@@ -111,7 +111,8 @@ build_packages := gcc libc6-dev clang pkg-config libmicrohttpd-dev libuv1-dev li
 demo_packages  := curl zstd
 test_packages  := g++ libcunit1-dev libomp-dev libclang-rt-dev llvm valgrind libc6-dbg util-linux python3-pytest \
                   strace python3-numpy python3-jsonschema python3-requests prometheus \
-                  binutils chromium chromium-driver fonts-dejavu-core python3-selenium
+                  binutils chromium chromium-driver fonts-dejavu-core python3-selenium \
+                  openssl sslscan testssl.sh haproxy nginx
 # node and npm may also come from elsewhere
 grafana_packages := prometheus systemd strace python3-pip $(if $(and $(shell command -v node),$(shell command -v npm)),,nodejs npm)
 lint_packages  := clang-format clang-tidy shellcheck

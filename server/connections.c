@@ -148,7 +148,7 @@ static int has_unread(const mm_connection *connection)
     int unread = 0;
 
     return (ioctl(connection->fd, FIONREAD, &unread) == 0 && unread > 0) ||
-           (connection->session != NULL && mm_tls_pending(connection->session) > 0);
+           (connection->tls != NULL && mm_tls_pending(connection->tls) > 0);
 }
 
 void mm_connections_remove(mm_connections *connections, mm_connection *connection)
@@ -181,7 +181,7 @@ static void cut_with_408(mm_connection *connection)
                                "{\"type\":\"about:blank\",\"title\":\"Request Timeout\",\"status\":408,"
                                "\"detail\":\"the request did not arrive in time\"}";
 
-    if (connection->session == NULL)
+    if (connection->tls == NULL)
         (void)send(connection->fd, text, sizeof text - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     cut(connection);
 }

@@ -20,9 +20,8 @@ typedef enum mm_phase {
 
 typedef struct mm_connection {
     struct mm_connection *next, *previous;
-    struct mm_tls_pair *pair; /* of TLS, or NULL */
-    void *session;            /* with it */
-    mm_ip address;            /* of the other end */
+    struct mm_tls_end *tls; /* NULL: plain */
+    mm_ip address;          /* of the other end */
     int fd;
     mm_phase phase;
     int64_t since;     /* ms, when the phase began */

@@ -31,6 +31,7 @@
 
 #define ID_BYTES      16
 #define REFUSING      16 /* connections beyond the limit, so that the library accepts, and we refuse, what is too much */
+#define STUCK_MS      5
 #define RUNS_PER_TURN 32 /* of the daemon, before others get the loop */
 #define ACCEPT_POST   "application/x-safetensors, application/octet-stream"
 
@@ -63,7 +64,10 @@ struct mm_http {
     mm_timer *timer; /* for the daemon's own timeouts */
     mm_timer *tick;  /* for the connections */
     mm_head_rules rules;
-    int pending; /* the daemon must run at the end of this turn */
+    int pending;   /* the daemon must run at the end of this turn */
+    mm_post again; /* run_again() */
+    int posted;    /* it is on its way */
+    int moved;     /* requests were asked about since is_stuck() */
     size_t in_flight;
     void (*idle)(void *context); /* set by mm_http_quiesce() */
     void *idle_context;
@@ -521,7 +525,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
 {
     request *r = *state;
 
-    (void)context;
+    ((mm_http *)context)->moved = 1;
     (void)mhd;
     (void)url; /* decoded by rules that are not ours: see on_target() */
     if (r == NULL)
@@ -605,36 +609,45 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **state
     http->in_flight--;
 }
 
-/* What the library's union says holds until it is asked again. */
+static mm_tls_end *begin_tls(mm_http *http, struct MHD_Connection *mhd, int fd)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+    return info != NULL ? mm_tls_attach(http->tls, info->tls_session, fd) : NULL;
+}
+
+/* What the library's union says holds until it is asked again.  NULL: on_target() refuses. */
 static mm_connection *begin_connection(mm_http *http, struct MHD_Connection *mhd)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
     const int fd = info != NULL ? info->connect_fd : -1;
+    mm_tls_end *tls = http->tls != NULL ? begin_tls(http, mhd, fd) : NULL;
     mm_connection *connection = NULL;
     mm_ip ip;
 
     info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     if (fd < 0 || info == NULL || info->client_addr == NULL || !mm_ip_of(info->client_addr, &ip) ||
         mm_visitors_enter(http->visitors, &ip) != MM_OK)
-        return NULL;
+        goto done;
     if (mm_connections_add(&connection, http->connections, fd) != MM_OK) {
         mm_visitors_leave(http->visitors, &ip);
-        return NULL;
+        goto done;
     }
     connection->address = ip;
-    info = http->tls != NULL ? MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION) : NULL;
-    if (info != NULL) {
-        connection->session = info->tls_session;
-        connection->pair = mm_tls_attach(http->tls, connection->session);
-    }
+    connection->tls = tls;
+    tls = NULL;
+done:
+    mm_tls_detach(tls);
     return connection;
 }
 
 static void end_connection(mm_http *http, mm_connection *connection)
 {
-    mm_tls_detach(connection->pair);
+    mm_tls_end *tls = connection->tls;
+
     mm_visitors_leave(http->visitors, &connection->address);
     mm_connections_remove(http->connections, connection);
+    mm_tls_detach(tls);
 }
 
 /* Before anything is done or kept for a connection.  MHD_NO closes it. */
@@ -659,7 +672,7 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **sock
     mm_http *http = context;
 
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        *socket_context = begin_connection(http, mhd); /* NULL: on_target() refuses */
+        *socket_context = begin_connection(http, mhd);
     } else {
         if (*socket_context != NULL)
             end_connection(http, *socket_context);
@@ -671,6 +684,31 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **sock
 
 /* --------------------------------------------------------------------- daemon */
 
+/* At once, but after the timers and posts of the loop: a timer of no time would keep them waiting. */
+static void run_again(mm_http *http)
+{
+    if (!http->posted)
+        mm_loop_post(http->server->loop, &http->again);
+    http->posted = 1;
+}
+
+static void on_again(mm_post *post)
+{
+    mm_http *http = (mm_http *)(void *)((char *)post - offsetof(mm_http, again));
+
+    http->posted = 0;
+    http->pending = 1;
+}
+
+/* In the middle of a handshake the library asks to run again at once although nothing has come. */
+static int is_stuck(mm_http *http)
+{
+    const int moved = http->moved;
+
+    http->moved = 0;
+    return http->tls != NULL && !(mm_tls_moved(http->tls) | moved);
+}
+
 /* Runs the daemon until it has nothing more to do, or others must have their turn. */
 static void run(mm_http *http)
 {
@@ -679,17 +717,20 @@ static void run(mm_http *http)
     for (int i = 0; i < RUNS_PER_TURN; i++) {
         http->pending = 0;
         (void)MHD_run(http->daemon);
-        wait = 0;
         if (http->pending)
             continue;
         if (MHD_get_timeout(http->daemon, &wait) != MHD_YES) {
             mm_timer_stop(http->timer);
             return;
         }
-        if (wait > 0)
-            break;
+        if (wait == 0 && is_stuck(http))
+            wait = STUCK_MS;
+        if (wait > 0) {
+            mm_timer_start(http->timer, wait, 0);
+            return;
+        }
     }
-    mm_timer_start(http->timer, wait, 0);
+    run_again(http);
 }
 
 static void serve(mm_http *http)
@@ -796,6 +837,7 @@ mm_status mm_http_new(mm_http **out, mm_server *server, const mm_http_options *o
         return MM_NO_MEMORY;
     }
     http->server = server;
+    http->again.run = on_again;
     http->rules = (mm_head_rules){.local_only = options->local_address != NULL,
                                   .local_address = options->local_address,
                                   .adjacent = leaves_values_adjacent()};

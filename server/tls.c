@@ -3,6 +3,7 @@
  */
 #include "server/tls.h"
 
+#include <errno.h>
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
@@ -11,23 +12,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #define MOST_CERTIFICATES 16
 #define HANDSHAKE_MS      3000
 
-struct mm_tls_pair {
+/* A certificate chain and its key. */
+typedef struct pair {
     gnutls_pcert_st chain[MOST_CERTIFICATES];
     unsigned count;
     gnutls_privkey_t key;
     int64_t expires;
     size_t holders; /* connections, and the mm_tls whose current pair it is */
-};
+} pair;
 
 struct mm_tls {
     char *cert_file, *key_file;
-    mm_tls_pair *pair;
+    pair *pair;
+    int moved;
+};
+
+struct mm_tls_end {
+    mm_tls *tls;
+    pair *pair;
+    gnutls_session_t session;
+    int fd;
 };
 
 __attribute__((format(printf, 2, 3))) static mm_status fail(mm_problem *problem, const char *format, ...)
@@ -43,15 +54,15 @@ __attribute__((format(printf, 2, 3))) static mm_status fail(mm_problem *problem,
 
 /* ------------------------------------------------------------------- reading */
 
-void mm_tls_detach(mm_tls_pair *pair)
+static void release(pair *p)
 {
-    if (pair == NULL || --pair->holders > 0)
+    if (p == NULL || --p->holders > 0)
         return;
-    for (unsigned i = 0; i < pair->count; i++)
-        gnutls_pcert_deinit(&pair->chain[i]);
-    if (pair->key != NULL)
-        gnutls_privkey_deinit(pair->key);
-    free(pair);
+    for (unsigned i = 0; i < p->count; i++)
+        gnutls_pcert_deinit(&p->chain[i]);
+    if (p->key != NULL)
+        gnutls_privkey_deinit(p->key);
+    free(p);
 }
 
 /* The certificates of a file, the server's own first. */
@@ -121,28 +132,28 @@ static int belong_together(gnutls_x509_crt_t own, gnutls_x509_privkey_t key)
 }
 
 /* Takes the key over when it returns MM_OK. */
-static mm_status make_pair(mm_tls_pair **out, chain *c, gnutls_x509_privkey_t key)
+static mm_status make_pair(pair **out, chain *c, gnutls_x509_privkey_t key)
 {
-    mm_tls_pair *pair = calloc(1, sizeof *pair);
+    pair *p = calloc(1, sizeof *p);
     unsigned count = c->count;
 
-    if (pair == NULL)
+    if (p == NULL)
         return MM_NO_MEMORY;
-    pair->holders = 1;
-    pair->expires = (int64_t)gnutls_x509_crt_get_expiration_time(c->list[0]);
-    if (gnutls_pcert_import_x509_list(pair->chain, c->list, &count, 0) == 0) {
-        pair->count = count;
-        if (gnutls_privkey_init(&pair->key) == 0 &&
-            gnutls_privkey_import_x509(pair->key, key, GNUTLS_PRIVKEY_IMPORT_AUTO_RELEASE) == 0) {
-            *out = pair;
+    p->holders = 1;
+    p->expires = (int64_t)gnutls_x509_crt_get_expiration_time(c->list[0]);
+    if (gnutls_pcert_import_x509_list(p->chain, c->list, &count, 0) == 0) {
+        p->count = count;
+        if (gnutls_privkey_init(&p->key) == 0 &&
+            gnutls_privkey_import_x509(p->key, key, GNUTLS_PRIVKEY_IMPORT_AUTO_RELEASE) == 0) {
+            *out = p;
             return MM_OK;
         }
     }
-    mm_tls_detach(pair);
+    release(p);
     return MM_NO_MEMORY;
 }
 
-static mm_status read_pair(mm_tls_pair **out, const mm_tls *tls, mm_problem *problem)
+static mm_status read_pair(pair **out, const mm_tls *tls, mm_problem *problem)
 {
     chain c = {NULL, 0};
     gnutls_x509_privkey_t key = NULL;
@@ -193,7 +204,7 @@ void mm_tls_free(mm_tls *tls)
 {
     if (tls == NULL)
         return;
-    mm_tls_detach(tls->pair);
+    release(tls->pair);
     free(tls->cert_file);
     free(tls->key_file);
     free(tls);
@@ -201,12 +212,12 @@ void mm_tls_free(mm_tls *tls)
 
 mm_status mm_tls_reload(mm_tls *tls, mm_problem *problem)
 {
-    mm_tls_pair *fresh = NULL;
+    pair *fresh = NULL;
     const mm_status status = read_pair(&fresh, tls, problem);
 
     if (status != MM_OK)
         return status;
-    mm_tls_detach(tls->pair);
+    release(tls->pair);
     tls->pair = fresh;
     return MM_OK;
 }
@@ -225,28 +236,74 @@ int64_t mm_tls_expires(const mm_tls *tls)
 
 /* --------------------------------------------------------------- connections */
 
-mm_tls_pair *mm_tls_attach(mm_tls *tls, void *session)
+static ssize_t pull(gnutls_transport_ptr_t context, void *bytes, size_t size)
 {
-    tls->pair->holders++;
-    gnutls_session_set_ptr(session, tls->pair);
-    return tls->pair;
+    const mm_tls_end *end = context;
+    ssize_t got;
+
+    if (end == NULL) {
+        errno = ECONNRESET;
+        return -1;
+    }
+    got = recv(end->fd, bytes, size, 0);
+    end->tls->moved |= got >= 0;
+    return got;
+}
+
+static ssize_t push(gnutls_transport_ptr_t context, const void *bytes, size_t size)
+{
+    const mm_tls_end *end = context;
+    ssize_t sent;
+
+    if (end == NULL) {
+        errno = ECONNRESET;
+        return -1;
+    }
+    sent = send(end->fd, bytes, size, MSG_NOSIGNAL);
+    end->tls->moved |= sent >= 0;
+    return sent;
+}
+
+mm_tls_end *mm_tls_attach(mm_tls *tls, void *session, int fd)
+{
+    mm_tls_end *end = calloc(1, sizeof *end);
+
+    gnutls_session_set_ptr(session, end);
+    gnutls_transport_set_ptr(session, end);
+    gnutls_transport_set_pull_function(session, pull);
+    gnutls_transport_set_push_function(session, push);
+    if (end == NULL)
+        return NULL;
+    *end = (mm_tls_end){tls, tls->pair, session, fd};
+    end->pair->holders++;
+    return end;
+}
+
+void mm_tls_detach(mm_tls_end *end)
+{
+    if (end == NULL)
+        return;
+    gnutls_session_set_ptr(end->session, NULL);
+    gnutls_transport_set_ptr(end->session, NULL);
+    release(end->pair);
+    free(end);
 }
 
 static int retrieve(gnutls_session_t session, const gnutls_datum_t *authorities, int authority_count,
                     const gnutls_pk_algorithm_t *algorithms, int algorithm_count, gnutls_pcert_st **certificates,
                     unsigned *count, gnutls_privkey_t *key)
 {
-    mm_tls_pair *pair = gnutls_session_get_ptr(session);
+    const mm_tls_end *end = gnutls_session_get_ptr(session);
 
     (void)authorities;
     (void)authority_count;
     (void)algorithms;
     (void)algorithm_count;
-    if (pair == NULL)
+    if (end == NULL)
         return -1;
-    *certificates = pair->chain;
-    *count = pair->count;
-    *key = pair->key;
+    *certificates = end->pair->chain;
+    *count = end->pair->count;
+    *key = end->pair->key;
     return 0;
 }
 
@@ -257,9 +314,17 @@ void *mm_tls_retrieve(void)
     return *(void **)(void *)&function;
 }
 
-size_t mm_tls_pending(void *session)
+size_t mm_tls_pending(const mm_tls_end *end)
 {
-    return gnutls_record_check_pending(session);
+    return gnutls_record_check_pending(end->session);
+}
+
+int mm_tls_moved(mm_tls *tls)
+{
+    const int moved = tls->moved;
+
+    tls->moved = 0;
+    return moved;
 }
 
 /* -------------------------------------------------------------------- asking */

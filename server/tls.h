@@ -16,7 +16,7 @@
     "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:+GROUP-SECP521R1:%SERVER_PRECEDENCE"
 
 typedef struct mm_tls mm_tls;
-typedef struct mm_tls_pair mm_tls_pair; /* a certificate chain and its key */
+typedef struct mm_tls_end mm_tls_end; /* of one connection */
 
 /* Reads both PEM files.  MM_BAD_PARAM: `problem->text` names the file and what is wrong with it. */
 mm_status mm_tls_new(mm_tls **out, const char *cert_file, const char *key_file, mm_problem *problem);
@@ -26,13 +26,16 @@ mm_status mm_tls_reload(mm_tls *tls, mm_problem *problem);
 int mm_tls_key_is_exposed(const mm_tls *tls); /* anybody on this machine may read or write the key's file */
 int64_t mm_tls_expires(const mm_tls *tls);    /* seconds since 1970 */
 
-/* The pair of a new connection, also where mm_tls_retrieve() finds it.  `session` is a gnutls_session_t. */
-mm_tls_pair *mm_tls_attach(mm_tls *tls, void *session);
-void mm_tls_detach(mm_tls_pair *pair); /* NULL is fine */
-/* A gnutls_certificate_retrieve_function2: gives the session the pair that is attached to it. */
+/* Gives a session (a gnutls_session_t that has not begun, on that non-blocking descriptor) the pair of today.  NULL:
+ * out of memory. */
+mm_tls_end *mm_tls_attach(mm_tls *tls, void *session, int fd);
+void mm_tls_detach(mm_tls_end *end); /* when no more is read or written; NULL is fine */
+/* A gnutls_certificate_retrieve_function2 for sessions that are attached. */
 void *mm_tls_retrieve(void);
 /* Bytes that were decrypted and not yet read: the socket does not show them. */
-size_t mm_tls_pending(void *session);
+size_t mm_tls_pending(const mm_tls_end *end);
+/* Has any connection read or written a byte since this was last asked? */
+int mm_tls_moved(mm_tls *tls);
 
 /* For the health check: a handshake on a connected, blocking descriptor, a request, the beginning of the answer.  The
  * server's certificate is not looked at.  The bytes read, or -1. */

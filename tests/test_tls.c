@@ -146,12 +146,29 @@ static void test_refused(void)
     close_files(&f);
 }
 
+/* What the certificate callback gives a session: its first certificate and the key. */
+static gnutls_privkey_t key_of(gnutls_session_t session)
+{
+    gnutls_certificate_retrieve_function2 *retrieve;
+    void *function = mm_tls_retrieve();
+    gnutls_pcert_st *chain = NULL;
+    gnutls_privkey_t key = NULL;
+    unsigned count = 0;
+
+    memcpy(&retrieve, &function, sizeof retrieve);
+    if (retrieve(session, NULL, 0, NULL, 0, &chain, &count, &key) != 0)
+        return NULL;
+    CU_ASSERT_EQUAL(count, 1);
+    return key;
+}
+
 /* A connection keeps its pair, whatever is loaded or freed meanwhile; what cannot be read changes nothing. */
 static void test_reload(void)
 {
     files f;
     gnutls_session_t first, second;
-    mm_tls_pair *of_first, *of_second;
+    mm_tls_end *of_first, *of_second;
+    gnutls_privkey_t first_key;
     mm_tls *tls = NULL;
     mm_problem problem;
     gnutls_x509_privkey_t key = make_key();
@@ -161,7 +178,10 @@ static void test_reload(void)
     CU_ASSERT_EQUAL_FATAL(mm_tls_new(&tls, f.cert, f.key, &problem), MM_OK);
     CU_ASSERT_EQUAL_FATAL(gnutls_init(&first, GNUTLS_SERVER), 0);
     CU_ASSERT_EQUAL_FATAL(gnutls_init(&second, GNUTLS_SERVER), 0);
-    of_first = mm_tls_attach(tls, first);
+    CU_ASSERT_PTR_NULL(key_of(first));
+    of_first = mm_tls_attach(tls, first, -1);
+    first_key = key_of(first);
+    CU_ASSERT_PTR_NOT_NULL(first_key);
     write_file(f.key, "nonsense", 8);
     CU_ASSERT_EQUAL(mm_tls_reload(tls, &problem), MM_BAD_PARAM);
     CU_ASSERT_PTR_NOT_NULL(strstr(problem.text, "tls-key: "));
@@ -169,14 +189,17 @@ static void test_reload(void)
     write_pair(&f, key, -DAY, 3L * DAY, 1);
     CU_ASSERT_EQUAL(mm_tls_reload(tls, &problem), MM_OK);
     CU_ASSERT_TRUE(mm_tls_expires(tls) < time(NULL) + 4 * DAY);
-    of_second = mm_tls_attach(tls, second);
-    CU_ASSERT_PTR_NOT_EQUAL(of_first, of_second);
-    CU_ASSERT_PTR_EQUAL(gnutls_session_get_ptr(first), of_first);
+    of_second = mm_tls_attach(tls, second, -1);
+    CU_ASSERT_PTR_NOT_EQUAL(key_of(second), first_key);
+    CU_ASSERT_PTR_EQUAL(key_of(first), first_key);
+    CU_ASSERT_EQUAL(mm_tls_pending(of_first), 0);
+    CU_ASSERT_FALSE(mm_tls_moved(tls));
     mm_tls_free(tls);
-    CU_ASSERT_EQUAL(mm_tls_pending(first), 0);
+    CU_ASSERT_EQUAL(gnutls_privkey_get_pk_algorithm(first_key, NULL), GNUTLS_PK_ECDSA);
     mm_tls_detach(of_first);
     mm_tls_detach(of_second);
     mm_tls_detach(NULL);
+    CU_ASSERT_PTR_NULL(key_of(first));
     gnutls_deinit(first);
     gnutls_deinit(second);
     gnutls_x509_privkey_deinit(key);

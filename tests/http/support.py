@@ -157,7 +157,7 @@ class Server:
         address = listening.get(timeout=20 * SLOW)
         assert address is not None, f"no server: {self.noise or self.log}"
         self.port = int(address.rsplit(":", 1)[1])
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if '--tls-cert' in self.args else 'http'}://127.0.0.1:{self.port}"
         if SLOW > 1:
             self.get("/healthz")  # the thread sanitizer may lose a signal that comes before the loop's first turn
         return self
