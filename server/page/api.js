@@ -2,6 +2,8 @@
  * api.js - asks the server, and remembers what it said: an answer that did not change costs a 304 without a body.
  */
 
+import {keptToken} from "/page/kept.js";
+
 const MOST = 200; /* answers remembered */
 const PATIENCE = 30000; /* ms */
 const answers = new Map(); /* address -> {etag, data} */
@@ -36,11 +38,10 @@ export async function get(path, parameters) {
     const url = address(path, parameters);
     const known = answers.get(url);
     const headers = known && known.etag ? {"If-None-Match": known.etag} : {};
-    const {response, text} = await ask(url, headers);
+    const {response, text} = await ask(url, headers, keptToken());
 
     if (response.status === 304) return known.data;
-    if (!response.ok)
-        throw new Problem(response.status, detail(text) || response.statusText || `status ${response.status}`);
+    if (!response.ok) throw refusal(response, text);
     if (known && known.text === text) return known.data;
     const data = JSON.parse(text),
         etag = response.headers.get("ETag");
@@ -50,7 +51,15 @@ export async function get(path, parameters) {
     return data;
 }
 
-async function ask(url, headers) {
+/* Throws what the server says to this token. */
+export async function tryToken(token) {
+    const {response, text} = await ask("/v1/runs?limit=1", {}, token);
+
+    if (!response.ok) throw refusal(response, text);
+}
+
+async function ask(url, headers, token) {
+    if (token !== null) headers.Authorization = `Bearer ${token}`;
     try {
         const response = await fetch(url, {headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE)});
 
@@ -58,6 +67,10 @@ async function ask(url, headers) {
     } catch {
         throw new Silence("the server does not answer");
     }
+}
+
+function refusal(response, text) {
+    return new Problem(response.status, detail(text) || response.statusText || `status ${response.status}`);
 }
 
 function detail(text) {

@@ -8,9 +8,11 @@
  */
 import {Problem, Silence} from "/page/api.js";
 import {fill, h} from "/page/dom.js";
+import {forgetToken, keptToken} from "/page/kept.js";
 import {change, read} from "/page/state.js";
 import {RunList} from "/page/runs.js";
 import {RunView} from "/page/run.js";
+import {TokenForm, forget} from "/page/token.js";
 import {welcome} from "/page/welcome.js";
 
 const PAUSE = {live: 1000, quiet: 5000, hidden: 30000}; /* ms between two looks */
@@ -22,12 +24,14 @@ const status = document.getElementById("state");
 const theme = document.getElementById("theme");
 const runs = new RunList(document.getElementById("runs"));
 const view = new RunView(main, () => runs.runs());
+const tokenForm = new TokenForm(main);
 
 let lastNews = Date.now(),
     timer = 0,
     looks = 0,
     looking = false,
-    again = false;
+    again = false,
+    locked = false;
 let landed = location.hash.length > 1; /* a visit without an address begins at the newest run, where there is room */
 
 /* ----------------------------------------------------------------------- looks */
@@ -58,6 +62,7 @@ async function lookOnce() {
 /* One look at a time; what asks meanwhile gets one more. */
 async function look() {
     clearTimeout(timer);
+    if (locked) return;
     if (looking) {
         again = true;
         return;
@@ -69,12 +74,24 @@ async function look() {
             await lookOnce();
             say("");
         } catch (problem) {
+            if (problem.status === 401 || problem.status === 403) return lock(problem);
             say(problem instanceof Silence ? "The server does not answer; trying again" : problem.message);
             if (!(problem instanceof Silence || problem instanceof Problem)) console.error(problem);
         }
     } while (again);
     looking = false;
     timer = setTimeout(look, pause());
+}
+
+/* The server asks for a token, or no longer takes the one that was kept: nothing is asked until it has another. */
+function lock(problem) {
+    const kept = keptToken() !== null;
+
+    locked = true;
+    forgetToken();
+    showAccess();
+    say("");
+    tokenForm.show(kept ? problem.message : "");
 }
 
 function say(text) {
@@ -104,6 +121,14 @@ function showHome(some) {
     main.dataset.home = key;
 }
 
+/* What needs a token but cannot send one is not offered. */
+function showAccess() {
+    const kept = keptToken() !== null;
+
+    document.body.dataset.access = kept ? "token" : "open";
+    document.getElementById("forget").hidden = !kept;
+}
+
 /* ----------------------------------------------------------------------- theme */
 
 function setTheme(name) {
@@ -128,6 +153,7 @@ document.getElementById("skip").addEventListener("click", event => {
     event.preventDefault();
     main.focus();
 });
+document.getElementById("forget").addEventListener("click", forget);
 addEventListener("hashchange", () => {
     landed = true;
     look();
@@ -135,4 +161,5 @@ addEventListener("hashchange", () => {
 document.addEventListener("visibilitychange", () => {
     if (!document.hidden) look();
 });
+showAccess();
 look();

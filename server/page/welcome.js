@@ -2,11 +2,14 @@
  * welcome.js - what a server without runs says: how to send the first evaluation.
  */
 import {h} from "/page/dom.js";
+import {keptToken} from "/page/kept.js";
 
 const python = `from safetensors.numpy import save_file
 save_file({"pred": probs, "label": labels}, "upload.safetensors")  # float [N,C,H,W], integer [N,H,W]`;
 
-const curl = () => `curl --data-binary @upload.safetensors -H 'Content-Type: application/octet-stream' \\
+const bearer = () => (keptToken() === null ? "" : ` -H "Authorization: Bearer $MASKMETER_TOKEN"`);
+
+const curl = () => `curl --data-binary @upload.safetensors -H 'Content-Type: application/octet-stream'${bearer()} \\
     '${location.origin}/v1/evaluations?run=first&step=1'`;
 
 export function welcome() {
