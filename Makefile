@@ -62,6 +62,11 @@ $(BUILD)/run_tests: $(test_obj) $(no_main) $(BUILD)/libmmproto.a $(BUILD)/libmm.
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/wire_tools.o $(no_main) $(BUILD)/libmmproto.a $(BUILD)/libmm.a
 	$(call say,ld)$(CC) $(BASE) -fsanitize=fuzzer $(LINK) -o $@ $(no_note) $(LDLIBS)
 
+# Preloaded into a server: plain, whatever that is built with.
+$(BUILD)/tests/faults/%.so: tests/faults/%.c
+	@mkdir -p $(@D)
+	$(call say,cc)$(CC) -std=c11 -O2 -g $(WARN) $(SYSTEM) -fPIC -shared -o $@ $<
+
 $(BUILD)/tests/machines/%: $(BUILD)/tests/machines/%.o $(BUILD)/libmm.a
 	$(call say,ld)$(CC) $(BASE) $(LINK) -o $@ $(no_note) -lm
 
@@ -169,8 +174,8 @@ unit: $(BUILD)/run_tests               ## unit tests at every CPU level
 	@$(call each_level,$(BUILD)/run_tests)
 http: $(BUILD)/maskmeter               ## the server as its clients see it
 	@MASKMETER_BIN=$< $(pytest) tests/http
-faults: $(BUILD)/maskmeter             ## kill -9, failing system calls, full disks, damaged files
-	@MASKMETER_BIN=$< $(pytest) tests/faults
+faults: $(BUILD)/maskmeter $(BUILD)/tests/faults/fail.so  ## kill -9, failing system calls, full disks, damaged files
+	@MASKMETER_BIN=$< MASKMETER_FAIL=$(abspath $(word 2,$^)) $(pytest) tests/faults
 load: $(BUILD)/maskmeter               ## more clients and uploads than fit: budget, fairness, overload
 	@MASKMETER_BIN=$< $(pytest) tests/load
 browser: $(BUILD)/maskmeter            ## the built-in page in Chromium, without a window

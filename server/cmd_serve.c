@@ -27,6 +27,7 @@
 #include "server/retention.h"
 #include "server/service_manager.h"
 #include "server/stats.h"
+#include "server/threads.h"
 #include "server/tls.h"
 #include "server/tokens.h"
 
@@ -34,6 +35,7 @@
 #define STOP_SECONDS      15  /* for what is computed still, and for closing the history */
 #define MAX_ROUTES        64
 #define SPARE_DESCRIPTORS 64 /* for the store, the log and others, beside connections */
+#define OTHER_THREADS     6  /* beside those that compute: libuv's pool of four, compute's own, the history's */
 #define MOST_CONNECTIONS  65536
 #define LEAST_CONNECTIONS 1024
 
@@ -270,6 +272,21 @@ static int take_socket(service *s)
     return 1;
 }
 
+static unsigned compute_threads(const service *s)
+{
+    return s->config->threads > 0 ? (unsigned)s->config->threads : mm_threads_available();
+}
+
+static int try_threads(const service *s)
+{
+    const unsigned count = compute_threads(s) - 1 + OTHER_THREADS; /* compute's own is one of the team */
+    const int error = mm_threads_try(count);
+
+    if (error != 0)
+        (void)fprintf(stderr, "maskmeter serve: cannot start %u threads: %s\n", count, strerror(error));
+    return error == 0;
+}
+
 static int start_listening(service *s)
 {
     mm_problem problem;
@@ -333,7 +350,6 @@ static int load_tokens(service *s)
 static mm_status start_parts(service *s, unsigned max_connections)
 {
     mm_server *server = &s->server;
-    const unsigned threads = s->config->threads > 0 ? (unsigned)s->config->threads : mm_threads_available();
     const mm_rates rates = {(double)s->config->rate_uploads, (double)s->config->rate_bytes};
     const int64_t per_address = s->config->max_connections_per_address;
     const mm_http_options options = {
@@ -352,7 +368,7 @@ static mm_status start_parts(service *s, unsigned max_connections)
     if (server->loop_scratch == NULL || server->plans == NULL ||
         mm_stats_new(&server->stats, s->route_names, mm_route_count) != MM_OK ||
         mm_admission_new(&server->admission, (size_t)s->config->memory) != MM_OK ||
-        mm_compute_start(&server->compute, threads) != MM_OK)
+        mm_compute_start(&server->compute, compute_threads(s)) != MM_OK)
         return MM_NO_MEMORY;
     mm_admission_set_rates(server->admission, &rates);
     if (mm_loop_signals(server->loop, on_signal, s) != MM_OK ||
@@ -415,6 +431,8 @@ static int run_service(service *s, unsigned max_connections)
     int code = MM_EXIT_FAILED;
 
     s->server.config = s->config;
+    if (!try_threads(s))
+        return code;
     if (mm_manager_new(&s->manager) != MM_OK ||
         mm_log_new(&s->server.log, STDERR_FILENO, (mm_log_level)s->config->log_level) != MM_OK ||
         mm_loop_new(&s->server.loop) != MM_OK)

@@ -27,12 +27,13 @@ typedef struct slot {
 struct mm_compute {
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t arrival;
+    pthread_cond_t arrival, team_made;
     unsigned threads;
 
     /* under the lock */
     mm_job *first, *last; /* submitted, not yet seen by the compute thread */
     int stopping;
+    int has_team;
 
     atomic_int arrived; /* is `first` set? */
     atomic_size_t waiting;
@@ -169,6 +170,10 @@ static void *work(void *context)
     mm_compute *compute = context;
 
     mm_parallel(pull, compute, compute->threads, compute->threads); /* nothing to do yet: makes the team */
+    pthread_mutex_lock(&compute->lock);
+    compute->has_team = 1;
+    pthread_cond_signal(&compute->team_made);
+    pthread_mutex_unlock(&compute->lock);
     while (take_arrivals(compute)) {
         for (mm_job *job = compute->active; job != NULL; job = job->next) {
             job->planned_task = job->next_task;
@@ -185,6 +190,7 @@ static void *work(void *context)
 static void destroy(mm_compute *compute)
 {
     pthread_cond_destroy(&compute->arrival);
+    pthread_cond_destroy(&compute->team_made);
     pthread_mutex_destroy(&compute->lock);
     free(compute->scratch);
     free(compute->slots);
@@ -211,6 +217,15 @@ static int start_thread(mm_compute *compute)
     return !failed;
 }
 
+/* OpenMP ends the process when it cannot start its threads: not after the server has said that it serves. */
+static void wait_for_team(mm_compute *compute)
+{
+    pthread_mutex_lock(&compute->lock);
+    while (!compute->has_team)
+        pthread_cond_wait(&compute->team_made, &compute->lock);
+    pthread_mutex_unlock(&compute->lock);
+}
+
 mm_status mm_compute_start(mm_compute **out, unsigned threads)
 {
     mm_compute *compute = calloc(1, sizeof *compute);
@@ -220,6 +235,7 @@ mm_status mm_compute_start(mm_compute **out, unsigned threads)
         return MM_NO_MEMORY;
     pthread_mutex_init(&compute->lock, NULL);
     pthread_cond_init(&compute->arrival, NULL);
+    pthread_cond_init(&compute->team_made, NULL);
     compute->threads = threads;
     compute->active_end = &compute->active;
     compute->slots = calloc(shared > SLOTS_ALONE ? shared : SLOTS_ALONE, sizeof *compute->slots);
@@ -228,6 +244,7 @@ mm_status mm_compute_start(mm_compute **out, unsigned threads)
         destroy(compute);
         return MM_NO_MEMORY;
     }
+    wait_for_team(compute);
     *out = compute;
     return MM_OK;
 }

@@ -407,10 +407,11 @@ static int end_body(request *r)
 
 /* --------------------------------------------------------------------- answer */
 
-static void add_header(struct MHD_Response *response, const char *name, const char *value)
+/* *fine becomes 0 when memory is out. */
+static void add_header(struct MHD_Response *response, const char *name, const char *value, int *fine)
 {
-    if (value != NULL)
-        (void)MHD_add_response_header(response, name, value);
+    if (value != NULL && value[0] != '\0' && MHD_add_response_header(response, name, value) != MHD_YES)
+        *fine = 0;
 }
 
 /* Up to twice as long and a second more, by what is random of the request: those who are refused together shall not
@@ -423,32 +424,35 @@ static int spread(const request *r, int seconds)
                     : seconds + (int)(strtoul(r->call.request_id + last - 8, NULL, 16) % (unsigned)(seconds + 2));
 }
 
-static void add_headers(const request *r, struct MHD_Response *response)
+/* 0: some are missing, and without them the answer would mean something else. */
+static int add_headers(const request *r, struct MHD_Response *response)
 {
     const mm_answer *answer = &r->call.answer;
     char seconds[16];
+    int fine = 1;
 
-    add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->size > 0 ? answer->content_type : NULL);
-    add_header(response, "X-Request-Id", r->call.request_id);
-    add_header(response, "Strict-Transport-Security", r->http->tls != NULL ? "max-age=31536000" : NULL);
-    add_header(response, MHD_HTTP_HEADER_ALLOW, answer->allow);
-    add_header(response, "Accept-Post", answer->accept_post);
-    add_header(response, MHD_HTTP_HEADER_ACCEPT_ENCODING, answer->accept_coding);
+    add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->size > 0 ? answer->content_type : NULL, &fine);
+    add_header(response, "X-Request-Id", r->call.request_id, &fine);
+    add_header(response, "Strict-Transport-Security", r->http->tls != NULL ? "max-age=31536000" : NULL, &fine);
+    add_header(response, MHD_HTTP_HEADER_ALLOW, answer->allow, &fine);
+    add_header(response, "Accept-Post", answer->accept_post, &fine);
+    add_header(response, MHD_HTTP_HEADER_ACCEPT_ENCODING, answer->accept_coding, &fine);
     if (answer->retry_after > 0) {
         (void)snprintf(seconds, sizeof seconds, "%d", spread(r, answer->retry_after));
-        add_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+        add_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds, &fine);
     }
     if (answer->tag[0] != '\0') {
-        add_header(response, MHD_HTTP_HEADER_ETAG, answer->tag);
+        add_header(response, MHD_HTTP_HEADER_ETAG, answer->tag, &fine);
         if (answer->headers == NULL) /* which say for themselves how long */
-            add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "private, max-age=0");
-        add_header(response, MHD_HTTP_HEADER_VARY, "Accept-Encoding");
-        add_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, answer->gzip ? "gzip" : NULL);
+            add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "private, max-age=0", &fine);
+        add_header(response, MHD_HTTP_HEADER_VARY, "Accept-Encoding", &fine);
+        add_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, answer->gzip ? "gzip" : NULL, &fine);
     }
     for (const char *const *pair = answer->headers; pair != NULL && *pair != NULL; pair += 2)
-        add_header(response, pair[0], pair[1]);
+        add_header(response, pair[0], pair[1], &fine);
     if (answer->close || r->http->server->draining)
-        add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+        add_header(response, MHD_HTTP_HEADER_CONNECTION, "close", &fine);
+    return fine;
 }
 
 /* Hands the answer over.  MHD_NO closes the connection. */
@@ -469,8 +473,7 @@ static enum MHD_Result answer(request *r)
     if (response == NULL)
         return MHD_NO;
     a->bytes = NULL; /* the response's now */
-    add_headers(r, response);
-    result = MHD_queue_response(r->mhd, (unsigned)a->status, response);
+    result = add_headers(r, response) ? MHD_queue_response(r->mhd, (unsigned)a->status, response) : MHD_NO;
     MHD_destroy_response(response);
     return result;
 }

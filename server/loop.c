@@ -13,6 +13,7 @@
 struct mm_loop {
     uv_loop_t uv;
 
+    uv_work_t nothing; /* the pool's first */
     uv_async_t wake;
     pthread_mutex_t lock; /* of first, last */
     mm_post *first, *last;
@@ -225,6 +226,11 @@ mm_status mm_loop_signals(mm_loop *loop, void (*handler)(void *context, int sign
 
 /* ---------------------------------------------------------------- the loop */
 
+static void do_nothing(uv_work_t *uv)
+{
+    (void)uv;
+}
+
 mm_status mm_loop_new(mm_loop **out)
 {
     mm_loop *loop = calloc(1, sizeof *loop);
@@ -241,6 +247,8 @@ mm_status mm_loop_new(mm_loop **out)
     }
     loop->wake.data = loop;
     (void)uv_check_init(&loop->uv, &loop->check); /* cannot fail */
+    /* Now, since libuv aborts when it cannot start the threads of its pool. */
+    (void)uv_queue_work(&loop->uv, &loop->nothing, do_nothing, NULL); /* cannot fail */
     loop->check.data = loop;
     *out = loop;
     loop = NULL;

@@ -97,6 +97,7 @@
     X(surface) \
     X(surfaces) \
     X(table) \
+    X(threads) \
     X(tensor) \
     X(tls) \
     X(tokens) \

@@ -1,0 +1,92 @@
+"""test_start.py - a start that lacks memory, threads or random bytes: it serves, or it says why not and ends."""
+
+import json
+import os
+import queue
+import resource
+import signal
+import subprocess
+import threading
+
+import fail
+import pytest
+import support
+from support import SLOW, small_file
+from test_malloc import SEED, SHORT, choose
+
+STARTS = 12 if SHORT else 400  # of each kind and mode
+
+
+class Start:
+    """One try to start a server."""
+
+    def __init__(self, folder, env=None, before=None, args=()):
+        command = [str(support.BINARY), "serve", "--listen", "127.0.0.1:0", "--data", str(folder / "data"), "--threads", "3", *args]
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("MASKMETER_")}
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, preexec_fn=before,
+                                        env={**clean, "OMP_WAIT_POLICY": "passive", **(env or {})}, text=True)
+        self.lines, self.port, heard = [], None, queue.Queue()
+        self.reader = threading.Thread(target=self._read, args=(heard,), daemon=True)
+        self.reader.start()
+        try:
+            self.port = heard.get(timeout=20 * SLOW)
+        except queue.Empty:
+            self.process.kill()
+            raise AssertionError(f"it neither serves nor ends: {self.lines}") from None
+
+    def _read(self, heard):
+        for line in self.process.stderr:
+            self.lines.append(line)
+            if '"listening"' in line:
+                heard.put(int(json.loads(line)["address"].rsplit(":", 1)[1]))
+        heard.put(None)
+
+    def request(self, path, body=None):
+        session = support.requests.Session()
+        session.trust_env = False
+        headers = {"Content-Type": "application/octet-stream"} if body else None
+        return session.request("POST" if body else "GET", f"http://127.0.0.1:{self.port}{path}", data=body, headers=headers, timeout=20 * SLOW)
+
+    def end(self):
+        """-> the exit code; a server that serves is asked to end."""
+        if self.port is not None:
+            self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(20 * SLOW)
+        self.reader.join()
+        self.process.stderr.close()
+        return code
+
+
+def serves_or_explains(start, where):
+    """-> whether it serves."""
+    if start.port is not None:
+        body = small_file(images=4, classes=4, spatial=(48, 64))
+        assert start.request("/healthz").status_code == 200
+        for query in ("", "?run=a&step=1", "?include=images,histogram,explain"):
+            answer = start.request("/v1/evaluations" + query, body)
+            assert answer.status_code == 200, (where, answer.text)
+        assert start.end() == 0, (where, start.lines)
+        return True
+    code = start.end()
+    if code == -signal.SIGABRT and all("libgcc_s" in line for line in start.lines):
+        return False  # so libuv ends where its set-up fails, and the C library without libgcc_s; all others say more
+    assert code in (1, 2), (where, code, start.lines)
+    assert start.lines and start.lines[-1].strip(), where
+    return False
+
+
+@pytest.mark.parametrize("forever", [False, True], ids=["once", "forever"])
+@pytest.mark.parametrize("kind", [fail.MEMORY, fail.THREAD, fail.RANDOM], ids=["memory", "thread", "random"])
+def test_failing_starts(tmp_path, kind, forever):
+    faults = fail.Faults(tmp_path)
+    faults.arm(kinds=kind)
+    first = Start(tmp_path, faults.environment())
+    count = faults.disarm()
+    assert serves_or_explains(first, "undisturbed")
+    outcomes = []
+    for nth in choose(count + 1, f"start {kind} {forever}", STARTS):
+        faults.arm(nth, forever, kind)
+        start = Start(tmp_path, faults.environment())
+        faults.disarm()
+        outcomes.append(serves_or_explains(start, (nth, count, SEED)))
+    assert any(outcomes), "the last is never reached: it serves"
