@@ -243,6 +243,11 @@ void mm_claim_close(mm_claim *claim)
     *claim = (mm_claim){.admission = NULL};
 }
 
+uint64_t *mm_claim_turn(mm_claim *claim)
+{
+    return &claim->account->turn;
+}
+
 void mm_admission_set_rates(mm_admission *admission, const mm_rates *rates)
 {
     pthread_mutex_lock(&admission->lock);

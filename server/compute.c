@@ -2,7 +2,8 @@
  * compute.c - one thread, one OpenMP team, rounds over all waiting evaluations.
  *
  * A round is one mm_parallel(): the threads pull slots (one task of one evaluation each) from a common counter.  The
- * slots are dealt out in turn, one per evaluation, so small evaluations are done within a round.  When something new
+ * slots are dealt out in turn, one to each client, and of a client's to the evaluation that has waited longest, so
+ * small evaluations are done within a round, and one client's hundred do not hold up another's one.  When something new
  * arrives the round ends early: what was not pulled is dealt out again.  So a lone large evaluation gets long rounds,
  * and whoever comes after it waits for one task only.
  */
@@ -40,6 +41,7 @@ struct mm_compute {
 
     /* the compute thread's own */
     mm_job *active, **active_end; /* in the order of their turn */
+    uint64_t turn;                /* of dealing; counts on for ever */
     slot *slots;
     size_t slot_count;
     atomic_size_t cursor; /* next slot to pull */
@@ -75,20 +77,52 @@ static int take_arrivals(mm_compute *compute)
     return !stop;
 }
 
-/* One task of each evaluation in turn, until the round is full or nobody has more. */
+static int is_dealt(const mm_job *job)
+{
+    return job->planned_task >= job->task_count;
+}
+
+/* One task of the first evaluation of each client; those evaluations go behind the others.  Returns how many. */
+static size_t deal_turn(mm_compute *compute, size_t most)
+{
+    mm_job *job = compute->active, *next, *given = NULL, **rest_end = &compute->active, **given_end = &given;
+    size_t count = 0;
+
+    compute->turn++;
+    for (; job != NULL && count < most; job = next) {
+        next = job->next;
+        if (is_dealt(job) || (job->turn != NULL && *job->turn == compute->turn)) {
+            *rest_end = job;
+            rest_end = &job->next;
+            continue;
+        }
+        if (job->turn != NULL)
+            *job->turn = compute->turn;
+        compute->slots[compute->slot_count + count++] = (slot){.job = job, .task = job->planned_task++};
+        *given_end = job;
+        given_end = &job->next;
+    }
+    *given_end = NULL;
+    *rest_end = job;
+    if (job != NULL) /* the round is full: nobody looked at those from here on */
+        rest_end = compute->active_end;
+    *rest_end = given;
+    compute->active_end = given != NULL ? given_end : rest_end;
+    return count;
+}
+
+/* Turn by turn, until the round is full or nobody has more. */
 static void deal(mm_compute *compute)
 {
     const int alone = compute->active->next == NULL;
     const size_t most = alone ? SLOTS_ALONE : (size_t)compute->threads * SLOTS_PER_THREAD;
-    size_t count = 0, before;
+    size_t count = 1;
 
-    do {
-        before = count;
-        for (mm_job *job = compute->active; job != NULL && count < most; job = job->next)
-            if (job->planned_task < job->task_count)
-                compute->slots[count++] = (slot){.job = job, .task = job->planned_task++};
-    } while (count > before && count < most);
-    compute->slot_count = count;
+    compute->slot_count = 0;
+    while (count > 0 && compute->slot_count < most) {
+        count = deal_turn(compute, most - compute->slot_count);
+        compute->slot_count += count;
+    }
 }
 
 /* One thread of the team: pulls slots until there is none, or somebody new is waiting. */

@@ -1,5 +1,6 @@
 /*
- * compute.h - one thread that owns the one OpenMP team and works on all waiting evaluations in fair rounds.
+ * compute.h - one thread that owns the one OpenMP team and works on all waiting evaluations in rounds that are fair to
+ * who sent them, and between those of one.
  */
 #ifndef MM_COMPUTE_H
 #define MM_COMPUTE_H
@@ -14,6 +15,7 @@ typedef struct mm_job {
     /* On the compute thread, when every task has run: mm_eval_finish(), mm_images_score(), then tell the loop. */
     void (*finish)(struct mm_job *job);
     void *context;
+    uint64_t *turn; /* of whom it is, compute.c's own while jobs of theirs are here; NULL: of nobody else's */
     /* Seconds on the monotonic clock, for finish(): when it was submitted, when its first task began. */
     double submitted, started;
     /* compute.c's own: */

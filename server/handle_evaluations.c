@@ -351,7 +351,7 @@ mm_next mm_post_evaluation(mm_call *call)
         score(up);
         return after_compute(call);
     }
-    up->job = (mm_job){.eval = up->eval, .finish = on_computed, .context = up};
+    up->job = (mm_job){.eval = up->eval, .finish = on_computed, .context = up, .turn = mm_call_turn(call)};
     call->step = after_compute;
     mm_compute_submit(call->server->compute, &up->job);
     return MM_WAIT;

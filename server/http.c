@@ -108,6 +108,11 @@ int mm_call_reserve(mm_call *call, size_t bytes)
     return mm_admission_reserve(call->server->admission, claim_of((request *)(void *)call), bytes) == MM_OK;
 }
 
+uint64_t *mm_call_turn(mm_call *call)
+{
+    return mm_claim_turn(claim_of((request *)(void *)call));
+}
+
 /* ------------------------------------------------------------------ beginning */
 
 /* The trace id that the client sent, or a random one. */

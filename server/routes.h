@@ -107,6 +107,9 @@ void mm_call_ready(mm_call *call);
  * the one thread that works for the call.  0: over the budget, answer 503. */
 int mm_call_reserve(mm_call *call, size_t bytes);
 
+/* Whose turn it is when the call's evaluation is computed: the same for all calls of a token or an address. */
+uint64_t *mm_call_turn(mm_call *call);
+
 /* Sets the answer to a problem document (reply.h), for handlers and for what http.c refuses itself.
  * problem may be NULL.  Returns MM_DONE. */
 mm_next mm_call_problem(mm_call *call, int status, const mm_problem *problem);

@@ -361,7 +361,41 @@ static void idle(void)
     mm_compute_stop(compute);
 }
 
-static CU_TestInfo tests[] = {{"the same records as serial work", same_records},
+/* A client with one evaluation does not wait for the forty that another has sent before: it has a turn of its own. */
+static void clients_take_turns(void)
+{
+    mm_compute *compute = NULL;
+    gate hold;
+    sample many[40], one;
+    uint64_t turns[2] = {0, 0};
+    atomic_int clock = 0;
+    int last = 0;
+
+    CU_ASSERT_EQUAL_FATAL(mm_compute_start(&compute, 2), MM_OK);
+    close_gate(&hold, compute, &clock);
+    for (size_t i = 0; i < 40; i++) {
+        prepare(&many[i], (size_t)1 << 20, i, &clock);
+        many[i].job = (mm_job){.eval = many[i].eval, .finish = on_finish, .context = &many[i], .turn = &turns[0]};
+        mm_compute_submit(compute, &many[i].job);
+    }
+    CU_ASSERT(many[0].job.task_count > 1);
+    prepare(&one, (size_t)1 << 20, 7, &clock);
+    one.job = (mm_job){.eval = one.eval, .finish = on_finish, .context = &one, .turn = &turns[1]};
+    mm_compute_submit(compute, &one.job);
+    sem_post(&hold.open);
+    mm_compute_stop(compute);
+    CU_ASSERT(one.place >= 2 && one.place <= 20); /* among equals it would be the last */
+    for (size_t i = 0; i < 40; i++) {
+        last = many[i].place > last ? many[i].place : last;
+        drop(&many[i]);
+    }
+    CU_ASSERT_EQUAL(last, 42);
+    drop(&one);
+    drop_gate(&hold);
+}
+
+static CU_TestInfo tests[] = {{"clients take turns", clients_take_turns},
+                              {"the same records as serial work", same_records},
                               {"stages", stages},
                               {"small evaluations overtake a large one", small_overtakes_large},
                               {"small evaluations overtake distances", small_overtakes_distances},
