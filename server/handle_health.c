@@ -133,5 +133,10 @@ mm_next mm_get_version(mm_call *call)
 
 mm_next mm_get_openapi(mm_call *call)
 {
-    return answer(call, 200, "application/json", mm_openapi_json, mm_openapi_json_size);
+    call->answer = (mm_answer){.status = 200,
+                               .content_type = "application/json",
+                               .bytes = (char *)(uintptr_t)mm_openapi_json,
+                               .size = mm_openapi_json_size,
+                               .constant = 1};
+    return MM_DONE;
 }

@@ -7,7 +7,6 @@
 #include "server/routes.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Nothing but what this server sends is loaded, and nobody shows the page inside another.  data: is for the mark that
@@ -34,14 +33,10 @@ static const char *const file_headers[] = {
 
 static mm_next answer(mm_call *call, const mm_page_file *file, const char *const *headers)
 {
-    char *copy = malloc(file->size);
     mm_packed packed;
     mm_next next;
 
-    if (copy == NULL)
-        return mm_answer_no_memory(call);
-    memcpy(copy, file->bytes, file->size);
-    mm_pack(&packed, call, copy, file->size, file->size);
+    mm_pack_constant(&packed, call, file->bytes, file->size, file->packed, file->packed_size);
     next = mm_answer_packed(call, &packed, file->content_type);
     call->answer.headers = headers;
     return next;

@@ -472,7 +472,8 @@ static enum MHD_Result answer(request *r)
     if (r->connection->gone)
         return MHD_NO;
     if (a->bytes != NULL)
-        response = MHD_create_response_from_buffer(a->size, a->bytes, MHD_RESPMEM_MUST_FREE);
+        response = MHD_create_response_from_buffer(a->size, a->bytes,
+                                                   a->constant ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
     else
         response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     if (response == NULL)
@@ -596,7 +597,8 @@ static void free_request(request *r)
     mm_query_free(&call->query);
     free(call->variable);
     free(call->if_none_match);
-    free(call->answer.bytes);
+    if (!call->answer.constant)
+        free(call->answer.bytes);
     free(r);
 }
 

@@ -32,10 +32,10 @@ static uint64_t digest(const char *bytes, size_t size, uint64_t seed)
     return hash ^ hash >> 32;
 }
 
-static void set_tag(mm_packed *packed, uint64_t first, uint64_t second, int weak, const char *mark)
+static void write_tag(char *tag, size_t size, uint64_t first, uint64_t second, int weak, const char *mark)
 {
-    (void)snprintf(packed->tag, sizeof packed->tag, "%s\"%016llx%08llx%s\"", weak ? "W/" : "",
-                   (unsigned long long)first, (unsigned long long)(second >> 32), mark);
+    (void)snprintf(tag, size, "%s\"%016llx%08llx%s\"", weak ? "W/" : "", (unsigned long long)first,
+                   (unsigned long long)(second >> 32), mark);
 }
 
 static int has_it(const mm_call *call, const char *tag)
@@ -61,32 +61,62 @@ static void compress_bytes(mm_packed *packed)
     packed->gzip = 1;
 }
 
+/* What the bytes are called, and whether the client has them: then 304 needs none. */
+typedef struct tags {
+    char plain[48], gzip[48];
+    int known;
+} tags;
+
+static tags make_tags(const mm_call *call, const char *bytes, size_t size, size_t tagged)
+{
+    const uint64_t first = digest(bytes, tagged, 0), second = digest(bytes, tagged, UINT64_C(0xD1B54A32D192ED03));
+    const int weak = tagged < size;
+    tags made;
+
+    write_tag(made.plain, sizeof made.plain, first, second, weak, "");
+    write_tag(made.gzip, sizeof made.gzip, first, second, weak, GZIP_MARK);
+    made.known = has_it(call, made.gzip) || has_it(call, made.plain);
+    return made;
+}
+
+static void set_tag(mm_packed *packed, const mm_call *call, const tags *made)
+{
+    const int gzip = packed->gzip || (made->known && has_it(call, made->gzip));
+
+    memcpy(packed->tag, gzip ? made->gzip : made->plain, sizeof packed->tag);
+}
+
 void mm_pack(mm_packed *packed, const mm_call *call, char *bytes, size_t size, size_t tagged)
 {
-    uint64_t first, second;
-    const int weak = tagged < size;
+    tags made;
 
     *packed = (mm_packed){.bytes = bytes, .size = size};
     if (bytes == NULL)
         return;
-    first = digest(bytes, tagged, 0);
-    second = digest(bytes, tagged, UINT64_C(0xD1B54A32D192ED03));
-    packed->status = 304;
-    set_tag(packed, first, second, weak, GZIP_MARK);
-    if (!has_it(call, packed->tag)) {
-        set_tag(packed, first, second, weak, "");
-        packed->status = has_it(call, packed->tag) ? 304 : 200;
-    }
-    if (packed->status == 304) {
+    made = make_tags(call, bytes, size, tagged);
+    packed->status = made.known ? 304 : 200;
+    if (made.known) {
         free(packed->bytes);
         packed->bytes = NULL;
         packed->size = 0;
-        return;
-    }
-    if (call->accepts_gzip && size >= MM_PACK_LEAST)
+    } else if (call->accepts_gzip && size >= MM_PACK_LEAST) {
         compress_bytes(packed);
-    if (packed->gzip)
-        set_tag(packed, first, second, weak, GZIP_MARK);
+    }
+    set_tag(packed, call, &made);
+}
+
+void mm_pack_constant(mm_packed *packed, const mm_call *call, const unsigned char *bytes, size_t size,
+                      const unsigned char *gzip, size_t gzip_size)
+{
+    const tags made = make_tags(call, (const char *)bytes, size, size);
+
+    *packed = (mm_packed){.status = made.known ? 304 : 200, .constant = 1};
+    if (!made.known) {
+        packed->gzip = call->accepts_gzip && size >= MM_PACK_LEAST && gzip_size < size;
+        packed->bytes = (char *)(uintptr_t)(packed->gzip ? gzip : bytes);
+        packed->size = packed->gzip ? gzip_size : size;
+    }
+    set_tag(packed, call, &made);
 }
 
 mm_next mm_answer_packed(mm_call *call, mm_packed *packed, const char *content_type)
@@ -97,6 +127,7 @@ mm_next mm_answer_packed(mm_call *call, mm_packed *packed, const char *content_t
                                .content_type = content_type,
                                .bytes = packed->bytes,
                                .size = packed->size,
+                               .constant = packed->constant,
                                .gzip = packed->gzip};
     memcpy(call->answer.tag, packed->tag, sizeof packed->tag);
     packed->bytes = NULL;
@@ -105,6 +136,7 @@ mm_next mm_answer_packed(mm_call *call, mm_packed *packed, const char *content_t
 
 void mm_packed_free(mm_packed *packed)
 {
-    free(packed->bytes);
+    if (!packed->constant)
+        free(packed->bytes);
     packed->bytes = NULL;
 }

@@ -15,12 +15,16 @@ typedef struct mm_packed {
     size_t size;
     int status; /* 0: out of memory */
     int gzip;
+    int constant; /* bytes are nobody's to free */
     char tag[48];
 } mm_packed;
 
 /* Any thread.  Takes over bytes; NULL: out of memory.  `tagged` bytes of them make the tag: the rest (how long it took)
  * is not what the client asked for; less than `size` makes the tag weak. */
 void mm_pack(mm_packed *packed, const mm_call *call, char *bytes, size_t size, size_t tagged);
+/* Likewise of constant bytes, and of the same as gzip. */
+void mm_pack_constant(mm_packed *packed, const mm_call *call, const unsigned char *bytes, size_t size,
+                      const unsigned char *gzip, size_t gzip_size);
 /* On the loop: sets call->answer, which takes over the bytes.  content_type is static. */
 mm_next mm_answer_packed(mm_call *call, mm_packed *packed, const char *content_type);
 void mm_packed_free(mm_packed *packed);

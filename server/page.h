@@ -11,6 +11,8 @@ typedef struct mm_page_file {
     const char *content_type;
     const unsigned char *bytes;
     size_t size;
+    const unsigned char *packed; /* the same as gzip */
+    size_t packed_size;
 } mm_page_file;
 
 extern const mm_page_file mm_page_files[];

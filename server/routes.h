@@ -39,12 +39,14 @@ typedef enum mm_next {
     MM_WAIT  /* somebody will call mm_call_ready(); call->step then runs on the loop */
 } mm_next;
 
-/* The answer: exactly one.  bytes are malloc'ed and handed over; NULL with size 0 for no body. */
+/* The answer: exactly one.  bytes are malloc'ed and handed over, unless they are constant; NULL with size 0 for no
+ * body. */
 typedef struct mm_answer {
     int status;               /* 0: not set yet */
     const char *content_type; /* static */
     char *bytes;
     size_t size;
+    int constant;               /* bytes live as long as the program */
     const char *allow;          /* 405 */
     const char *accept_post;    /* 415 for the media type */
     const char *accept_coding;  /* 415 for the content coding */
