@@ -17,7 +17,7 @@ HARD  := -fPIE -fstack-protector-strong -fstack-clash-protection $(branches_$(ta
          $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 # -ffp-contract=off: no fused multiply-add may change a bit (lib/sums.h).
 BASE   = -std=c11 -I. -ffp-contract=off -fno-fast-math -MMD -MP $(WARN) $(HARD) $(CFLAGS) \
-         $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
+         $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) $(UNSAN)
 SYSTEM = -D_GNU_SOURCE
 # _FORTIFY_SOURCE hides the bit casts of the kernels (memcpy of a known size) from the vectoriser.
 KERNEL = -U_FORTIFY_SOURCE -O3 -fno-math-errno -fno-trapping-math
@@ -42,7 +42,10 @@ page_files := server/page/index.html $(wildcard server/page/*.js server/page/*.c
 test_obj   := $(call objects,tests)
 benches    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 fuzzers    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz_tools := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/fuzz/fuzz_% tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)) \
+              tests/wire_tools.c)
 no_main     = $(filter-out $(BUILD)/server/main.o,$(server_obj))
+archives   := $(BUILD)/libmmserver.a $(BUILD)/libmmproto.a $(BUILD)/libmm.a
 no_note     = $(filter %.o %.a,$^)
 
 # All cores, unless -j was given; `make V=1` shows the commands.
@@ -59,8 +62,13 @@ $(BUILD)/maskmeter: $(server_obj) $(BUILD)/libmmproto.a $(BUILD)/libmm.a
 	$(call say,ld)$(CC) $(BASE) $(LINK) -o $@ $(no_note) $(LDLIBS)
 $(BUILD)/run_tests: $(test_obj) $(no_main) $(BUILD)/libmmproto.a $(BUILD)/libmm.a
 	$(call say,ld)$(CC) $(BASE) $(LINK) -o $@ $(no_note) $(LDLIBS) -lcunit
-$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/wire_tools.o $(no_main) $(BUILD)/libmmproto.a $(BUILD)/libmm.a
+# Of the server a fuzzer gets what it calls: it looks at every counter of its coverage after every input.
+$(BUILD)/libmmserver.a: $(no_main)
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(fuzz_tools) $(archives)
 	$(call say,ld)$(CC) $(BASE) -fsanitize=fuzzer $(LINK) -o $@ $(no_note) $(LDLIBS)
+# The same targets for any compiler: they run on files only.
+$(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(fuzz_tools) $(archives)
+	$(call say,ld)$(CC) $(BASE) $(LINK) -o $@ $(no_note) $(LDLIBS)
 
 # Preloaded into a server: plain, whatever that is built with.
 $(BUILD)/tests/faults/%.so: tests/faults/%.c
@@ -73,6 +81,8 @@ $(BUILD)/tests/machines/%: $(BUILD)/tests/machines/%.o $(BUILD)/libmm.a
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(no_main) $(BUILD)/libmmproto.a $(BUILD)/libmm.a
 	$(call say,ld)$(CC) $(BASE) $(LINK) -o $@ $(no_note) $(LDLIBS)
 
+# The targets themselves are no target.
+$(BUILD)/tests/fuzz/%.o $(BUILD)/tests/wire_tools.o: UNSAN = $(if $(findstring fuzzer,$(SAN)),-fno-sanitize=fuzzer-no-link)
 define at_each_level
 $(BUILD)/$(1:.c=)-%.o: $1 $(BUILD)/flags
 	@mkdir -p $$(@D)

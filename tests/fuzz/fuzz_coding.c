@@ -4,21 +4,13 @@
  * The first byte chooses the coding and the steps.  Both readings must accept the same bodies and give the same bytes,
  * and neither may touch more than its blocks, which the address sanitizer watches.
  */
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/fuzz/target.h"
 #include "tests/wire_tools.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 #define LIMIT ((size_t)1 << 16)
-
-static void demand(int holds)
-{
-    if (!holds)
-        abort();
-}
 
 /* Decodes up to LIMIT bytes.  seed 0: in one step; else in pieces and rooms of any size. */
 static mm_wire_status decode(const char *name, const uint8_t *data, size_t size, uint64_t seed, wire_bytes *out)
