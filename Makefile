@@ -82,7 +82,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(no_main) $(BUILD)/libmmproto.
 	$(call say,ld)$(CC) $(BASE) $(LINK) -o $@ $(no_note) $(LDLIBS)
 
 # The targets themselves are no target.
-$(BUILD)/tests/fuzz/%.o $(BUILD)/tests/wire_tools.o: UNSAN = $(if $(findstring fuzzer,$(SAN)),-fno-sanitize=fuzzer-no-link)
+$(BUILD)/tests/fuzz/%.o $(BUILD)/tests/wire_tools.o: private override UNSAN = $(if $(findstring fuzzer,$(SAN)),-fno-sanitize=fuzzer-no-link)
 define at_each_level
 $(BUILD)/$(1:.c=)-%.o: $1 $(BUILD)/flags
 	@mkdir -p $$(@D)
@@ -241,13 +241,12 @@ valgrind:                              ## unit and HTTP tests under valgrind
 	@chmod +x $(MASKMETER_BIN)
 	@$(pytest) $(if $(SHORT),$(patsubst %,tests/http/test_%.py,routes expected exactness),tests/http)
 
-fuzz_seconds = $(if $(SHORT),10,600)
-fuzz:                                  ## each fuzzer on its corpus, then on what it makes of it
-	+@$(sanitized) BUILD=$(BUILD)/fuzz SAN=fuzzer-no-link,address,undefined $(fuzzers:$(BUILD)/%=$(BUILD)/fuzz/%)
-	@for f in $(notdir $(fuzzers)); do mkdir -p $(BUILD)/corpus/$$f; \
-	    $(BUILD)/fuzz/tests/fuzz/$$f -max_total_time=$(fuzz_seconds) -timeout=5 -rss_limit_mb=1024 -print_final_stats=1 \
-	        $(BUILD)/corpus/$$f tests/fuzz/corpus/$${f#fuzz_} > $(BUILD)/$$f.log 2>&1 || { cat $(BUILD)/$$f.log; exit 1; }; \
-	    sed -n "s/^stat::number_of_executed_units:/$$f, inputs tried:/p" $(BUILD)/$$f.log; done
+fuzz_seconds = $(if $(SHORT),3,600)
+fuzz:                                  ## each fuzzer on its corpus, then on what it makes of it (fuzz_seconds=N each)
+	+@$(sanitized) BUILD=$(BUILD)/fuzz SAN=fuzzer-no-link,address,undefined \
+	    UNSAN=-fsanitize-coverage-ignorelist=tests/fuzz/unwatched.txt $(fuzzers:$(BUILD)/%=$(BUILD)/fuzz/%)
+	@printf '%s\n' $(patsubst fuzz_%,%,$(notdir $(fuzzers))) | \
+	    xargs -P $(shell nproc) -n 1 tests/fuzz/run.sh $(BUILD) $(fuzz_seconds)
 
 # Another machine, emulated: what the library says there is compared with every CPU level of this one.
 aarch64  = $(MAKE) BUILD=$(BUILD)/aarch64 CC=aarch64-linux-gnu-gcc KERNEL_CC=aarch64-linux-gnu-gcc x86_64=

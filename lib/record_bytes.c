@@ -326,6 +326,8 @@ static mm_status get_lists(reader *r, read_lists *lists)
     size_t total = 0;
 
     lists->count = (size_t)get_fixed(r, 2);
+    if (lists->count > r->left) /* each has at least a byte */
+        return MM_BAD_RECORD;
     lists->first = calloc(lists->count + 1, sizeof *lists->first);
     if (lists->first == NULL)
         return MM_NO_MEMORY;

@@ -29,7 +29,7 @@ typedef struct text {
 } text;
 
 /* RFC 3629, section 4, row by row: how many bytes the character has, 0 for none. */
-static size_t utf8_size(const uint8_t *s, size_t left)
+size_t slow_utf8_size(const uint8_t *s, size_t left)
 {
     static const uint8_t rows[][9] = {
         /* bytes, then the least and most of each */
@@ -120,7 +120,7 @@ static int unicode(text *t)
 static int string(text *t)
 {
     while (t->at < t->end && *t->at != '"') {
-        const size_t size = utf8_size(t->at, (size_t)(t->end - t->at));
+        const size_t size = slow_utf8_size(t->at, (size_t)(t->end - t->at));
 
         if (size == 0 || *t->at < 32)
             return 0;

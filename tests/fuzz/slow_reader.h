@@ -30,6 +30,9 @@ typedef struct slow_file {
     size_t data_at;
 } slow_file;
 
+/* Bytes of the UTF-8 character at s, of which there are `left`; 0 for none. */
+size_t slow_utf8_size(const uint8_t *s, size_t left);
+
 /* Strings stay until the next call. */
 slow_verdict slow_read(slow_file *file, const uint8_t *data, size_t size);
 

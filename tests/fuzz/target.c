@@ -6,9 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/fuzz/slow_reader.h"
+
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
+#include <sanitizer/allocator_interface.h>
 #include <sanitizer/asan_interface.h>
+#define HAS_HOOKS 1
 #endif
 #endif
 #ifndef ASAN_POISON_MEMORY_REGION
@@ -68,6 +72,52 @@ char *fuzz_text(const uint8_t *data, size_t size)
         memcpy(text, data, length);
     text[length] = '\0';
     return text;
+}
+
+int fuzz_is_clean(const char *text)
+{
+    const uint8_t *s = (const uint8_t *)text, *end = s + strlen(text);
+
+    while (s < end) {
+        const size_t size = slow_utf8_size(s, (size_t)(end - s));
+
+        if (size == 0 || s[0] < 0x20 || s[0] == 0x7f || (s[0] == 0xc2 && s[1] < 0xa0))
+            return 0;
+        s += size;
+    }
+    return 1;
+}
+
+static size_t counted;
+
+#ifdef HAS_HOOKS
+static void count_malloc(const volatile void *at, size_t size)
+{
+    (void)at;
+    counted += size;
+}
+
+static void count_free(const volatile void *at)
+{
+    (void)at;
+}
+#endif
+
+void fuzz_count_bytes(void)
+{
+#ifdef HAS_HOOKS
+    static int hooked = 0;
+
+    if (!hooked)
+        demand(__sanitizer_install_malloc_and_free_hooks(count_malloc, count_free) != 0);
+    hooked = 1;
+#endif
+    counted = 0;
+}
+
+size_t fuzz_counted_bytes(void)
+{
+    return counted;
 }
 
 uint64_t fuzz_hash(const uint8_t *data, size_t size)

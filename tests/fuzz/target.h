@@ -30,6 +30,13 @@ void fuzz_forget(unsigned which);
 /* The input as a NUL-terminated text, up to its first NUL; free(). */
 char *fuzz_text(const uint8_t *data, size_t size);
 
+/* Is it UTF-8 (by RFC 3629) without control characters, C1 included?  Written apart from the server's own check. */
+int fuzz_is_clean(const char *text);
+
+/* Bytes that were allocated since fuzz_count_bytes(); 0 without the address sanitizer. */
+void fuzz_count_bytes(void);
+size_t fuzz_counted_bytes(void);
+
 /* A number that depends on every byte: for choices that no byte of the input should stand for. */
 uint64_t fuzz_hash(const uint8_t *data, size_t size);
 
