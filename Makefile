@@ -131,6 +131,7 @@ test_packages  := g++ libcunit1-dev libomp-dev libclang-rt-dev llvm valgrind lib
 # node and npm may also come from elsewhere
 grafana_packages := prometheus systemd strace python3-pip $(if $(and $(shell command -v node),$(shell command -v npm)),,nodejs npm)
 lint_packages  := clang-format clang-tidy shellcheck
+coverage_packages := gcovr
 cross_packages := gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 image_packages := debootstrap python3 util-linux
 
@@ -248,6 +249,27 @@ fuzz:                                  ## each fuzzer on its corpus, then on wha
 	@printf '%s\n' $(patsubst fuzz_%,%,$(notdir $(fuzzers))) | \
 	    xargs -P $(shell nproc) -n 1 tests/fuzz/run.sh $(BUILD) $(fuzz_seconds)
 
+# Mutants are compiled and linked as everything else is in a tree of the address sanitizer.
+mutant_targets := wire target headers access
+mutants_sample  = $(if $(SHORT),6,0)
+mutants:                               ## small faults in reader, parsers and overlap: is each noticed? (mutants_sample=N)
+	+@$(sanitized) BUILD=$(BUILD)/asan SAN=address,undefined run-mutants
+run-mutants: $(BUILD)/run_tests $(mutant_targets:%=$(BUILD)/tests/fuzz/replay_%)
+	@$(PYTHON) tests/mutants.py --build $(BUILD) --compile '$(CC) $(filter-out -MMD -MP,$(BASE)) $(SYSTEM)' \
+	    --link '$(CC) $(BASE) $(LINK) $(if $(shell command -v ld.gold 2>/dev/null),-fuse-ld=gold)' --objects '$(test_obj)' \
+	    --archives '$(archives)' --libraries '$(LDLIBS) -lcunit' --sample $(mutants_sample)
+
+coverage: export MASKMETER_BIN = $(BUILD)/gcov/maskmeter
+coverage: export MASKMETER_TEST_SLOWNESS = 2
+coverage:                              ## lines and branches that the unit and HTTP tests reach; HTML in build/coverage
+	@tests/deps.sh $(coverage_packages)
+	@find $(BUILD)/gcov -name '*.gcda' -delete 2>/dev/null || true
+	+@$(MAKE) BUILD=$(BUILD)/gcov CC=gcc KERNEL_CC=gcc CFLAGS='-O0 -g --coverage -fprofile-update=atomic -U_FORTIFY_SOURCE' \
+	    $(BUILD)/gcov/maskmeter $(BUILD)/gcov/run_tests
+	@$(BUILD)/gcov/run_tests > $(BUILD)/gcov/unit.log || { cat $(BUILD)/gcov/unit.log; exit 1; }
+	@$(pytest) tests/http
+	@$(PYTHON) tests/coverage.py . $(BUILD)/gcov $(BUILD)/coverage
+
 # Another machine, emulated: what the library says there is compared with every CPU level of this one.
 aarch64  = $(MAKE) BUILD=$(BUILD)/aarch64 CC=aarch64-linux-gnu-gcc KERNEL_CC=aarch64-linux-gnu-gcc x86_64=
 check-machines: $(BUILD)/tests/machines/bits  ## every score has the same bits on an emulated aarch64 (needs a cross compiler)
@@ -283,8 +305,8 @@ help:                                  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##[ ]/\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 .PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http faults load browser \
-        grafana sanitize tsan valgrind fuzz check-machines bench readme format check-format lint image-check clean help \
-        FORCE
+        grafana sanitize tsan valgrind fuzz mutants run-mutants coverage check-machines bench readme format check-format \
+        lint image-check clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY: $(fuzzers:=.o) $(benches:=.o) $(BUILD)/tests/machines/bits.o
 $(BUILD)/%.d: ;

@@ -22,6 +22,7 @@
 #include "server/config.h"
 #include "server/history.h"
 #include "server/http.h"
+#include "server/ip.h"
 #include "server/plans.h"
 #include "server/stats.h"
 #include "tests/fuzz/target.h"
@@ -75,7 +76,7 @@ static void start_parts(mm_server *server)
     server->plans = mm_plans_new();
     demand(server->loop_scratch != NULL && server->plans != NULL && mkdtemp(folder) != NULL);
     (void)atexit(remove_folder);
-    demand(mm_loop_new(&server->loop) == MM_OK);
+    demand(mm_loop_new(&server->loop) == MM_OK && mm_tokens_new(&server->tokens) == MM_OK);
     demand(mm_history_open(&server->history, folder, NULL) == MM_STORE_OK);
     demand(mm_stats_new(&server->stats, names, mm_route_count) == MM_OK);
     demand(mm_admission_new(&server->admission, (size_t)config->memory) == MM_OK);
@@ -87,14 +88,19 @@ static void start_server(void)
 {
     static mm_server server;
     static mm_http *http;
+    mm_networks *trusted = NULL;
     mm_problem problem;
     socklen_t size = sizeof server_address;
-    const int fd = mm_address_listen("127.0.0.1:0", &problem);
-    const mm_http_options options = {.listen_fd = fd, .local_address = "127.0.0.1", .max_connections = 64};
+    const int fd = mm_address_listen("127.0.0.1:0", &problem), known = mm_networks_new(&trusted, "127.0.0.1", &problem);
+    const mm_http_options options = {.listen_fd = fd,
+                                     .local_address = "127.0.0.1",
+                                     .max_connections = 64,
+                                     .max_per_address = 64,
+                                     .trusted = trusted};
     pthread_t thread;
 
     (void)signal(SIGPIPE, SIG_IGN);
-    demand(fd >= 0 && getsockname(fd, (struct sockaddr *)&server_address, &size) == 0);
+    demand(fd >= 0 && known == MM_OK && getsockname(fd, (struct sockaddr *)&server_address, &size) == 0);
     start_parts(&server);
     demand(mm_http_new(&http, &server, &options) == MM_OK);
     demand(pthread_create(&thread, NULL, run_loop, server.loop) == 0);
