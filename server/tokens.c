@@ -150,7 +150,7 @@ void mm_token_hide(char *text)
         size = id + strspn(text + id, base64);
         if (id == MM_TOKEN_ID_SIZE)
             memset(text + id, '*', size - id);
-        text += size;
+        text += id == MM_TOKEN_ID_SIZE ? size : PREFIX; /* a token may begin within what is none */
     }
 }
 

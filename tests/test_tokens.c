@@ -113,7 +113,8 @@ static void test_hide(void)
          "mm_aZ09bY18*************************************************"},
         {"mm_aZ09bY18", "mm_aZ09bY18"},
         {"a=mm_aZ09bY18AAEC&b=mm_zzzzzzzz__-_,", "a=mm_aZ09bY18****&b=mm_zzzzzzzz****,"},
-        {"mm_mm_aZ09bY18AAEC", "mm_mm_aZ09bY18AAEC"},
+        {"mm_mm_aZ09bY18AAEC", "mm_mm_aZ09bY18****"},
+        {"t=mm_abcdmm_aZ09bY18AAEC", "t=mm_abcdmm_aZ09bY18****"},
     };
 
     for (size_t i = 0; i < COUNT(cases); i++) {

@@ -43,6 +43,10 @@ static void check_hiding(const char *text)
 
     demand(real[0] != '\0' || mm_token_make(&token, real) == MM_OK);
     demand(line != NULL);
+    if (strstr(text, real + MM_TOKEN_ID_SIZE) != NULL) { /* libFuzzer has learnt it: without the id it is no token */
+        free(line);
+        return;
+    }
     (void)sprintf(line, "%.*s%s%s", (int)at, text, real, text + at);
     mm_token_hide(line);
     demand(strlen(line) <= size + MM_TOKEN_SIZE && strstr(line, real + MM_TOKEN_ID_SIZE) == NULL);
