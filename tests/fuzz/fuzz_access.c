@@ -93,7 +93,7 @@ static void check_networks(const char *text)
 static void check_forwarded(const char *text)
 {
     mm_networks *trusted = NULL;
-    mm_ip ip, first, stranger;
+    mm_ip ip = {{0}}, first, stranger = {{0}};
     char *longer;
     int more;
 
