@@ -16,8 +16,9 @@ typedef struct mm_store_ops {
     void (*close)(mm_store *store);
 
     /* Carries out the first *taken of the items, at least one, in order, in one transaction, and sets their status.
-     * One item's conflict does not hurt the others; what fails the transaction becomes the status of all of them and is
-     * returned.  `scores` of the touched evaluations are written by the same transaction. */
+     * One item's conflict, or its lack of room, does not hurt the others; what fails the transaction becomes the status
+     * of all of them.  What is returned is the store's health.  `scores` of the touched evaluations are written by the
+     * same transaction. */
     mm_store_status (*write)(mm_store *store, mm_store_item *const *items, size_t count, size_t *taken);
     /* Nothing waits: housekeeping, and proof that writing works where the last write found no space. */
     mm_store_status (*tend)(mm_store *store, mm_store_status last);

@@ -14,15 +14,18 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "server/history_rows.h"
 #include "server/history_schema.h"
 #include "server/history_sqlite_check.h"
 
-#define READERS_MAX 4
-#define BUSY_MS     5000
-#define LOG_PAGES   4096 /* 16 MiB: time for a checkpoint */
+#define READERS_MAX   4
+#define BUSY_MS       5000
+#define LOG_PAGES     4096 /* 16 MiB: time for a checkpoint */
+#define PAGE_BYTES    4096
+#define RESERVE_BYTES ((int64_t)512 << 10) /* of the disk: no part takes them */
 
 /* -------------------------------------------------------------- statements */
 
@@ -587,6 +590,43 @@ static mm_store_status checkpoint(mm_store *store, int mode)
     return mm_sql_status(&store->writer, code, NULL);
 }
 
+/* What others may still write to the disk; INT64_MAX when it does not say. */
+static int64_t disk_room(const mm_store *store)
+{
+    struct statvfs disk;
+
+    return statvfs(store->file, &disk) == 0 ? (int64_t)(disk.f_bavail * disk.f_frsize) : INT64_MAX;
+}
+
+/* A record goes to the log and from there to the file, into pages that are free or into new ones.  What is kept lets
+ * the log be emptied and runs be deleted. */
+int mm_sqlite_has_room(mm_store *store, size_t record)
+{
+    const int64_t disk = disk_room(store), needed = (int64_t)record + (int64_t)record / 4;
+    char pages[32];
+
+    if (disk < RESERVE_BYTES / 2 + needed)
+        return 0;
+    if (disk >= RESERVE_BYTES + 2 * needed)
+        return 1;
+    return mm_sqlite_ask(store->writer.db, "PRAGMA freelist_count", pages, sizeof pages) == SQLITE_OK &&
+           disk + strtoll(pages, NULL, 10) * PAGE_BYTES >= RESERVE_BYTES + 2 * needed;
+}
+
+/* Emptying the log takes as much room in the file as the log has: it must not be put off until there is none. */
+static int is_tight(const mm_store *store)
+{
+    return disk_room(store) < 2 * (RESERVE_BYTES + (int64_t)store->wal_pages * PAGE_BYTES);
+}
+
+/* Between groups: the log is kept short, and shorter where there is little room. */
+static mm_store_status shorten_log(mm_store *store)
+{
+    if (store->wal_pages > LOG_PAGES)
+        return checkpoint(store, SQLITE_CHECKPOINT_PASSIVE);
+    return store->wal_pages > 0 && is_tight(store) ? checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE) : MM_STORE_OK;
+}
+
 /* Writes a page and commits it: is there room? */
 static mm_store_status try_to_write(mm_store *store)
 {
@@ -618,10 +658,12 @@ static mm_store_status tend_store(mm_store *store, mm_store_status last)
 
     if (!is_sound(store))
         return MM_STORE_FATAL;
-    if (last != MM_STORE_OK)
-        status = try_to_write(store);
-    if (status == MM_STORE_OK && store->wal_pages > 0)
+    if (store->wal_pages > 0)
         status = checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE);
+    if (last != MM_STORE_OK && status != MM_STORE_FATAL)
+        status = try_to_write(store); /* into the room that the log had */
+    if (last == MM_STORE_FULL && status == MM_STORE_OK && !mm_sqlite_has_room(store, 0))
+        status = MM_STORE_FULL;
     if (status == MM_STORE_FATAL)
         store->broken = 1;
     return status;
@@ -645,11 +687,12 @@ static mm_store_status sweep_store(mm_store *store, int *more)
         status = mm_sql_status(&store->writer, code, NULL);
         mm_sql_roll_back(&store->writer);
     }
-    if (status == MM_STORE_OK && store->wal_pages > LOG_PAGES)
-        status = checkpoint(store, SQLITE_CHECKPOINT_PASSIVE);
+    if (status == MM_STORE_OK && shorten_log(store) == MM_STORE_FATAL)
+        status = MM_STORE_FATAL;
     if (status == MM_STORE_FATAL)
         store->broken = 1;
-    *more = store->removing;
+    store->full = status == MM_STORE_FULL || (store->full && store->removing);
+    *more = store->removing && status == MM_STORE_OK;
     return status;
 }
 
@@ -660,8 +703,9 @@ static mm_store_status write_store(mm_store *store, mm_store_item *const *items,
 
     if (status == MM_STORE_FATAL)
         store->broken = 1;
-    else if (store->wal_pages > LOG_PAGES && checkpoint(store, SQLITE_CHECKPOINT_PASSIVE) == MM_STORE_FATAL)
+    else if (shorten_log(store) == MM_STORE_FATAL)
         store->broken = 1; /* this group is in the log, safe; the next one is refused */
+    store->full = store->full || status == MM_STORE_FULL;
     return status;
 }
 

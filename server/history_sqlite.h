@@ -41,6 +41,7 @@ struct mm_store {
     mm_cache cache;
     int wal_pages; /* in the log since it was last emptied */
     int broken;    /* a write is in doubt, or the file is damaged: touch it no more */
+    int full;      /* there was no room; until all that is deleted has been swept away, sweeps are small */
     int removing;  /* there may be runs that are deleted but not yet gone */
     mm_sqlite_check check;
 
@@ -99,6 +100,10 @@ int mm_sqlite_expire(mm_store *store, mm_store_expiry *expiry, mm_effect *effect
 /* Takes away a bounded amount of deleted runs; store->removing: is there more? */
 int mm_sqlite_sweep(mm_store *store);
 
+/* Is there room for a record of that size, and for what must be possible after it? */
+int mm_sqlite_has_room(mm_store *store, size_t record);
+
+/* MM_STORE_FULL with all items done: a part was refused for lack of room, the others stand. */
 mm_store_status mm_sqlite_write(mm_store *store, mm_store_item *const *items, size_t count, size_t *taken);
 
 mm_store_status mm_sqlite_evaluation(mm_store *store, const char *project, const char *run, const char *split,

@@ -16,6 +16,7 @@
 
 #define DELETED      "\x01" /* the project of deleted runs: names hold no control characters */
 #define SWEEP_COST   100    /* of one sweep: some milliseconds */
+#define SMALL_COST   4      /* where there is hardly room for the log of it */
 #define COST_BYTES   262144 /* of a record: as much work as a row with all that hangs on it */
 #define COST_CLASSES 64     /* of an evaluation */
 
@@ -64,7 +65,9 @@ int mm_sqlite_sweep(mm_store *store)
     int64_t run = 1, none = 0;
     int code = SQLITE_OK;
 
-    for (int64_t cost = 0; cost < SWEEP_COST && code == SQLITE_OK;) {
+    const int64_t most = store->full ? SMALL_COST : SWEEP_COST;
+
+    for (int64_t cost = 0; cost < most && code == SQLITE_OK;) {
         code = first_row(
             writer,
             mm_sql(writer, "SELECT id, 0 FROM runs WHERE project = ? ORDER BY created, id LIMIT 1", "t", DELETED), &run,
@@ -92,8 +95,10 @@ int mm_sqlite_remove_run(mm_store *store, mm_store_delete *removal, int64_t *run
     removal->status = MM_STORE_OK;
     if (code != SQLITE_OK)
         return code;
-    if (*run != 0)
-        return mm_sqlite_sweep(store); /* most are small and gone with this */
+    if (*run != 0) {
+        store->removing = 1;
+        return store->full ? SQLITE_OK : mm_sqlite_sweep(store); /* most are small and gone with this */
+    }
     removal->status = MM_STORE_NOT_FOUND;
     mm_store_explain(&removal->problem, "run", "there is no such run");
     return SQLITE_OK;

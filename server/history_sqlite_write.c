@@ -332,6 +332,11 @@ static int write_part(mm_store *store, mm_store_part *part, mm_effect *out, size
         mm_store_explain(&part->problem, "", "the part's record is larger than the history takes");
         goto done;
     }
+    if (!mm_sqlite_has_room(store, *bytes + in.size)) {
+        part->status = MM_STORE_FULL;
+        mm_store_explain(&part->problem, "", "the history has no space left");
+        goto done;
+    }
     code = mm_sql_run(writer, "SAVEPOINT item", "");
     if (code == SQLITE_OK)
         code = store_part(&in, out);
@@ -562,5 +567,10 @@ mm_store_status mm_sqlite_write(mm_store *store, mm_store_item *const *items, si
         code = mm_sql_run(&store->writer, "COMMIT", "");
     free(effects);
     mm_cache_trim(&store->cache);
-    return code == SQLITE_OK ? MM_STORE_OK : fail_group(store, items, *taken, code);
+    if (code != SQLITE_OK)
+        return fail_group(store, items, *taken, code);
+    for (size_t i = 0; i < *taken; i++)
+        if (items[i]->part != NULL && items[i]->part->status == MM_STORE_FULL)
+            return MM_STORE_FULL;
+    return MM_STORE_OK;
 }

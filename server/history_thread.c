@@ -215,8 +215,11 @@ static void *writer(void *context)
         for (size_t i = 0; i < taken; i++)
             tell(items[i]);
         more = 0;
-        if (health == MM_STORE_OK)
-            health = history->ops->sweep(history->store, &more);
+        if (health != MM_STORE_FATAL) {
+            const mm_store_status swept = history->ops->sweep(history->store, &more);
+
+            health = swept == MM_STORE_OK ? health : swept;
+        }
         pthread_mutex_lock(&history->guard);
         history->health = health;
         history->more = more && !history->closing;
