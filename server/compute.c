@@ -125,6 +125,11 @@ static void deal(mm_compute *compute)
     }
 }
 
+static int is_unwanted(const mm_job *job)
+{
+    return job->left != NULL && atomic_load_explicit(job->left, memory_order_relaxed);
+}
+
 /* One thread of the team: pulls slots until there is none, or somebody new is waiting. */
 static void pull(void *context, size_t i, unsigned worker)
 {
@@ -137,7 +142,8 @@ static void pull(void *context, size_t i, unsigned worker)
 
         if (at >= compute->slot_count)
             return;
-        mm_eval_task(compute->slots[at].job->eval, compute->slots[at].task, scratch);
+        if (!is_unwanted(compute->slots[at].job))
+            mm_eval_task(compute->slots[at].job->eval, compute->slots[at].task, scratch);
     } while (!atomic_load_explicit(&compute->arrived, memory_order_relaxed));
 }
 
@@ -163,6 +169,9 @@ static void run_round(mm_compute *compute)
 /* Goes on to the next stage, where there is one. */
 static int is_done(mm_job *job)
 {
+    job->abandoned = is_unwanted(job);
+    if (job->abandoned)
+        return 1;
     if (job->next_task < job->task_count)
         return 0;
     job->task_count = mm_eval_stage(job->eval);

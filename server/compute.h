@@ -5,6 +5,8 @@
 #ifndef MM_COMPUTE_H
 #define MM_COMPUTE_H
 
+#include <stdatomic.h>
+
 #include "lib/maskmeter.h"
 
 typedef struct mm_compute mm_compute;
@@ -12,10 +14,13 @@ typedef struct mm_compute mm_compute;
 /* One evaluation to be computed.  The caller owns it until finish() is called. */
 typedef struct mm_job {
     mm_eval *eval;
-    /* On the compute thread, when every task has run: mm_eval_finish(), mm_images_score(), then tell the loop. */
+    /* On the compute thread, when every task has run or the job was abandoned: mm_eval_finish(), mm_images_score(),
+     * then tell the loop. */
     void (*finish)(struct mm_job *job);
     void *context;
-    uint64_t *turn; /* of whom it is, compute.c's own while jobs of theirs are here; NULL: of nobody else's */
+    uint64_t *turn;         /* of whom it is, compute.c's own while jobs of theirs are here; NULL: of nobody else's */
+    const atomic_int *left; /* not 0 once nobody waits for the scores: no more tasks are run; NULL: never */
+    int abandoned;          /* for finish(): tasks were left out, the evaluation is good for nothing */
     /* Seconds on the monotonic clock, for finish(): when it was submitted, when its first task began. */
     double submitted, started;
     /* compute.c's own: */

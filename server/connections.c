@@ -21,9 +21,10 @@
 #define IDLE_MS               60000
 #define HEADER_MS             10000
 #define ANSWER_MS             30000
+#define ANSWER_BYTES          131072 /* of an answer that a client takes in that time, or it is cut */
 #define BODY_MS               10000
 #define BODY_BYTES_PER_SECOND 16384
-#define ASK_TICKS             4 /* idle connections are asked for received bytes once a second */
+#define ASK_TICKS             4 /* idle connections are asked for received bytes once a second, in turn */
 
 /* A descriptor of our own on a connection whose owner has closed it. */
 typedef struct lingering {
@@ -186,36 +187,52 @@ static void cut_with_408(mm_connection *connection)
     cut(connection);
 }
 
+static int ask_tcp(const mm_connection *connection, struct tcp_info *info)
+{
+    socklen_t size = sizeof *info;
+
+    return getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, info, &size) == 0;
+}
+
 /* The first bytes of a request do not show otherwise: the parser reports a whole request line. */
 static void ask_idle(mm_connection *connection, int64_t now)
 {
     struct tcp_info info = {0};
-    socklen_t size = sizeof info;
 
-    if (getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+    if (!ask_tcp(connection, &info))
         return;
-    if (connection->asked && info.tcpi_bytes_received > connection->heard) {
+    if (connection->asked && info.tcpi_bytes_received > connection->bytes) {
         connection->phase = MM_PHASE_HEADER;
         connection->since = now;
     }
-    connection->heard = info.tcpi_bytes_received;
+    connection->bytes = info.tcpi_bytes_received;
     connection->asked = 1;
 }
 
-/* The client's end has come and no unread byte is left, here or in TLS, that could complete the body. */
-static int has_left(const mm_connection *connection)
+/* Has the client, since it was last asked, taken too little?  What counts is what it has acknowledged. */
+static int is_stuck(mm_connection *connection, int64_t now)
+{
+    const int late = now - connection->since > ANSWER_MS;
+    struct tcp_info info = {0};
+
+    if ((connection->asked && !late) || !ask_tcp(connection, &info))
+        return 0;
+    if (connection->asked && info.tcpi_bytes_acked - connection->bytes < ANSWER_BYTES)
+        return 1;
+    if (late)
+        connection->since = now;
+    connection->bytes = info.tcpi_bytes_acked;
+    connection->asked = 1;
+    return 0;
+}
+
+/* The client's end has come, or a reset.  TCP does not tell a client that is gone from one that only says that it sends
+ * no more; since nearly all are gone, nobody waits for the answer. */
+static int has_ended(const mm_connection *connection)
 {
     struct pollfd poll_one = {connection->fd, POLLRDHUP, 0};
 
-    return poll(&poll_one, 1, 0) > 0 && !has_unread(connection);
-}
-
-/* Both directions are closed: nobody waits for the answer.  A client that has only finished sending still does. */
-static int is_dead(const mm_connection *connection)
-{
-    struct pollfd poll_one = {connection->fd, 0, 0};
-
-    return poll(&poll_one, 1, 0) > 0 && (poll_one.revents & (POLLERR | POLLHUP)) != 0;
+    return poll(&poll_one, 1, 0) > 0;
 }
 
 static void tick_one(mm_connection *connection, int64_t now, int ask)
@@ -234,16 +251,17 @@ static void tick_one(mm_connection *connection, int64_t now, int ask)
             cut_with_408(connection);
         break;
     case MM_PHASE_BODY:
-        if (has_left(connection))
+        if (has_ended(connection) && !has_unread(connection)) /* an unread byte, here or in TLS, could complete it */
             cut(connection);
         else if (age > BODY_MS + (int64_t)(connection->received * 1000 / BODY_BYTES_PER_SECOND))
             cut_with_408(connection);
         break;
     case MM_PHASE_WORKING:
-        connection->gone = connection->gone || is_dead(connection);
+        if (!atomic_load(&connection->gone) && has_ended(connection))
+            atomic_store(&connection->gone, 1);
         break;
     case MM_PHASE_ANSWERING:
-        if (age > ANSWER_MS)
+        if (is_stuck(connection, now))
             cut(connection);
         break;
     }
@@ -252,10 +270,10 @@ static void tick_one(mm_connection *connection, int64_t now, int ask)
 void mm_connections_tick(mm_connections *connections)
 {
     const int64_t now = now_ms();
-    const int ask = ++connections->ticks % ASK_TICKS == 0;
+    const unsigned turn = ++connections->ticks % ASK_TICKS;
 
     for (mm_connection *c = connections->first; c != NULL; c = c->next)
-        tick_one(c, now, ask);
+        tick_one(c, now, (unsigned)c->fd % ASK_TICKS == turn);
     tick_lingering(connections, now);
 }
 

@@ -7,6 +7,8 @@
 #ifndef MM_CONNECTIONS_H
 #define MM_CONNECTIONS_H
 
+#include <stdatomic.h>
+
 #include "server/ip.h"
 
 /* What a connection is doing; each has its deadline. */
@@ -15,7 +17,7 @@ typedef enum mm_phase {
     MM_PHASE_HEADER,   /* a request has begun: 10 s */
     MM_PHASE_BODY,     /* 10 s and 1 s for each 16 KiB that arrived */
     MM_PHASE_WORKING,  /* ours: none */
-    MM_PHASE_ANSWERING /* 30 s */
+    MM_PHASE_ANSWERING /* 30 s for each 128 KiB that the client takes */
 } mm_phase;
 
 typedef struct mm_connection {
@@ -23,13 +25,14 @@ typedef struct mm_connection {
     struct mm_tls_end *tls; /* NULL: plain */
     mm_ip address;          /* of the other end */
     int fd;
+    void *request; /* the owner's: what is going on here, or NULL */
     mm_phase phase;
     int64_t since;     /* ms, when the phase began */
     uint64_t received; /* bytes of the body so far */
-    uint64_t heard;    /* bytes that TCP had received when it was last asked in an idle phase */
-    int asked;         /* `heard` is valid */
+    uint64_t bytes;    /* what TCP had received (idle), or the client had taken (answering), when it was last asked */
+    int asked;         /* `bytes` is valid */
     int patient;       /* refused before its body was read: close so that the answer arrives */
-    int gone;          /* the client has left while we were working */
+    atomic_int gone;   /* the client has left while we were working; read by any thread */
 } mm_connection;
 
 typedef struct mm_connections mm_connections;

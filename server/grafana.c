@@ -188,7 +188,8 @@ static void do_job(void *context)
 {
     job *j = context;
 
-    j->work(&j->rows);
+    if (!mm_call_left(j->rows.call))
+        j->work(&j->rows);
 }
 
 mm_next mm_rows_start(mm_call *call, void (*work)(mm_rows *rows))

@@ -303,8 +303,8 @@ static void work(void *context)
 {
     comparison *c = context;
 
-    if (read_side(c, &c->base) && read_side(c, &c->head) && agree_on_expression(c) && score_side(c, &c->base) &&
-        score_side(c, &c->head))
+    if (!mm_call_left(c->call) && read_side(c, &c->base) && read_side(c, &c->head) && agree_on_expression(c) &&
+        score_side(c, &c->base) && score_side(c, &c->head))
         compare(c);
 }
 

@@ -191,7 +191,8 @@ static void on_computed(mm_job *job)
 {
     upload *up = job->context;
 
-    score(up);
+    if (!job->abandoned)
+        score(up);
     mm_stats_stage(up->work.call->server->stats, MM_STAGE_QUEUE, job->started - job->submitted);
     mm_call_ready(up->work.call);
 }
@@ -245,21 +246,21 @@ static mm_next answer_upload(upload *up)
 static void on_stored(mm_store_part *part)
 {
     upload *up = part->context;
+    mm_stats *stats = up->work.call->server->stats;
+    const double seconds = mm_compute_clock() - up->put_at;
 
+    mm_stats_stage(stats, MM_STAGE_STORE, seconds);
+    if (part->status == MM_STORE_OK)
+        mm_stats_store_write(stats, seconds);
+    else if (part->status != MM_STORE_CONFLICT)
+        mm_stats_store_error(stats);
     mm_call_ready(up->work.call);
 }
 
 static mm_next after_store(mm_call *call)
 {
     upload *up = call->state;
-    mm_stats *stats = call->server->stats;
-    const double seconds = mm_compute_clock() - up->put_at;
 
-    mm_stats_stage(stats, MM_STAGE_STORE, seconds);
-    if (up->part.status == MM_STORE_OK)
-        mm_stats_store_write(stats, seconds);
-    else if (up->part.status != MM_STORE_CONFLICT)
-        mm_stats_store_error(stats);
     if (up->part.status != MM_STORE_OK)
         return mm_answer_store(call, up->part.status, &up->part.problem);
     return answer_upload(up);
@@ -351,7 +352,8 @@ mm_next mm_post_evaluation(mm_call *call)
         score(up);
         return after_compute(call);
     }
-    up->job = (mm_job){.eval = up->eval, .finish = on_computed, .context = up, .turn = mm_call_turn(call)};
+    up->job = (mm_job){
+        .eval = up->eval, .finish = on_computed, .context = up, .turn = mm_call_turn(call), .left = call->left};
     call->step = after_compute;
     mm_compute_submit(call->server->compute, &up->job);
     return MM_WAIT;
@@ -426,7 +428,6 @@ static void work_merged(void *context)
     mm_call *call = all->work.call;
     mm_stored *stored = &all->stored;
     const double start = mm_compute_clock();
-
     const mm_export_format format = (mm_export_format)all->format;
     const char *scores = mm_query_get(&call->query, "scores");
     unsigned include = all->include;
@@ -435,7 +436,7 @@ static void work_merged(void *context)
         include |= MM_INCLUDE_IMAGES;
     if (mm_export_scores(format) != NULL)
         scores = mm_export_scores(format);
-    if (!mm_stored_read(stored, call, all->run, all->split, all->step) ||
+    if (mm_call_left(call) || !mm_stored_read(stored, call, all->run, all->split, all->step) ||
         !mm_stored_score(stored, call, scores, &call->query, include))
         return;
     if (format != MM_EXPORT_JSON) {

@@ -33,6 +33,7 @@
 #define REFUSING      16 /* connections beyond the limit, so that the library accepts, and we refuse, what is too much */
 #define STUCK_MS      5
 #define RUNS_PER_TURN 32 /* of the daemon, before others get the loop */
+#define SILENT_S      90 /* then the parser closes by itself what connections.c has missed */
 #define ACCEPT_POST   "application/x-safetensors, application/octet-stream"
 
 /* Where a request stands; see on_request(). */
@@ -94,6 +95,11 @@ void mm_call_ready(mm_call *call)
     mm_loop_post(call->server->loop, &r->ready);
 }
 
+int mm_call_left(const mm_call *call)
+{
+    return atomic_load_explicit(call->left, memory_order_relaxed);
+}
+
 /* Whose the memory is: of the token, or of whoever is at that address. */
 static mm_claim *claim_of(request *r)
 {
@@ -137,6 +143,17 @@ static void set_request_id(request *r)
     }
 }
 
+/* The parser of 0.9.75 goes on to split the query, although nobody asks it to.  When its memory does not hold the
+ * pieces it answers, forgets that it did, and leaves the connection for dead.  So it is shown none; the text is its
+ * own. */
+static void hide_query(const char *target)
+{
+    char *query = strchr(target, '?');
+
+    if (query != NULL)
+        query[1] = '\0';
+}
+
 /* The request line is there.  What is returned becomes the context of on_request(); NULL: out of memory. */
 static void *on_target(void *context, const char *target, struct MHD_Connection *mhd)
 {
@@ -151,6 +168,8 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
     if (r == NULL)
         return NULL;
     memcpy(r->target, target, size);
+    if (http->rules.adjacent)
+        hide_query(target);
     r->http = http;
     r->call.server = http->server;
     r->call.accept = "";
@@ -159,9 +178,11 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
     r->ready.run = run_ready;
     r->mhd = mhd;
     r->connection = info->socket_context;
+    r->call.left = &r->connection->gone;
     r->began = now_ns();
     mm_ip_text(&r->connection->address, r->call.address);
     mm_connection_phase(r->connection, MM_PHASE_HEADER);
+    r->connection->request = r;
     http->in_flight++;
     mm_stats_inflight(http->server->stats, 1);
     return r;
@@ -469,7 +490,7 @@ static enum MHD_Result answer(request *r)
 
     r->stage = ANSWERED;
     mm_connection_phase(r->connection, MM_PHASE_ANSWERING);
-    if (r->connection->gone)
+    if (mm_call_left(&r->call))
         return MHD_NO;
     if (a->bytes != NULL)
         response = MHD_create_response_from_buffer(a->size, a->bytes,
@@ -499,7 +520,7 @@ static void run_ready(mm_post *post)
 {
     request *r = (request *)(void *)((char *)post - offsetof(request, ready));
 
-    if (r->call.step(&r->call) == MM_WAIT)
+    if (!mm_call_left(&r->call) && r->call.step(&r->call) == MM_WAIT)
         return;
     MHD_resume_connection(r->mhd);
     r->http->pending = 1;
@@ -602,21 +623,24 @@ static void free_request(request *r)
     free(r);
 }
 
+static void end_request(request *r, int left)
+{
+    r->http->in_flight--;
+    r->connection->request = NULL;
+    mm_connection_phase(r->connection, MM_PHASE_IDLE);
+    count_request(r, left);
+    free_request(r);
+}
+
 /* The answer was sent, or the connection broke.  Never while the connection is suspended. */
 static void on_completed(void *context, struct MHD_Connection *mhd, void **state,
                          enum MHD_RequestTerminationCode reason)
 {
-    mm_http *http = context;
-    request *r = *state;
-
+    (void)context;
     (void)mhd;
-    if (r == NULL)
-        return;
+    if (*state != NULL)
+        end_request(*state, reason != MHD_REQUEST_TERMINATED_COMPLETED_OK);
     *state = NULL;
-    mm_connection_phase(r->connection, MM_PHASE_IDLE);
-    count_request(r, reason != MHD_REQUEST_TERMINATED_COMPLETED_OK);
-    free_request(r);
-    http->in_flight--;
 }
 
 static mm_tls_end *begin_tls(mm_http *http, struct MHD_Connection *mhd, int fd)
@@ -651,10 +675,13 @@ done:
     return connection;
 }
 
+/* A parser that runs into a second error while it answers the first does not tell that the request is over. */
 static void end_connection(mm_http *http, mm_connection *connection)
 {
     mm_tls_end *tls = connection->tls;
 
+    if (connection->request != NULL)
+        end_request(connection->request, 1);
     mm_visitors_leave(http->visitors, &connection->address);
     mm_connections_remove(http->connections, connection);
     mm_tls_detach(tls);
@@ -832,7 +859,8 @@ static struct MHD_Daemon *start_daemon(mm_http *http, const mm_http_options *opt
     return MHD_start_daemon(flags, 0, on_accept, http, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, http,
                             MHD_OPTION_LISTEN_SOCKET, (MHD_socket)options->listen_fd, STRICTNESS,
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, MM_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,
-                            options->max_connections + REFUSING, MHD_OPTION_ARRAY, with_context, MHD_OPTION_ARRAY,
+                            options->max_connections + REFUSING, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENT_S,
+                            MHD_OPTION_ARRAY, with_context, MHD_OPTION_ARRAY,
                             http->tls != NULL ? with_tls : with_tls + 2, MHD_OPTION_END);
 }
 

@@ -4,6 +4,8 @@
 #ifndef MM_ROUTES_H
 #define MM_ROUTES_H
 
+#include <stdatomic.h>
+
 #include "lib/maskmeter.h"
 #include "proto/wire.h"
 #include "server/loop.h"
@@ -92,6 +94,7 @@ struct mm_call {
     mm_wire *wire;       /* fed and ended without error, or handle() is not called */
     double receive_ms;   /* from the first to the last byte of the body */
 
+    const atomic_int *left; /* not 0 once the client has left; see mm_call_left() */
     mm_answer answer;
     mm_next (*step)(mm_call *call); /* what mm_call_ready() leads to; set before returning MM_WAIT */
     void *state;                    /* the handler's own; state_free(state) when the call ends */
@@ -101,9 +104,11 @@ struct mm_call {
 extern const mm_route mm_routes[];
 extern const size_t mm_route_count;
 
-/* From any thread, once per MM_WAIT: call->step(call) will run on the loop.  The caller must not touch the call after
- * this.  The call stays valid until then even when the client has left. */
+/* From any thread, once per MM_WAIT: call->step(call) will run on the loop, unless the client has left.  The caller
+ * must not touch the call after this.  The call stays valid until then even when the client has left. */
 void mm_call_ready(mm_call *call);
+/* From any thread, before long work: nobody waits for the answer any more.  Once so, always so. */
+int mm_call_left(const mm_call *call);
 
 /* Extra memory of a call (scratch of an evaluation), within the one budget, until the call ends.  On the loop, or on
  * the one thread that works for the call.  0: over the budget, answer 503. */

@@ -351,6 +351,37 @@ static void many_senders(void)
     free(senders);
 }
 
+static void on_end(mm_job *job)
+{
+    sample *s = job->context;
+
+    if (job->abandoned)
+        s->place = -1;
+    else
+        finish(s);
+    atomic_fetch_add(s->clock, 1);
+}
+
+/* An evaluation that nobody wants any more ends without a task; others are finished as ever. */
+static void abandoned(void)
+{
+    mm_compute *compute = NULL;
+    atomic_int clock = 0, left = 1;
+    sample all[3] = {0};
+
+    CU_ASSERT_EQUAL_FATAL(mm_compute_start(&compute, 2), MM_OK);
+    for (size_t i = 0; i < 3; i++) {
+        prepare(&all[i], i == 1 ? 64 : (size_t)1 << 22, i, &clock);
+        all[i].job = (mm_job){.eval = all[i].eval, .finish = on_end, .context = &all[i], .left = i != 1 ? &left : NULL};
+        mm_compute_submit(compute, &all[i].job);
+    }
+    mm_compute_stop(compute);
+    CU_ASSERT_TRUE(all[0].place == -1 && all[2].place == -1);
+    CU_ASSERT_TRUE(all[1].place > 0 && all[1].size > 0);
+    for (size_t i = 0; i < 3; i++)
+        drop(&all[i]);
+}
+
 static void idle(void)
 {
     mm_compute *compute = NULL;
@@ -403,6 +434,7 @@ static CU_TestInfo tests[] = {{"clients take turns", clients_take_turns},
                               {"a large evaluation makes way", large_makes_way},
                               {"many senders", many_senders},
                               {"nothing to do", idle},
+                              {"an evaluation that nobody waits for", abandoned},
                               CU_TEST_INFO_NULL};
 
 const mm_suite mm_suite_compute = {"compute", tests};

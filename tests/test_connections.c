@@ -112,26 +112,86 @@ static void test_leaver(void)
     close_ends(&e);
 }
 
-/* A client that has only finished sending still waits for its answer; one that reset is gone. */
+/* A client that ends its side, or resets, is gone; it is told to whoever works, and stays so. */
 static void test_leaving_while_working(void)
 {
-    const struct linger reset = {1, 0};
+    static const struct linger ways[] = {{0, 0}, {1, 0}};
+
+    for (size_t i = 0; i < 2; i++) {
+        ends e;
+
+        open_ends(&e);
+        mm_connection_phase(e.connection, MM_PHASE_WORKING);
+        CU_ASSERT_EQUAL(send(e.client, "GET", 3, 0), 3); /* of the next request */
+        mm_connections_tick(e.table);
+        CU_ASSERT_FALSE(atomic_load(&e.connection->gone));
+        CU_ASSERT_EQUAL(setsockopt(e.client, SOL_SOCKET, SO_LINGER, &ways[i], sizeof ways[i]), 0);
+        (void)close(e.client);
+        e.client = -1;
+        wait_for_end(&e);
+        mm_connections_tick(e.table);
+        CU_ASSERT_TRUE(atomic_load(&e.connection->gone));
+        CU_ASSERT_FALSE(is_cut(&e) && i == 0); /* its owner closes it, with the answer that nobody reads */
+        mm_connections_tick(e.table);
+        CU_ASSERT_TRUE(atomic_load(&e.connection->gone));
+        close_server(&e);
+        close_ends(&e);
+    }
+}
+
+/* Takes `size` bytes of an answer that is sent now, until they are acknowledged. */
+static void take(ends *e, size_t size)
+{
+    static char bytes[65536];
+    size_t taken = 0;
+    ssize_t n;
+
+    while (taken < size) {
+        CU_ASSERT_TRUE_FATAL(send(e->server, bytes, sizeof bytes, 0) > 0);
+        n = recv(e->client, bytes, sizeof bytes, MSG_WAITALL);
+        CU_ASSERT_TRUE_FATAL(n > 0);
+        taken += (size_t)n;
+    }
+}
+
+/* A client that takes 128 KiB in each 30 s may take as long as it likes; one that takes less is cut. */
+static void test_slow_reader(void)
+{
     ends e;
 
     open_ends(&e);
-    mm_connection_phase(e.connection, MM_PHASE_WORKING);
-    CU_ASSERT_EQUAL(shutdown(e.client, SHUT_WR), 0);
-    wait_for_end(&e);
+    mm_connection_phase(e.connection, MM_PHASE_ANSWERING);
     mm_connections_tick(e.table);
-    CU_ASSERT_FALSE(e.connection->gone);
-    CU_ASSERT_EQUAL(setsockopt(e.client, SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
-    (void)close(e.client);
-    e.client = -1;
-    for (int i = 0; i < 100 && !e.connection->gone; i++) {
-        (void)usleep(1000);
+    for (int i = 0; i < 4; i++) {
+        take(&e, 196608);
+        e.connection->since -= 30500;
         mm_connections_tick(e.table);
+        CU_ASSERT_FALSE(is_cut(&e));
     }
-    CU_ASSERT_TRUE(e.connection->gone);
+    take(&e, 65536);
+    mm_connections_tick(e.table);
+    CU_ASSERT_FALSE(is_cut(&e));
+    e.connection->since -= 30500;
+    mm_connections_tick(e.table);
+    CU_ASSERT_TRUE(is_cut(&e));
+    close_server(&e);
+    close_ends(&e);
+}
+
+/* Under TLS nothing is written that the library has not encrypted. */
+static void test_sealed(void)
+{
+    char text[16];
+    ends e;
+
+    open_ends(&e);
+    e.connection->tls = (void *)&e; /* any */
+    mm_connection_phase(e.connection, MM_PHASE_HEADER);
+    e.connection->since -= 10500;
+    mm_connections_tick(e.table);
+    CU_ASSERT_TRUE(is_cut(&e));
+    CU_ASSERT_EQUAL(receive(&e, text, sizeof text), 0);
+    e.connection->tls = NULL;
     close_server(&e);
     close_ends(&e);
 }
@@ -151,6 +211,7 @@ static void test_deadlines(void)
 
         open_ends(&e);
         mm_connection_phase(e.connection, cases[i].phase);
+        mm_connections_tick(e.table);
         e.connection->since -= cases[i].seconds * 1000 - 500;
         mm_connections_tick(e.table);
         CU_ASSERT_FALSE(is_cut(&e));
@@ -267,6 +328,8 @@ static CU_TestInfo tests[] = {
     {"a client that leaves mid-upload", test_leaver},
     {"a client that leaves while we work", test_leaving_while_working},
     {"deadlines", test_deadlines},
+    {"slow readers", test_slow_reader},
+    {"nothing in clear under TLS", test_sealed},
     {"slow uploads", test_rates},
     {"the first bytes of a request", test_first_bytes},
     {"a patient close", test_patient_close},
