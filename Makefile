@@ -168,6 +168,14 @@ test: deps                             ## every suite; sanitizers, valgrind and 
 check-long: deps                       ## every suite in its long form
 	@for suite in $(suites); do echo "== $$suite"; $(MAKE) $$suite || exit 1; done
 
+# What a release is judged by: the figures of each step stay in build/release.
+release := check-long mutants coverage check-machines bench sbom image-check
+check-release: deps                    ## check-long, mutants, coverage, other machines, bench, sbom, image-check; hours
+	@mkdir -p $(BUILD)/release
+	@for step in $(release); do echo "== $$step, $$(date +%T)"; \
+	    $(MAKE) $$step > $(BUILD)/release/$$step.log 2>&1 || { tail -50 $(BUILD)/release/$$step.log; exit 1; }; \
+	    tail -n 12 $(BUILD)/release/$$step.log; done
+
 check-layers:                          ## fail if a folder includes what it must not know
 	@! grep -nE '#include "(proto|server)/' lib/*.[ch]
 	@! grep -nE '#include "server/'         proto/*.[ch]
@@ -285,6 +293,8 @@ bench: all $(benches)                  ## figures of this machine beside their r
 # ---- house ----
 c_files := $(wildcard lib/*.[ch] proto/*.[ch] server/*.[ch] tests/*.[ch] tests/*.cc tests/*/*.[ch])
 
+sbom: $(BUILD)/maskmeter               ## what the server is made of, as SPDX 2.3, in build/sbom.spdx.json
+	@$(PYTHON) tests/sbom.py $< > $(BUILD)/sbom.spdx.json
 readme: all                            ## renew the tables of README.md, the names in openapi.yaml
 	@$(PYTHON) tests/readme.py $(BUILD)/maskmeter
 format:                                ## clang-format 14, in place
@@ -305,8 +315,8 @@ help:                                  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##[ ]/\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 .PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http faults load browser \
-        grafana sanitize tsan valgrind fuzz mutants run-mutants coverage check-machines bench readme format check-format \
-        lint image-check clean help FORCE
+        grafana sanitize tsan valgrind fuzz mutants run-mutants coverage check-machines check-release bench sbom readme \
+        format check-format lint image-check clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY: $(fuzzers:=.o) $(benches:=.o) $(BUILD)/tests/machines/bits.o
 $(BUILD)/%.d: ;
