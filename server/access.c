@@ -9,16 +9,17 @@
 #include <strings.h>
 #include <time.h>
 
+#include "server/failures.h"
 #include "server/history.h"
 #include "server/stats.h"
 
 static const char *const challenge[] = {"WWW-Authenticate", "Bearer realm=\"maskmeter\"", NULL};
 
-static int64_t now_ms(void)
+static int64_t now_ms(clockid_t clock)
 {
     struct timespec now;
 
-    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
@@ -64,11 +65,11 @@ static void on_stored(mm_store_token *item)
     free(item);
 }
 
-static void note_use(mm_server *server, const char *id, int64_t now)
+static void note_use(mm_server *server, const char *id, uint64_t address, int64_t now)
 {
     mm_store_token *item;
 
-    if (!mm_tokens_used(server->tokens, id, now))
+    if (!mm_tokens_used(server->tokens, id, address, now))
         return;
     item = calloc(1, sizeof *item);
     if (item == NULL)
@@ -80,12 +81,31 @@ static void note_use(mm_server *server, const char *id, int64_t now)
 
 /* --------------------------------------------------------------- decision */
 
+/* An address that has sent too many bad tokens is not listened to for a while, but for those that have come from there
+ * before: whoever shares it goes on working.  That gives nothing away.  The secret of such a token may then be guessed
+ * without a limit, all 256 bits of it; what the limit is for, trying a list of found tokens, stays shut. */
+static int is_welcome(mm_call *call, const char *text, uint64_t address)
+{
+    mm_server *server = call->server;
+    const int wait = mm_failures_wait(server->failures, address, now_ms(CLOCK_MONOTONIC));
+
+    if (wait == 0 || (text != NULL && mm_tokens_came_from(server->tokens, text, strlen(text), address)))
+        return 1;
+    (void)refuse(call, 429, MM_REFUSED_LIMITED, "too many bad tokens came from this address; try again later");
+    call->answer.retry_after = wait;
+    return 0;
+}
+
 static int check_token(mm_call *call, const char *text, mm_token *token)
 {
     mm_server *server = call->server;
-    const int64_t now = now_ms();
+    const int64_t now = now_ms(CLOCK_REALTIME);
+    const uint64_t address = mm_address_key(call->address);
     mm_verdict verdict = MM_TOKEN_MALFORMED;
     mm_status status = MM_OK;
+
+    if (!is_welcome(call, text, address))
+        return 0;
 
     if (text != NULL)
         status = mm_tokens_check(server->tokens, text, strlen(text), now, &verdict, token);
@@ -96,9 +116,11 @@ static int check_token(mm_call *call, const char *text, mm_token *token)
     }
     if (token->id[0] != '\0')
         call->token = token;
-    if (verdict != MM_TOKEN_GOOD)
+    if (verdict != MM_TOKEN_GOOD) {
+        mm_failures_note(server->failures, address, now_ms(CLOCK_MONOTONIC));
         return refuse_verdict(call, verdict);
-    note_use(server, token->id, now);
+    }
+    note_use(server, token->id, address, now);
     return 1;
 }
 

@@ -73,6 +73,38 @@ int mm_url_parse(mm_url *url, const char *text_url, char *text, size_t text_size
     return 1;
 }
 
+/* Without the blanks around it. */
+static int set_token(mm_url *url, const char *token, const char *where, char *text, size_t text_size)
+{
+    mm_token ignored;
+    size_t size;
+
+    token += strspn(token, " \t\r\n");
+    size = strcspn(token, " \t\r\n");
+    if (mm_token_read(&ignored, token, size) != MM_OK)
+        return say(text, text_size, where, "does not hold a token, or a mistyped one");
+    memcpy(url->token, token, size);
+    url->token[size] = '\0';
+    return 1;
+}
+
+int mm_url_token(mm_url *url, const char *path, char *text, size_t text_size)
+{
+    const char *named = getenv("MASKMETER_TOKEN");
+    char line[256] = "";
+    FILE *file;
+
+    if (path == NULL)
+        return named == NULL || named[0] == '\0' || set_token(url, named, "MASKMETER_TOKEN", text, text_size);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return say(text, text_size, path, strerror(errno));
+    if (fgets(line, sizeof line, file) == NULL)
+        line[0] = '\0';
+    (void)fclose(file);
+    return set_token(url, line, path, text, text_size);
+}
+
 static char *put_escaped(char *at, const char *text)
 {
     static const char hex[] = "0123456789ABCDEF";
@@ -174,8 +206,10 @@ static int send_head(int connection, const mm_url *url, const char *target, cons
         return 0;
     size = snprintf(head, room,
                     "%s %s HTTP/1.1\r\nHost: %s%s%s:%s\r\nUser-Agent: maskmeter/" MM_VERSION
-                    "\r\nAccept: application/json\r\nConnection: close\r\n",
-                    upload != NULL ? "POST" : "GET", target, v6 ? "[" : "", url->host, v6 ? "]" : "", url->port);
+                    "\r\nAccept: application/json\r\nConnection: close\r\n%s%s%s",
+                    upload != NULL ? "POST" : "GET", target, v6 ? "[" : "", url->host, v6 ? "]" : "", url->port,
+                    url->token[0] != '\0' ? "Authorization: Bearer " : "", url->token,
+                    url->token[0] != '\0' ? "\r\n" : "");
     if (upload != NULL)
         size += snprintf(head + size, room - (size_t)size,
                          "Content-Type: application/x-safetensors\r\nContent-Length: %llu\r\n%s%s%s%s",

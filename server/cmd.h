@@ -18,6 +18,7 @@ int mm_cmd_healthcheck(int argc, char **argv);
 int mm_cmd_demo(int argc, char **argv);
 int mm_cmd_backup(int argc, char **argv);
 int mm_cmd_restore(int argc, char **argv);
+int mm_cmd_token(int argc, char **argv);
 int mm_cmd_bench(int argc, char **argv);
 
 #endif

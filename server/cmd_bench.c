@@ -507,7 +507,8 @@ static int score_there(bench *b, const mm_sample *sample)
     mm_query query = {.count = 0};
     mm_url url;
     char *target = NULL;
-    int fine = mm_url_parse(&url, b->o.url, b->problem.text, sizeof b->problem.text);
+    int fine = mm_url_parse(&url, b->o.url, b->problem.text, sizeof b->problem.text) &&
+               mm_url_token(&url, NULL, b->problem.text, sizeof b->problem.text);
 
     if (fine && b->o.scores != NULL)
         fine = mm_query_add(&query, "scores", b->o.scores, &b->problem) == MM_OK;

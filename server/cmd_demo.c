@@ -21,13 +21,15 @@
 #define MOST_STEPS  1000
 #define MOST_PAUSE  3600
 
-static const char help[] = "Usage: maskmeter demo [--url=URL] [--steps=N] [--pause=SECONDS]\n"
+static const char help[] = "Usage: maskmeter demo [--url=URL] [--token-file=FILE] [--steps=N] [--pause=SECONDS]\n"
                            "\n"
                            "Fills a running server with two made-up runs, demo-small and demo-large, whose predictions "
                            "go from noisy to good.\n"
                            "The same steps are replaced when it is run again.\n"
                            "\n"
                            "  --url=URL        the server (" DEFAULT_URL ")\n"
+                           "  --token-file=FILE  the token to show, where the server asks for one; else that of "
+                           "MASKMETER_TOKEN\n"
                            "  --steps=N        evaluations of each run (20)\n"
                            "  --pause=SECONDS  wait between evaluations, as a training would, so that the page is seen "
                            "to grow; without it the\n"
@@ -47,7 +49,7 @@ static const pupil pupils[] = {
 
 typedef struct demo {
     mm_url url;
-    const char *text_url;
+    const char *text_url, *token_file;
     size_t steps, pause;
     time_t now;
     mm_scene scene;
@@ -86,6 +88,8 @@ static int read_flag(demo *d, const char *argument, const char *value, size_t le
 {
     if (length == 5 && strncmp(argument, "--url", length) == 0)
         d->text_url = value;
+    else if (length == 12 && strncmp(argument, "--token-file", length) == 0)
+        d->token_file = value;
     else if (length == 7 && strncmp(argument, "--steps", length) == 0)
         return read_number(value, 1, MOST_STEPS, &d->steps) ? MM_EXIT_FINE : wrong(value, "must be 1 to 1000 steps");
     else if (length == 7 && strncmp(argument, "--pause", length) == 0)
@@ -113,6 +117,8 @@ static int read_flags(demo *d, int argc, char **argv)
     }
     if (!mm_url_parse(&d->url, d->text_url, d->problem.text, sizeof d->problem.text))
         return wrong("--url", d->problem.text);
+    if (!mm_url_token(&d->url, d->token_file, d->problem.text, sizeof d->problem.text))
+        return wrong("token", d->problem.text);
     return MM_EXIT_FINE;
 }
 

@@ -28,6 +28,7 @@ static const char help[] =
     "Uploads safetensors files (also compressed with zstd or gzip) to a maskmeter server.\n"
     "\n"
     "  --url=URL          the server (" DEFAULT_URL ")\n"
+    "  --token-file=FILE  the token to show, where the server asks for one; else that of MASKMETER_TOKEN\n"
     "  --json             print the server's answer as it is\n"
     "  --run=NAME --step=N [--split=NAME] [--part=NAME] [--parts=N] [--time=RFC3339]\n"
     "                     store it; without --run nothing is stored\n"
@@ -261,6 +262,9 @@ int mm_cmd_push(int argc, char **argv)
     } else if (code == MM_EXIT_FINE) {
         if (!mm_url_parse(&all.url, command.url != NULL ? command.url : DEFAULT_URL, text, sizeof text)) {
             fprintf(stderr, "maskmeter %s: --url: %s\n", NAME, text);
+            code = MM_EXIT_USAGE;
+        } else if (!mm_url_token(&all.url, command.token_file, text, sizeof text)) {
+            fprintf(stderr, "maskmeter %s: token: %s\n", NAME, text);
             code = MM_EXIT_USAGE;
         } else if (command.file_count > 1 && mm_query_get(&command.params, "part") != NULL) {
             fprintf(stderr, "maskmeter %s: part: several files cannot all be the same part\n", NAME);

@@ -15,10 +15,12 @@
 
 #include "server/accounts.h"
 #include "server/address.h"
+#include "server/admin.h"
 #include "server/admission.h"
 #include "server/cmd.h"
 #include "server/compute.h"
 #include "server/config.h"
+#include "server/failures.h"
 #include "server/history.h"
 #include "server/http.h"
 #include "server/ip.h"
@@ -29,7 +31,7 @@
 #include "server/stats.h"
 #include "server/threads.h"
 #include "server/tls.h"
-#include "server/tokens.h"
+#include "server/token_work.h"
 
 #define HEALTH_MS         250 /* between looks at the history's health */
 #define STOP_SECONDS      15  /* for what is computed still, and for closing the history */
@@ -48,6 +50,7 @@ typedef struct service {
     mm_tls *tls; /* NULL: plain */
     mm_networks *trusted;
     mm_manager *manager;
+    mm_admin *admin;
     mm_timer *health, *drain;
     mm_retention *retention;
     const char *route_names[MAX_ROUTES];
@@ -223,19 +226,35 @@ static int make_directory(const char *path)
     return 0;
 }
 
-static int may_listen(const mm_config *config)
+static int is_address(const mm_config *config)
 {
-    if (!mm_address_valid(config->listen)) {
-        (void)fprintf(stderr, "maskmeter serve: listen: %s is not an address like 127.0.0.1:8080 or [::1]:8080\n",
-                      config->listen);
-        return 0;
-    }
-    if (mm_address_is_local(config->listen) || config->insecure_open)
+    if (mm_address_valid(config->listen))
+        return 1;
+    (void)fprintf(stderr, "maskmeter serve: listen: %s is not an address like 127.0.0.1:8080 or [::1]:8080\n",
+                  config->listen);
+    return 0;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Beyond this machine only with a token that lets somebody in, or when it is said that anyone may. */
+static int may_listen(const service *s)
+{
+    const mm_config *config = s->config;
+
+    if (mm_address_is_local(config->listen) || config->insecure_open || mm_tokens_any_live(s->server.tokens, now_ms()))
         return 1;
     (void)fprintf(stderr,
-                  "maskmeter serve: %s is not a loopback address, and without tokens anyone who reaches it could read "
-                  "and write.\nListen on 127.0.0.1 behind a proxy that asks for credentials, or say --insecure-open.\n",
-                  config->listen);
+                  "maskmeter serve: %s is not a loopback address, and without a token anyone who reaches it could read "
+                  "and write.\nMake one first:\n\n    maskmeter token create --data %s --scope admin,ingest,read\n\n"
+                  "or name a --bootstrap-token-file, or say --insecure-open.\n",
+                  config->listen, config->data);
     return 0;
 }
 
@@ -332,19 +351,24 @@ static int start_tls(service *s)
 
 static int load_tokens(service *s)
 {
+    const char *bootstrap = s->config->bootstrap_token_file;
     mm_problem problem = {0};
-    mm_token *list = NULL;
-    char removed[MM_TOKEN_ID_SIZE + 1];
-    size_t count = 0;
-    int fine = mm_tokens_new(&s->server.tokens) == MM_OK &&
-               mm_history_tokens(s->server.history, &list, &count, &problem) == MM_STORE_OK;
+    int fine = mm_tokens_load(&s->server.tokens, s->server.history, &problem);
 
-    for (size_t i = 0; i < count && fine; i++)
-        fine = mm_tokens_add(s->server.tokens, &list[i], 0, removed) == MM_OK;
-    free(list);
+    if (fine && bootstrap[0] != '\0')
+        fine = mm_token_bootstrap(bootstrap, s->server.tokens, s->server.history, now_ms(), &problem);
     if (!fine)
-        (void)complain(problem.text[0] != '\0' ? problem.text : "out of memory");
+        (void)complain(problem.text);
     return fine;
+}
+
+/* Without its socket the server works, but its tokens change only with a restart. */
+static void start_admin(service *s)
+{
+    mm_problem problem = {0};
+
+    if (mm_admin_new(&s->admin, &s->server, s->config->data, &problem) != MM_OK)
+        mm_log_text(s->server.log, MM_LOG_WARNING, "no_admin_socket", problem.text);
 }
 
 static mm_status start_parts(service *s, unsigned max_connections)
@@ -367,6 +391,7 @@ static mm_status start_parts(service *s, unsigned max_connections)
     server->plans = mm_plans_new();
     if (server->loop_scratch == NULL || server->plans == NULL ||
         mm_stats_new(&server->stats, s->route_names, mm_route_count) != MM_OK ||
+        mm_failures_new(&server->failures) != MM_OK ||
         mm_admission_new(&server->admission, (size_t)s->config->memory) != MM_OK ||
         mm_compute_start(&server->compute, compute_threads(s)) != MM_OK)
         return MM_NO_MEMORY;
@@ -411,6 +436,7 @@ static void end_parts(service *s)
     mm_compute_stop(server->compute);
     mm_http_free(s->http);
     mm_history_close(server->history);
+    mm_admin_free(s->admin);
     mm_timer_free(s->health);
     mm_timer_free(s->drain);
     mm_retention_free(s->retention);
@@ -421,9 +447,20 @@ static void end_parts(service *s)
     mm_plans_free(server->plans);
     mm_tokens_free(server->tokens);
     mm_tls_free(s->tls);
+    mm_failures_free(server->failures);
     free(server->loop_scratch);
     if (s->listen_fd >= 0)
         (void)close(s->listen_fd);
+}
+
+/* What must be there before anybody may connect.  Returns the exit code. */
+static int prepare(service *s)
+{
+    if (!start_tls(s) || !start_history(s) || !load_tokens(s))
+        return MM_EXIT_FAILED;
+    if (!may_listen(s))
+        return MM_EXIT_USAGE;
+    return start_listening(s) ? MM_EXIT_FINE : MM_EXIT_FAILED;
 }
 
 static int run_service(service *s, unsigned max_connections)
@@ -437,14 +474,14 @@ static int run_service(service *s, unsigned max_connections)
         mm_log_new(&s->server.log, STDERR_FILENO, (mm_log_level)s->config->log_level) != MM_OK ||
         mm_loop_new(&s->server.loop) != MM_OK)
         (void)complain("out of memory");
-    else if (start_tls(s) && start_listening(s) && start_history(s) && load_tokens(s)) {
-        if (start_parts(s, max_connections) == MM_OK) {
-            announce(s);
-            mm_loop_run(s->server.loop);
-            code = MM_EXIT_FINE;
-        } else {
-            (void)complain("cannot start: out of memory, threads or descriptors");
-        }
+    else
+        code = prepare(s);
+    if (code == MM_EXIT_FINE && start_parts(s, max_connections) != MM_OK)
+        code = complain("cannot start: out of memory, threads or descriptors");
+    if (code == MM_EXIT_FINE) {
+        start_admin(s);
+        announce(s);
+        mm_loop_run(s->server.loop);
     }
     end_parts(s);
     if (code == MM_EXIT_FINE)
@@ -488,7 +525,7 @@ int mm_cmd_serve(int argc, char **argv)
     }
     if (s.config->print_config)
         code = print_and_free(mm_config_print(s.config));
-    else if (!take_socket(&s) || !may_listen(s.config) || !read_proxies(&s))
+    else if (!take_socket(&s) || !is_address(s.config) || !read_proxies(&s))
         code = MM_EXIT_USAGE;
     else {
         run_again_passive(argc, argv);

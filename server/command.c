@@ -45,6 +45,10 @@ static int read_flag(mm_command *command, int argc, char **argv, int *i, int tak
         command->url = value;
         return MM_EXIT_FINE;
     }
+    if (takes_url && strcmp(name, "token-file") == 0) {
+        command->token_file = value;
+        return MM_EXIT_FINE;
+    }
     if (mm_query_get(&command->params, name) != NULL)
         return usage(argv[0], flag, "is given twice");
     if (mm_query_add(&command->params, name, value, &problem) != MM_OK)

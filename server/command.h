@@ -12,14 +12,14 @@
 /* `--name=value` or `--name value`, in any order with the files; `--` ends the flags. */
 typedef struct mm_command {
     mm_query params; /* what the server would get in the query */
-    const char *url;
+    const char *url, *token_file;
     int json, help;
     char **files; /* owned list of borrowed strings */
     size_t file_count;
 } mm_command;
 
-/* Returns an exit code of cmd.h, after saying on stderr what is wrong.  takes_url: is there a --url?  Free it in any
- * case. */
+/* Returns an exit code of cmd.h, after saying on stderr what is wrong.  takes_url: are there --url and --token-file?
+ * Free it in any case. */
 int mm_command_read(mm_command *command, int argc, char **argv, int takes_url);
 void mm_command_free(mm_command *command);
 

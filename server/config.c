@@ -44,7 +44,11 @@ static const setting settings[] = {
     {"max-classes",   INTEGER, "4096", 1, 65536, NULL, FIELD(max_classes), 0,
      "most classes of one upload"},
     {"insecure-open", SWITCH,  "false", 0, 1, NULL, FIELD(insecure_open), 0,
-     "listen beyond loopback although nobody is asked for a token"},
+     "listen beyond loopback also while there is no token and nobody is asked for one"},
+    {"bootstrap-token-file", TEXT, "", 0, 0, NULL, FIELD(bootstrap_token_file), 0,
+     "file of mode 0600 with a token that is taken; made with one of all scopes when it is not there"},
+    {"cors-origin",   TEXT,    "", 0, 0, NULL, FIELD(cors_origin), 0,
+     "the one origin whose pages in browsers may use this server, like https://lab.example"},
     {"rate-uploads",  INTEGER, "0", 0, 1000000, NULL, FIELD(rate_uploads), 0,
      "uploads a second that one token, or one address, may send; 0: no limit"},
     {"rate-bytes",    SIZE,    "0", 0, PETA, NULL, FIELD(rate_bytes), 0,
@@ -390,6 +394,14 @@ static int64_t machine_memory(void)
 
 #define LEAST_MEMORY ((int64_t)16 << 20)
 
+/* As browsers write it: scheme and host, perhaps a port, and nothing after that. */
+static int is_origin(const char *text)
+{
+    const char *host = strncmp(text, "https://", 8) == 0 ? text + 8 : strncmp(text, "http://", 7) == 0 ? text + 7 : "";
+
+    return host[0] != '\0' && strpbrk(host, "/?#@*, \t\\\"") == NULL;
+}
+
 /* Beside the largest body its evaluation must fit into the budget: an eighth of it is left for that. */
 static mm_status derive(reader *r)
 {
@@ -400,6 +412,8 @@ static mm_status derive(reader *r)
         return fail(r, "backend opencl is not in this version");
     if ((config->tls_cert[0] != '\0') != (config->tls_key[0] != '\0'))
         return fail(r, "tls-cert and tls-key go together");
+    if (config->cors_origin[0] != '\0' && !is_origin(config->cors_origin))
+        return fail(r, "cors-origin must be one origin like https://lab.example or http://10.0.0.7:3000");
     if (config->memory == 0)
         config->memory = machine_memory() / 4;
     if (config->memory < LEAST_MEMORY)
@@ -521,7 +535,7 @@ char *mm_config_help(void)
     for (size_t i = 0; i < SETTINGS; i++) {
         const setting *s = &settings[i];
 
-        (void)fprintf(file, "  --%-14s %s", s->name, s->meaning);
+        (void)fprintf(file, "  --%-20s %s", s->name, s->meaning);
         if (s->kind == ABSENT)
             (void)fprintf(file, " (not in this version)");
         else if (s->kind == WORD)

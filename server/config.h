@@ -18,7 +18,9 @@ typedef struct mm_config {
     int64_t max_classes;
     int64_t rate_uploads, rate_bytes; /* a second, of one identity; 0: no limit */
     int64_t insecure_open;
-    int64_t log_level; /* mm_log_level */
+    char *bootstrap_token_file; /* or "" */
+    char *cors_origin;          /* or "" */
+    int64_t log_level;          /* mm_log_level */
     int64_t log_requests;
     int64_t drain_delay;                 /* seconds between SIGTERM and the end of accepting */
     int64_t drain_timeout;               /* seconds for what is in flight then */

@@ -48,7 +48,8 @@ typedef struct request {
     stage stage;
     int64_t began, body_began; /* ns */
     mm_heads heads;
-    mm_token token; /* call.token, once it is known */
+    mm_token token;   /* call.token, once it is known */
+    int cross_origin; /* from a page of the origin that may */
 
     mm_body body;
     mm_claim claim; /* of the memory budget; opened when the first is wanted */
@@ -285,6 +286,28 @@ static const char *static_method(const char *method)
     return "other";
 }
 
+/* A page of the configured origin may read answers.  Its browser asks beforehand what the page may send; of others, and
+ * without that setting, such a question is a method that no route takes. */
+static int answer_preflight(request *r)
+{
+    static const char *const headers[] = {
+        "Access-Control-Allow-Methods",
+        "GET, HEAD, POST, DELETE",
+        "Access-Control-Allow-Headers",
+        "Authorization, Content-Type, Content-Encoding, If-None-Match, Traceparent",
+        "Access-Control-Max-Age",
+        "600",
+        NULL,
+    };
+    const char *allowed = r->call.server->config->cors_origin;
+
+    r->cross_origin = allowed[0] != '\0' && r->heads.origin != NULL && strcmp(r->heads.origin, allowed) == 0;
+    if (!r->cross_origin || r->heads.request_method == NULL || strcmp(r->call.method, "OPTIONS") != 0)
+        return 0;
+    r->call.answer = (mm_answer){.status = 204, .headers = headers};
+    return 1;
+}
+
 /* Where in the target what is decoded once the request may be: the query, and the variable segment or NULL. */
 typedef struct target {
     const char *query, *variable;
@@ -394,8 +417,8 @@ static int check_and_admit(request *r, const char *method, const char *version)
     target parts;
 
     r->call.method = static_method(method);
-    if (!check_head(r, version) || !find_route(r, &parts) || !mm_access(&r->call, r->heads.authorization, &r->token) ||
-        !read_target(r, &parts))
+    if (!check_head(r, version) || answer_preflight(r) || !find_route(r, &parts) ||
+        !mm_access(&r->call, r->heads.authorization, &r->token) || !read_target(r, &parts))
         return 0;
     if (r->call.route->has_body)
         return check_body(r);
@@ -473,6 +496,13 @@ static int add_headers(const request *r, struct MHD_Response *response)
             add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "private, max-age=0", &fine);
         add_header(response, MHD_HTTP_HEADER_VARY, "Accept-Encoding", &fine);
         add_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, answer->gzip ? "gzip" : NULL, &fine);
+    }
+    if (r->call.server->config->cors_origin[0] != '\0')
+        add_header(response, MHD_HTTP_HEADER_VARY, "Origin", &fine);
+    if (r->cross_origin) {
+        add_header(response, "Access-Control-Allow-Origin", r->call.server->config->cors_origin, &fine);
+        add_header(response, "Access-Control-Expose-Headers", "ETag, Retry-After, X-Request-Id, WWW-Authenticate",
+                   &fine);
     }
     for (const char *const *pair = answer->headers; pair != NULL && *pair != NULL; pair += 2)
         add_header(response, pair[0], pair[1], &fine);
@@ -819,6 +849,7 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *context, const ch
 
     (void)vsnprintf(text, sizeof text, format, arguments);
     text[strcspn(text, "\n")] = '\0';
+    mm_token_hide(text);
     mm_log_text(http->server->log, MM_LOG_DEBUG, "libmicrohttpd", text);
 }
 

@@ -109,6 +109,8 @@ enum field {
     CONTENT_ENCODING,
     EXPECT,
     AUTHORIZATION,
+    ORIGIN,
+    REQUEST_METHOD,
     TRACEPARENT,
     ACCEPT, /* this and those that follow may be repeated; the first counts */
     ACCEPT_ENCODING,
@@ -128,6 +130,8 @@ static const struct {
     [CONTENT_ENCODING] = {"content-encoding", 16, 1},
     [EXPECT] = {"expect", 6, 1},
     [AUTHORIZATION] = {"authorization", 13, 1},
+    [ORIGIN] = {"origin", 6, 1},
+    [REQUEST_METHOD] = {"access-control-request-method", 29, 1},
     [TRACEPARENT] = {"traceparent", 11, 0},
     [ACCEPT] = {"accept", 6, 0},
     [ACCEPT_ENCODING] = {"accept-encoding", 15, 0},
@@ -208,6 +212,8 @@ int mm_check_headers(const mm_header *headers, size_t count, const mm_head_rules
     heads->if_none_match = values[IF_NONE_MATCH];
     heads->traceparent = values[TRACEPARENT];
     heads->authorization = values[AUTHORIZATION];
+    heads->origin = values[ORIGIN];
+    heads->request_method = values[REQUEST_METHOD];
     return check_host(heads->host, rules, problem);
 }
 

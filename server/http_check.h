@@ -21,7 +21,7 @@ typedef struct mm_header {
 /* What the headers say that matters here.  Strings are the values, or NULL. */
 typedef struct mm_heads {
     const char *content_type, *content_encoding, *accept, *accept_encoding, *if_none_match, *traceparent, *host;
-    const char *authorization;
+    const char *authorization, *origin, *request_method; /* the last: Access-Control-Request-Method */
     int has_length;
     uint64_t length; /* Content-Length */
     int has_transfer_encoding;

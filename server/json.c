@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ----------------------------------------------------------------- buffer */
 
@@ -399,4 +400,24 @@ void mm_json_boolean(mm_json *json, int yes)
         MM_JSON_RAW(json, "true");
     else
         MM_JSON_RAW(json, "false");
+}
+
+void mm_json_time(mm_json *json, int64_t milliseconds)
+{
+    const int64_t part = (milliseconds % 1000 + 1000) % 1000;
+    const time_t seconds = (time_t)((milliseconds - part) / 1000);
+    struct tm utc;
+    char day[96], text[128];
+
+    if (gmtime_r(&seconds, &utc) == NULL) {
+        mm_json_string(json, NULL);
+        return;
+    }
+    snprintf(day, sizeof day, "%04d-%02d-%02dT%02d:%02d:%02d", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+             utc.tm_hour, utc.tm_min, utc.tm_sec); /* strftime() writes years before 1000 with fewer digits */
+    if (part == 0)
+        snprintf(text, sizeof text, "%sZ", day);
+    else
+        snprintf(text, sizeof text, "%s.%03dZ", day, (int)part);
+    mm_json_string(json, text);
 }

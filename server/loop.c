@@ -38,6 +38,12 @@ struct mm_timer {
     void *context;
 };
 
+struct mm_watch {
+    uv_poll_t uv;
+    void (*ready)(void *context);
+    void *context;
+};
+
 struct work {
     uv_work_t uv;
     void (*work)(void *context);
@@ -185,6 +191,47 @@ void mm_loop_unwatch(mm_loop *loop)
     if (loop->watching)
         uv_close((uv_handle_t *)&loop->poll, NULL);
     loop->watching = 0;
+}
+
+static void on_watch(uv_poll_t *uv, int status, int events)
+{
+    mm_watch *watch = uv->data;
+
+    (void)status;
+    (void)events;
+    watch->ready(watch->context);
+}
+
+mm_status mm_watch_new(mm_watch **out, mm_loop *loop, int fd, void (*ready)(void *context), void *context)
+{
+    mm_watch *watch = malloc(sizeof *watch);
+
+    if (watch == NULL)
+        return MM_NO_MEMORY;
+    watch->ready = ready;
+    watch->context = context;
+    if (uv_poll_init(&loop->uv, &watch->uv, fd) != 0) {
+        free(watch);
+        return MM_NO_MEMORY;
+    }
+    watch->uv.data = watch;
+    mm_watch_for(watch, MM_WATCH_READ);
+    *out = watch;
+    return MM_OK;
+}
+
+void mm_watch_for(mm_watch *watch, int what)
+{
+    if (what == 0)
+        (void)uv_poll_stop(&watch->uv);
+    else
+        (void)uv_poll_start(&watch->uv, what == MM_WATCH_WRITE ? UV_WRITABLE : UV_READABLE, on_watch);
+}
+
+void mm_watch_free(mm_watch *watch)
+{
+    if (watch != NULL)
+        uv_close((uv_handle_t *)&watch->uv, free_handle);
 }
 
 static void on_check(uv_check_t *check)

@@ -10,6 +10,7 @@
 
 typedef struct mm_loop mm_loop;
 typedef struct mm_timer mm_timer;
+typedef struct mm_watch mm_watch;
 
 /* Work for the loop, made by any thread.  The caller owns the node until run() is called. */
 typedef struct mm_post {
@@ -28,6 +29,11 @@ mm_status mm_loop_work(mm_loop *loop, void (*work)(void *context), void (*done)(
 /* Calls ready(context) when fd is readable (an epoll descriptor is when it has events). */
 mm_status mm_loop_watch(mm_loop *loop, int fd, void (*ready)(void *context), void *context);
 void mm_loop_unwatch(mm_loop *loop);
+/* The same for any number of descriptors: readable, or with MM_WATCH_WRITE writable; 0 rests. */
+enum { MM_WATCH_READ = 1, MM_WATCH_WRITE = 2 };
+mm_status mm_watch_new(mm_watch **out, mm_loop *loop, int fd, void (*ready)(void *context), void *context);
+void mm_watch_for(mm_watch *watch, int what);
+void mm_watch_free(mm_watch *watch); /* NULL is fine; before the descriptor is closed and mm_loop_free() */
 /* Calls turn(context) in every turn of the loop, after its posts and descriptors were served. */
 mm_status mm_loop_every_turn(mm_loop *loop, void (*turn)(void *context), void *context);
 mm_status mm_timer_new(mm_timer **out, mm_loop *loop, void (*fire)(void *context), void *context);

@@ -9,7 +9,7 @@
 
 typedef struct command {
     const char *name;
-    int (*run)(int argc, char **argv); /* NULL: not in this version */
+    int (*run)(int argc, char **argv);
     const char *meaning;
 } command;
 
@@ -25,7 +25,7 @@ static const command commands[] = {
     {"healthcheck", mm_cmd_healthcheck, "exit 0 when the server answers"},
     {"demo",        mm_cmd_demo,        "fill a server with two made-up runs"},
     {"bench",       mm_cmd_bench,       "measure how fast this machine scores"},
-    {"token",       NULL,               "make, list and revoke tokens (not in this version)"},
+    {"token",       mm_cmd_token,       "make, list and revoke tokens"},
     {"backup",      mm_cmd_backup,      "copy the history into one file, while the server works"},
     {"restore",     mm_cmd_restore,     "make such a copy the history of a directory"},
     {"version",     version,            "print the version"},
@@ -61,14 +61,6 @@ static const command *find(const char *name)
     return NULL;
 }
 
-static int run(const command *chosen, int argc, char **argv)
-{
-    if (chosen->run != NULL)
-        return chosen->run(argc, argv);
-    (void)fprintf(stderr, "maskmeter %s: not in this version\n", chosen->name);
-    return MM_EXIT_USAGE;
-}
-
 static int help(int argc, char **argv)
 {
     const command *chosen = argc == 2 ? find(argv[1]) : NULL;
@@ -80,7 +72,7 @@ static int help(int argc, char **argv)
         return MM_EXIT_FINE;
     }
     arguments[0] = argv[1];
-    return run(chosen, 2, arguments);
+    return chosen->run(2, arguments);
 }
 
 int main(int argc, char **argv)
@@ -104,5 +96,5 @@ int main(int argc, char **argv)
                       mm_cpu_level());
         return MM_EXIT_USAGE;
     }
-    return run(chosen, argc - 1, argv + 1);
+    return chosen->run(argc - 1, argv + 1);
 }

@@ -3,12 +3,12 @@
  */
 #include "server/reply.h"
 #include "server/json.h"
+#include "server/tokens.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define NAME(json, literal) MM_JSON_NAME(json, literal)
 
@@ -473,7 +473,8 @@ const char *mm_status_title(int http_status)
     return "Error";
 }
 
-/* The texts of a problem are cut to their room: half a character at the end is left out. */
+/* The texts of a problem are cut to their room: half a character at the end is left out.  They may name what a client
+ * has sent, which may have put its token where a name belongs. */
 static void put_cut(mm_json *json, const char *text, size_t room)
 {
     char whole[sizeof((mm_problem *)0)->text + 1];
@@ -490,6 +491,7 @@ static void put_cut(mm_json *json, const char *text, size_t room)
     }
     memcpy(whole, text, length);
     whole[length] = '\0';
+    mm_token_hide(whole);
     mm_json_string(json, whole);
 }
 
@@ -656,36 +658,15 @@ char *mm_reply_scores(size_t *size)
 
 /* ----------------------------------------------------------------- history */
 
-/* RFC 3339 in UTC; the milliseconds only when there are some. */
-static void put_time(mm_json *json, int64_t milliseconds)
-{
-    const int64_t part = (milliseconds % 1000 + 1000) % 1000;
-    const time_t seconds = (time_t)((milliseconds - part) / 1000);
-    struct tm utc;
-    char day[96], text[128];
-
-    if (gmtime_r(&seconds, &utc) == NULL) {
-        MM_JSON_RAW(json, "null");
-        return;
-    }
-    snprintf(day, sizeof day, "%04d-%02d-%02dT%02d:%02d:%02d", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-             utc.tm_hour, utc.tm_min, utc.tm_sec); /* strftime() writes years before 1000 with fewer digits */
-    if (part == 0)
-        snprintf(text, sizeof text, "%sZ", day);
-    else
-        snprintf(text, sizeof text, "%s.%03dZ", day, (int)part);
-    mm_json_string(json, text);
-}
-
 static void put_run(mm_json *json, const mm_run_row *row)
 {
     mm_json_open(json, '{');
     NAME(json, "run");
     mm_json_string(json, row->run);
     NAME(json, "created");
-    put_time(json, row->created);
+    mm_json_time(json, row->created);
     NAME(json, "updated");
-    put_time(json, row->updated);
+    mm_json_time(json, row->updated);
     NAME(json, "splits");
     mm_json_open(json, '[');
     for (size_t i = 0; i < row->split_count; i++)
@@ -742,7 +723,7 @@ static void put_run_evaluation(mm_json *json, const mm_evaluation_row *row)
     NAME(json, "step");
     mm_json_integer(json, row->step);
     NAME(json, "time");
-    put_time(json, row->time);
+    mm_json_time(json, row->time);
     NAME(json, "images");
     mm_json_integer(json, row->images);
     put_parts(json, row->parts_received, row->parts_expected);

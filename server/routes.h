@@ -28,7 +28,8 @@ typedef struct mm_server {
     struct mm_stats *stats;
     struct mm_log *log;
     struct mm_admission *admission;
-    mm_tokens *tokens;      /* with none in it everybody may do everything */
+    mm_tokens *tokens; /* with none in it everybody may do everything */
+    struct mm_failures *failures;
     struct mm_plans *plans; /* parsed expressions, kept for reuse */
     void *loop_scratch;     /* MM_SCRATCH_BYTES for evaluations scored on the loop */
     int draining;           /* SIGTERM was seen: /readyz says 503 */

@@ -200,13 +200,21 @@ void mm_scopes_text(unsigned scopes, char text[32])
 
 /* ------------------------------------------------------------------ table */
 
+#define ADDRESSES 64
+
+/* How a token was used: when that was last to be stored, and from where, each address in the place that it names. */
+typedef struct uses {
+    int64_t stored;
+    uint64_t from[ADDRESSES];
+} uses;
+
 /* Place 0 is nobody's: its digest is random, and is compared when an id is unknown.  An id is looked for by its eight
  * characters, all of them at each place, so that the time tells nothing. */
 struct mm_tokens {
     size_t count; /* with place 0 */
     uint64_t keys[MM_TOKENS_MAX + 1];
     mm_token rows[MM_TOKENS_MAX + 1];
-    int64_t stored[MM_TOKENS_MAX + 1]; /* the last use that was to be stored */
+    uses uses[MM_TOKENS_MAX + 1];
 };
 
 static uint64_t key_of(const char id[MM_TOKEN_ID_SIZE])
@@ -280,8 +288,28 @@ mm_status mm_tokens_add(mm_tokens *tokens, const mm_token *token, int64_t now, c
     }
     tokens->keys[place] = key;
     tokens->rows[place] = *token;
-    tokens->stored[place] = token->used;
+    tokens->uses[place] = (uses){.stored = token->used};
     return MM_OK;
+}
+
+void mm_tokens_remove(mm_tokens *tokens, const char *id)
+{
+    const size_t place = place_of(tokens, key_of(id)), last = tokens->count - 1;
+
+    if (place == 0)
+        return;
+    tokens->keys[place] = tokens->keys[last];
+    tokens->rows[place] = tokens->rows[last];
+    tokens->uses[place] = tokens->uses[last];
+    tokens->count = last;
+}
+
+int mm_tokens_any_live(const mm_tokens *tokens, int64_t now)
+{
+    for (size_t i = 1; i < tokens->count; i++)
+        if (mm_token_is_live(&tokens->rows[i], now))
+            return 1;
+    return 0;
 }
 
 size_t mm_tokens_count(const mm_tokens *tokens)
@@ -323,15 +351,24 @@ mm_status mm_tokens_check(mm_tokens *tokens, const char *text, size_t size, int6
     return MM_OK;
 }
 
-int mm_tokens_used(mm_tokens *tokens, const char *id, int64_t now)
+int mm_tokens_used(mm_tokens *tokens, const char *id, uint64_t address, int64_t now)
 {
     const size_t place = place_of(tokens, key_of(id));
+    uses *use = &tokens->uses[place];
 
     if (place == 0)
         return 0;
+    use->from[address % ADDRESSES] = address;
     tokens->rows[place].used = now;
-    if (now - tokens->stored[place] < MM_TOKEN_USED_MS && now >= tokens->stored[place])
+    if (now - use->stored < MM_TOKEN_USED_MS && now >= use->stored)
         return 0;
-    tokens->stored[place] = now;
+    use->stored = now;
     return 1;
+}
+
+int mm_tokens_came_from(const mm_tokens *tokens, const char *text, size_t size, uint64_t address)
+{
+    const size_t place = size == MM_TOKEN_SIZE && memcmp(text, "mm_", PREFIX) == 0 ? place_of(tokens, key_of(text)) : 0;
+
+    return place != 0 && tokens->uses[place].from[address % ADDRESSES] == address;
 }

@@ -79,10 +79,14 @@ void mm_tokens_free(mm_tokens *tokens); /* NULL is fine */
 /* Adds it, or replaces the one with its id.  When the table is full it takes the place of one that is no longer live,
  * whose id is then in `removed` (else ""); MM_TOO_LARGE when all are. */
 mm_status mm_tokens_add(mm_tokens *tokens, const mm_token *token, int64_t now, char removed[MM_TOKEN_ID_SIZE + 1]);
+/* Takes one out again that was added last. */
+void mm_tokens_remove(mm_tokens *tokens, const char *id);
 /* How many there are, whatever became of them: with none the server is open.  NULL: none. */
 size_t mm_tokens_count(const mm_tokens *tokens);
 /* By number, in the order of their coming. */
 const mm_token *mm_tokens_at(const mm_tokens *tokens, size_t index);
+/* Is one of them live? */
+int mm_tokens_any_live(const mm_tokens *tokens, int64_t now);
 /* By id; NULL: there is none. */
 mm_token *mm_tokens_find(mm_tokens *tokens, const char *id);
 
@@ -90,8 +94,11 @@ mm_token *mm_tokens_find(mm_tokens *tokens, const char *id);
  * revoked: then the secret was right.  MM_NO_MEMORY stands for a fault of the cryptographic library. */
 mm_status mm_tokens_check(mm_tokens *tokens, const char *text, size_t size, int64_t now, mm_verdict *verdict,
                           mm_token *token);
-/* Notes that a token was used.  1 when that should be stored: once in MM_TOKEN_USED_MS. */
+/* Notes that a token was used, from an address (failures.h).  1 when that should be stored: once in MM_TOKEN_USED_MS.
+ */
 #define MM_TOKEN_USED_MS (5 * 60 * 1000)
-int mm_tokens_used(mm_tokens *tokens, const char *id, int64_t now);
+int mm_tokens_used(mm_tokens *tokens, const char *id, uint64_t address, int64_t now);
+/* Was the token whose id this text claims used from that address, not too long ago?  Its secret is not looked at. */
+int mm_tokens_came_from(const mm_tokens *tokens, const char *text, size_t size, uint64_t address);
 
 #endif

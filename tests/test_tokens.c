@@ -253,13 +253,13 @@ static void test_uses(void)
     mm_tokens *tokens = new_table();
 
     add_vector(tokens, 0, &(mm_token){.project = "p"});
-    CU_ASSERT(mm_tokens_used(tokens, vectors[0].id, NOW));
-    CU_ASSERT(!mm_tokens_used(tokens, vectors[0].id, NOW + 1));
-    CU_ASSERT(!mm_tokens_used(tokens, vectors[0].id, NOW + MM_TOKEN_USED_MS - 1));
+    CU_ASSERT(mm_tokens_used(tokens, vectors[0].id, 5, NOW));
+    CU_ASSERT(!mm_tokens_used(tokens, vectors[0].id, 5, NOW + 1));
+    CU_ASSERT(!mm_tokens_used(tokens, vectors[0].id, 5, NOW + MM_TOKEN_USED_MS - 1));
     CU_ASSERT_EQUAL(mm_tokens_at(tokens, 0)->used, NOW + MM_TOKEN_USED_MS - 1);
-    CU_ASSERT(mm_tokens_used(tokens, vectors[0].id, NOW + MM_TOKEN_USED_MS));
-    CU_ASSERT(mm_tokens_used(tokens, vectors[0].id, NOW));
-    CU_ASSERT(!mm_tokens_used(tokens, vectors[1].id, NOW));
+    CU_ASSERT(mm_tokens_used(tokens, vectors[0].id, 5, NOW + MM_TOKEN_USED_MS));
+    CU_ASSERT(mm_tokens_used(tokens, vectors[0].id, 5, NOW));
+    CU_ASSERT(!mm_tokens_used(tokens, vectors[1].id, 5, NOW));
     mm_tokens_free(tokens);
 }
 

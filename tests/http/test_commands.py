@@ -53,11 +53,6 @@ def test_help_of_each_command(command):
     assert "nonsense" in run(command, "--nonsense", code=2).stderr
 
 
-@pytest.mark.parametrize("command", ["token"])
-def test_what_is_not_in_this_version_says_so(command):
-    assert "version" in run(command, code=2).stderr
-
-
 # ------------------------------------------------------------------------------------------------- eval
 
 

@@ -112,7 +112,7 @@ def test_every_schema_is_a_schema():
 
 def test_every_reference_leads_somewhere_and_everything_is_used():
     text = json.dumps(DOCUMENT)
-    targets = set(re.findall(r'"\$ref": "#/components/([^"]*)"', text))
+    targets = set(re.findall(r'"\$ref": "#/components/([^"]*)"', text)) | {"securitySchemes/token"}
     for target in targets:
         resolve({"$ref": f"#/components/{target}"})
     there = {f"{kind}/{name}" for kind, items in DOCUMENT["components"].items() for name in items}
@@ -133,6 +133,18 @@ def test_every_operation_is_described():
 
 def test_every_route_is_documented_and_every_documented_route_exists():
     assert set(OPERATIONS) == routes()
+
+
+def test_security_is_that_of_the_routes():
+    text = (ROOT / "server" / "routes.c").read_text()
+    rows = re.findall(r'\{\s*"(GET|POST|DELETE)",\s*"(/[^"]*)",\s*(\w+),', text)
+    assert len(rows) == len(OPERATIONS)
+    for method, path, word in rows:
+        operation = OPERATIONS[method.lower(), path]
+        scopes = {"OPEN": None, "ANY": []}.get(word, [word.lower()])
+        assert operation["security"] == ([] if scopes is None else [{"token": scopes}]), (method, path)
+        refusals = {"401", "403", "429"} & set(operation["responses"])
+        assert refusals == (set() if scopes is None else {"401", "429"} if not scopes else {"401", "403", "429"})
 
 
 def test_every_status_text_and_reason_is_documented():
@@ -167,9 +179,9 @@ def check_answer(method, path, answer):
         status = "default"
     response = resolve(responses[status])
     for name, header in response.get("headers", {}).items():
-        if name in ("X-Request-Id", "Retry-After", "Accept-Post", "ETag"):
+        if name in ("X-Request-Id", "Retry-After", "Accept-Post", "ETag", "WWW-Authenticate"):
             assert name in answer.headers, (status, name)
-            if name in ("X-Request-Id", "ETag"):
+            if name in ("X-Request-Id", "ETag", "WWW-Authenticate"):
                 check_value(resolve(header)["schema"], answer.headers[name])
     if "content" not in response:
         assert answer.content == b""
