@@ -35,21 +35,17 @@ def world(tmp_path_factory):
     kinds["everything"] = create(data)
     kinds["other"] = create(data, tokens.EVERYTHING, "--project", "other")
     kinds["operator"] = create(data, tokens.EVERYTHING, "--project", "*")
-    kinds["expired"] = create(data, tokens.EVERYTHING, "--expires", soon())
+    end = int(time.time() + 3 * SLOW)
+    kinds["expired"] = create(data, tokens.EVERYTHING, "--expires", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(end)))
     kinds["revoked"] = create(data)
     kinds["mangled"] = kinds["everything"][:-1] + ("0" if kinds["everything"][-1] != "0" else "1")
     kinds["none"] = None
     server = Server(data)
     tokens.command(data, "revoke", kinds["revoked"][:11])
-    time.sleep(1.1)
+    time.sleep(max(0.0, end + 0.1 - time.time()))
     server.kinds = kinds
     yield server
     server.stop()
-
-
-def soon():
-    """A second from now."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1.5))
 
 
 class From(HTTPAdapter):

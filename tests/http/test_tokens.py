@@ -167,7 +167,7 @@ def test_last_use_is_noted_and_stored(start):
 
 def test_expiry(start):
     server = start()
-    end = int(time.time()) + 3
+    end = int(time.time() + 3 * SLOW)
     token = create(server.data, "read", "--expires", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(end)))
     if time.time() < end - 0.5:
         assert status_of(server, token) == 200
@@ -423,7 +423,7 @@ def test_bad_tokens_are_limited_by_address(start):
     assert statuses[:20] == [401] * 20
     limited = statuses.count(429)
     assert set(statuses[20:]) <= {401, 429} and statuses.count(401) <= 20 * (1 + len(waits) // 50 + count // 5000)
-    assert max(waits) <= 120 and statuses[20] == 429  # spread, so that not all come back at once
+    assert max(waits) <= 180 and statuses[20] == 429  # spread, so that not all come back at once
     assert status_of(server, known) == 200, "a token that came from there before is still looked at"
     answer = server.request("GET", "/v1/runs", headers=bearer(late))
     assert answer.status_code == 429 and int(answer.headers["Retry-After"]) > 0
