@@ -264,7 +264,7 @@ mutants:                               ## small faults in reader, parsers and ov
 	+@$(sanitized) BUILD=$(BUILD)/asan SAN=address,undefined run-mutants
 run-mutants: $(BUILD)/run_tests $(mutant_targets:%=$(BUILD)/tests/fuzz/replay_%)
 	@$(PYTHON) tests/mutants.py --build $(BUILD) --compile '$(CC) $(filter-out -MMD -MP,$(BASE)) $(SYSTEM)' \
-	    --link '$(CC) $(BASE) $(LINK) $(if $(shell command -v ld.gold 2>/dev/null),-fuse-ld=gold)' --objects '$(test_obj)' \
+	    --link '$(CC) $(BASE) $(filter-out -Wl%,$(LINK)) $(if $(shell command -v ld.gold 2>/dev/null),-fuse-ld=gold)' --objects '$(test_obj)' \
 	    --archives '$(archives)' --libraries '$(LDLIBS) -lcunit' --sample $(mutants_sample)
 
 coverage: export MASKMETER_BIN = $(BUILD)/gcov/maskmeter
@@ -318,6 +318,6 @@ help:                                  ## this list
         grafana sanitize tsan valgrind fuzz mutants run-mutants coverage check-machines check-release bench sbom readme \
         format check-format lint image-check clean help FORCE
 .DELETE_ON_ERROR:
-.SECONDARY: $(fuzzers:=.o) $(benches:=.o) $(BUILD)/tests/machines/bits.o
+.SECONDARY: $(fuzzers:=.o) $(fuzz_tools) $(BUILD)/tests/fuzz/replay.o $(benches:=.o) $(BUILD)/tests/machines/bits.o
 $(BUILD)/%.d: ;
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/tests/*/*.d)
