@@ -139,10 +139,9 @@ static void make_first_version(const char *path)
     mm_images_free(images);
 }
 
-/* Everything of the older file is there, in the new tables too, and the file can be written. */
-static void test_older_file_is_migrated(void)
+/* What the two evaluations answer, whatever version they were stored by. */
+static void check_first_rows(mm_history *history)
 {
-    char path[64];
     mm_evaluation_list *listed = NULL;
     mm_stored_evaluation *evaluation = NULL;
     mm_series_list *curve = NULL;
@@ -153,10 +152,7 @@ static void test_older_file_is_migrated(void)
                              .score = "dice",
                              .max_points = 100,
                              .max_values = 100};
-
-    help_directory(path);
-    make_first_version(path);
-    mm_history *history = help_open(path);
+    mm_images *images = help_images("0", 2, 3, 1);
 
     CU_ASSERT_EQUAL_FATAL(mm_history_evaluations(history, "default", "unet", NULL, NULL, 9, &listed, NULL),
                           MM_STORE_OK);
@@ -167,7 +163,8 @@ static void test_older_file_is_migrated(void)
     CU_ASSERT_EQUAL(listed->rows[1].scores[0].value.value, 0.5);
     mm_evaluation_list_free(listed);
     CU_ASSERT_EQUAL_FATAL(mm_history_evaluation(history, "default", "unet", "val", 10, &evaluation, NULL), MM_STORE_OK);
-    CU_ASSERT_EQUAL(evaluation->part_count, 1);
+    CU_ASSERT_EQUAL_FATAL(evaluation->part_count, 1);
+    help_check_record(&evaluation->parts[0], images);
     mm_stored_evaluation_free(evaluation);
     CU_ASSERT_EQUAL_FATAL(mm_history_series(history, &query, &curve, NULL), MM_STORE_OK);
     CU_ASSERT_EQUAL_FATAL(curve->point_count, 2);
@@ -184,18 +181,54 @@ static void test_older_file_is_migrated(void)
     CU_ASSERT_EQUAL(best->rows[1].better, MM_LOWER);
     CU_ASSERT_EQUAL(best->rows[1].step, 10);
     mm_best_list_free(best);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT updated FROM evaluations WHERE id = 3"), 1700);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT updated FROM evaluations WHERE id = 4"), 1600);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM class_lists"), 1);
-    CU_ASSERT_EQUAL(help_store(history, "unet", 30, "0", 1), MM_STORE_OK);
-    CU_ASSERT_EQUAL(help_delete(history, "default", "unet"), MM_STORE_OK);
-    mm_history_close(history);
-    CU_ASSERT_EQUAL(help_sql(path, "PRAGMA user_version"), MM_SQLITE_VERSION);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'scores_1%'"), 0);
-    CU_ASSERT_EQUAL(help_sql(path, "SELECT (SELECT count(*) FROM scores) + (SELECT count(*) FROM series)"
-                                   " + (SELECT count(*) FROM class_voxels) + (SELECT count(*) FROM class_scores)"),
-                    0);
-    help_remove(path);
+    mm_images_free(images);
+}
+
+/* Takes back each migration after the second, newest first; one that changes more than this can takes a dump instead.
+ */
+static const char *const undo[] = {"DROP TABLE tokens"};
+
+static void make_version(const char *path, int version)
+{
+    char sql[64];
+
+    CU_ASSERT_EQUAL_FATAL(sizeof undo / sizeof undo[0], MM_SQLITE_VERSION - 2);
+    make_first_version(path);
+    if (version == 1)
+        return;
+    mm_history_close(help_open(path));
+    for (int v = MM_SQLITE_VERSION; v > version; v--)
+        help_sql(path, undo[v - 3]);
+    snprintf(sql, sizeof sql, "PRAGMA user_version = %d", version);
+    help_sql(path, sql);
+}
+
+/* Everything of the older file is there, in the new tables too, and the file can be written. */
+static void test_older_files_are_migrated(void)
+{
+    char path[64];
+
+    for (int version = 1; version <= MM_SQLITE_VERSION; version++) {
+        help_directory(path);
+        make_version(path, version);
+        CU_ASSERT_EQUAL(help_sql(path, "PRAGMA user_version"), version);
+        mm_history *history = help_open(path);
+
+        CU_ASSERT_EQUAL(help_sql(path, "PRAGMA user_version"), MM_SQLITE_VERSION);
+        check_first_rows(history);
+        CU_ASSERT_EQUAL(help_sql(path, "SELECT updated FROM evaluations WHERE id = 3"), 1700);
+        CU_ASSERT_EQUAL(help_sql(path, "SELECT updated FROM evaluations WHERE id = 4"), 1600);
+        CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM class_lists"), 1);
+        CU_ASSERT_EQUAL(help_store(history, "unet", 30, "0", 1), MM_STORE_OK);
+        CU_ASSERT_EQUAL(help_delete(history, "default", "unet"), MM_STORE_OK);
+        mm_history_close(history);
+        CU_ASSERT_EQUAL(help_sql(path, "PRAGMA user_version"), MM_SQLITE_VERSION);
+        CU_ASSERT_EQUAL(help_sql(path, "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'scores_1%'"), 0);
+        CU_ASSERT_EQUAL(help_sql(path, "SELECT (SELECT count(*) FROM scores) + (SELECT count(*) FROM series)"
+                                       " + (SELECT count(*) FROM class_voxels) + (SELECT count(*) FROM class_scores)"),
+                        0);
+        help_remove(path);
+    }
 }
 
 static void test_foreign_file_is_refused(void)
@@ -431,7 +464,7 @@ static CU_TestInfo tests[] = {
     {"a second server is refused", test_second_server_is_refused},
     {"files are private", test_files_are_private},
     {"bad directories", test_bad_directories},
-    {"a file of the first version is brought up to date", test_older_file_is_migrated},
+    {"files of each earlier version are brought up to date", test_older_files_are_migrated},
     {"a newer file is refused", test_newer_file_is_refused},
     {"another program's file is refused", test_foreign_file_is_refused},
     {"a damaged file is refused", test_damaged_file_is_refused},
