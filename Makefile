@@ -125,7 +125,7 @@ build_packages := gcc libc6-dev clang pkg-config libmicrohttpd-dev libuv1-dev li
                   zlib1g-dev libgnutls28-dev python3 python3-yaml
 demo_packages  := curl zstd
 test_packages  := g++ libcunit1-dev libomp-dev libclang-rt-dev llvm valgrind libc6-dbg util-linux python3-pytest \
-                  strace python3-numpy python3-jsonschema python3-requests prometheus \
+                  strace python3-numpy python3-hypothesis python3-jsonschema python3-requests prometheus \
                   binutils chromium chromium-driver fonts-dejavu-core python3-selenium \
                   openssl sslscan testssl.sh haproxy nginx
 # node and npm may also come from elsewhere
@@ -152,7 +152,7 @@ install: all                           ## copy the server and its systemd units 
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system deploy/systemd/maskmeter.service deploy/systemd/maskmeter.socket
 
 # ---- tests ----
-suites := check-layers check-headers check-suites unit http faults load grafana browser sanitize tsan fuzz valgrind
+suites := check-layers check-headers check-suites unit http faults load properties grafana browser sanitize tsan fuzz valgrind
 cpus   := scalar $(if $(x86_64),x86-64-v3 x86-64-v4)
 cxx     = $(CXX) -std=c++17 -I. -Wall -Wextra -Wpedantic -Werror
 pytest  = $(PYTHON) -B -m pytest -q -rs -p no:cacheprovider --basetemp=$(BUILD)/pytest-$@
@@ -197,6 +197,8 @@ faults: $(BUILD)/maskmeter $(BUILD)/tests/faults/fail.so  ## kill -9, failing sy
 	@MASKMETER_BIN=$< MASKMETER_FAIL=$(abspath $(word 2,$^)) $(pytest) tests/faults
 load: $(BUILD)/maskmeter               ## more clients and uploads than fit: budget, fairness, overload
 	@MASKMETER_BIN=$< $(pytest) tests/load
+properties: $(BUILD)/maskmeter         ## what holds for every request: hypothesis, from openapi.yaml
+	@MASKMETER_BIN=$< $(pytest) tests/properties
 browser: $(BUILD)/maskmeter            ## the built-in page in Chromium, without a window
 	@MASKMETER_BIN=$< $(pytest) --maxfail=4 tests/browser
 grafana: export MASKMETER_NODE = $(BUILD)/grafana
@@ -314,8 +316,9 @@ clean:                                 ## remove everything built
 help:                                  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##[ ]/\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-.PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http faults load browser \
-        grafana sanitize tsan valgrind fuzz mutants run-mutants coverage check-machines check-release bench sbom readme \
+.PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http faults load \
+        properties browser grafana sanitize tsan valgrind fuzz mutants run-mutants coverage check-machines \
+        check-release bench sbom readme \
         format check-format lint image-check clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY: $(fuzzers:=.o) $(fuzz_tools) $(BUILD)/tests/fuzz/replay.o $(benches:=.o) $(BUILD)/tests/machines/bits.o
