@@ -157,7 +157,7 @@ static void free_rows(void *state)
 
 void mm_rows_give(mm_rows *rows, char *text, size_t size)
 {
-    mm_pack(&rows->packed, rows->call, text, size, size);
+    mm_pack_within(&rows->packed, rows->call, text, size, size);
 }
 
 static void tell_call(void *context)

@@ -2,7 +2,8 @@
  * handle_compare.c - GET /v1/compare: two runs on the images that both have
  *
  * Images are paired by their id and classes by their name.  The images come in the order of their ids, so that the
- * answer has the same bits whatever parts they came in.
+ * answer has the same bits whatever parts they came in.  Resampling takes 2,000 times as many steps as there are
+ * values: more than MOST_VALUES, which take some seconds of a thread, are refused.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@
 #include "server/reply_compare.h"
 #include "server/request.h"
 #include "server/stored.h"
+
+#define MOST_VALUES ((size_t)1 << 20)
 
 /* One of the two runs. */
 typedef struct side {
@@ -272,6 +275,29 @@ static mm_status compare_classes(const comparison *c, const pair *pairs, size_t 
     return status;
 }
 
+/* The values of all classes, and the memory for pairing them. */
+static int is_bounded(comparison *c)
+{
+    const mm_result *result = c->base.result;
+    const size_t base = mm_images_count(c->base.stored.images);
+    const size_t head = mm_images_count(c->head.stored.images), images = base < head ? base : head;
+    size_t columns = 0;
+    char text[160];
+
+    for (size_t i = 0; i < result->columns; i++)
+        columns += (size_t)is_chosen(result, i);
+    if (columns > 0 && images > MOST_VALUES / columns) {
+        (void)snprintf(
+            text, sizeof text,
+            "%zu images of %zu classes are more than the %zu values that are compared at once; choose classes", images,
+            columns, MOST_VALUES);
+        return fail(c, 413, "score", text);
+    }
+    return mm_call_reserve(c->call, (base + head) * (sizeof(named) + sizeof(pair) + 4 * sizeof(double)))
+               ? 1
+               : fail(c, 503, "", "comparing so many images takes more memory than is free");
+}
+
 static void compare(comparison *c)
 {
     size_t count = 0, row_count = 0, size = 0;
@@ -293,7 +319,7 @@ static void compare(comparison *c)
 
         text = mm_reply_comparison(&reply, &size);
     }
-    mm_pack(&c->packed, c->call, text, size, size);
+    mm_pack_within(&c->packed, c->call, text, size, size);
     free(pairs);
     free(rows);
 }
@@ -304,7 +330,7 @@ static void work(void *context)
     comparison *c = context;
 
     if (!mm_call_left(c->call) && read_side(c, &c->base) && read_side(c, &c->head) && agree_on_expression(c) &&
-        score_side(c, &c->base) && score_side(c, &c->head))
+        score_side(c, &c->base) && score_side(c, &c->head) && is_bounded(c))
         compare(c);
 }
 

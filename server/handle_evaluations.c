@@ -400,7 +400,7 @@ static void pack_reply(merged *all)
     const size_t tagged = tagged_size(all);
 
     all->work.bytes = NULL;
-    mm_pack(&all->packed, all->work.call, bytes, all->work.size, tagged);
+    mm_pack_within(&all->packed, all->work.call, bytes, all->work.size, tagged);
 }
 
 /* Names make the text of an export many times as large as the values, whose memory is reserved. */

@@ -92,7 +92,7 @@ static mm_next start_reading(mm_call *call, void (*work)(void *context))
 
 static void pack(reading *read, char *bytes, size_t size)
 {
-    mm_pack(&read->packed, read->call, bytes, size, size);
+    mm_pack_within(&read->packed, read->call, bytes, size, size);
 }
 
 static void work_runs(void *context)

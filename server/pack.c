@@ -105,6 +105,15 @@ void mm_pack(mm_packed *packed, const mm_call *call, char *bytes, size_t size, s
     set_tag(packed, call, &made);
 }
 
+void mm_pack_within(mm_packed *packed, mm_call *call, char *bytes, size_t size, size_t tagged)
+{
+    if (bytes != NULL && !mm_call_reserve(call, size)) {
+        free(bytes);
+        bytes = NULL;
+    }
+    mm_pack(packed, call, bytes, size, tagged);
+}
+
 void mm_pack_constant(mm_packed *packed, const mm_call *call, const unsigned char *bytes, size_t size,
                       const unsigned char *gzip, size_t gzip_size)
 {

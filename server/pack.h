@@ -22,6 +22,9 @@ typedef struct mm_packed {
 /* Any thread.  Takes over bytes; NULL: out of memory.  `tagged` bytes of them make the tag: the rest (how long it took)
  * is not what the client asked for; less than `size` makes the tag weak. */
 void mm_pack(mm_packed *packed, const mm_call *call, char *bytes, size_t size, size_t tagged);
+/* Likewise, when the call may hold so much until it is sent: what its connection is slow to take is memory too.  Else
+ * it is as if there were no memory. */
+void mm_pack_within(mm_packed *packed, mm_call *call, char *bytes, size_t size, size_t tagged);
 /* Likewise of constant bytes, and of the same as gzip. */
 void mm_pack_constant(mm_packed *packed, const mm_call *call, const unsigned char *bytes, size_t size,
                       const unsigned char *gzip, size_t gzip_size);
