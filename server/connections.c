@@ -235,23 +235,31 @@ static int has_ended(const mm_connection *connection)
     return poll(&poll_one, 1, 0) > 0;
 }
 
+/* Left with half a request: no unread byte, here or in TLS, could complete it. */
+static int has_left(const mm_connection *connection)
+{
+    return has_ended(connection) && !has_unread(connection);
+}
+
 static void tick_one(mm_connection *connection, int64_t now, int ask)
 {
     const int64_t age = now - connection->since;
 
     switch (connection->phase) {
     case MM_PHASE_IDLE:
-        if (age > IDLE_MS)
+        if (age > IDLE_MS || (ask && has_left(connection)))
             cut(connection);
         else if (ask)
             ask_idle(connection, now);
         break;
     case MM_PHASE_HEADER:
-        if (age > HEADER_MS)
+        if (has_left(connection))
+            cut(connection);
+        else if (age > HEADER_MS)
             cut_with_408(connection);
         break;
     case MM_PHASE_BODY:
-        if (has_ended(connection) && !has_unread(connection)) /* an unread byte, here or in TLS, could complete it */
+        if (has_left(connection))
             cut(connection);
         else if (age > BODY_MS + (int64_t)(connection->received * 1000 / BODY_BYTES_PER_SECOND))
             cut_with_408(connection);

@@ -89,14 +89,14 @@ static void wait_for_end(const ends *e)
     CU_ASSERT_EQUAL(poll(&one, 1, 5000), 1);
 }
 
-/* A client that leaves in the middle of an upload is cut, but not before its last bytes have been read. */
-static void test_leaver(void)
+/* A client that leaves in the middle of a request is cut, but not before its last bytes have been read. */
+static void test_leaver_in(mm_phase phase)
 {
     ends e;
     char bytes[16];
 
     open_ends(&e);
-    mm_connection_phase(e.connection, MM_PHASE_BODY);
+    mm_connection_phase(e.connection, phase);
     mm_connections_tick(e.table);
     CU_ASSERT_FALSE(is_cut(&e));
     CU_ASSERT_EQUAL(send(e.client, "abc", 3, 0), 3);
@@ -110,6 +110,12 @@ static void test_leaver(void)
     CU_ASSERT_TRUE(is_cut(&e));
     close_server(&e);
     close_ends(&e);
+}
+
+static void test_leaver(void)
+{
+    test_leaver_in(MM_PHASE_HEADER);
+    test_leaver_in(MM_PHASE_BODY);
 }
 
 /* A client that ends its side, or resets, is gone; it is told to whoever works, and stays so. */
