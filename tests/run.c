@@ -32,6 +32,7 @@
     X(eval) \
     X(explain) \
     X(expression) \
+    X(failures) \
     X(header) \
     X(history_merge) \
     X(history_rows) \
