@@ -125,7 +125,7 @@ build_packages := gcc libc6-dev clang pkg-config libmicrohttpd-dev libuv1-dev li
                   zlib1g-dev libgnutls28-dev python3 python3-yaml
 demo_packages  := curl zstd
 test_packages  := g++ libcunit1-dev libomp-dev libclang-rt-dev llvm valgrind libc6-dbg util-linux python3-pytest \
-                  strace python3-numpy python3-hypothesis python3-jsonschema python3-requests prometheus \
+                  strace faketime python3-numpy python3-hypothesis python3-jsonschema python3-requests prometheus \
                   binutils chromium chromium-driver fonts-dejavu-core python3-selenium \
                   openssl sslscan testssl.sh haproxy nginx
 # node and npm may also come from elsewhere

@@ -90,3 +90,20 @@ def test_failing_starts(tmp_path, kind, forever):
         faults.disarm()
         outcomes.append(serves_or_explains(start, (nth, count, SEED)))
     assert any(outcomes), "the last is never reached: it serves"
+
+
+@pytest.mark.parametrize("mebibytes", [16, 48, 96, 160, 256, 512])
+def test_little_address_space(tmp_path, mebibytes):
+    """It starts and answers as far as it goes, or says why not."""
+    size = mebibytes << 20
+    start = Start(tmp_path, before=lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size)), args=("--memory", "64MiB"))
+    if start.port is None:
+        serves_or_explains(start, mebibytes)
+        return
+    for body in (small_file(), small_file(images=4, classes=4, spatial=(256, 256))):
+        for query in ("", "?run=a&step=1", "?scores=hd95,auroc&include=images,histogram"):
+            answer = start.request("/v1/evaluations" + query, body)
+            assert answer.status_code in (200, 409, 503), (mebibytes, query, answer.text)
+    for path in ("/healthz", "/v1/scores", "/v1/runs", "/metrics", "/openapi.json"):
+        assert start.request(path).status_code in (200, 503), (mebibytes, path)
+    assert start.end() == 0, (mebibytes, start.lines)
