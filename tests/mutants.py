@@ -228,8 +228,14 @@ def main():
         original = Mutant(source, 0, "none", "", "", (ROOT / source).read_text())
         if tree.fate(original) != "survived":
             sys.exit(f"{source} fails its own tests without a change: nothing can be said")
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        fates = list(zip(judged, pool.map(tree.fate, judged))) + [(m, "equivalent") for m in equivalent]
+    fates = [(m, "equivalent") for m in equivalent]
+    pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
+    try:
+        for pair in zip(judged, pool.map(tree.fate, judged)):
+            fates.append(pair)
+    except KeyboardInterrupt:
+        print(f"interrupted: {len(judged) - (len(fates) - len(equivalent))} of {len(judged)} were not tried")
+    pool.shutdown(cancel_futures=True)
     counts = report(fates)
     return 0 if counts["killed"] >= 0.9 * (counts["killed"] + counts["survived"]) else 1
 

@@ -91,7 +91,8 @@ static void start_server(void)
     mm_networks *trusted = NULL;
     mm_problem problem;
     socklen_t size = sizeof server_address;
-    const int fd = mm_address_listen("127.0.0.1:0", &problem), known = mm_networks_new(&trusted, "127.0.0.1", &problem);
+    const mm_status known = mm_networks_new(&trusted, "127.0.0.1", &problem);
+    const int fd = mm_address_listen("127.0.0.1:0", &problem);
     const mm_http_options options = {.listen_fd = fd,
                                      .local_address = "127.0.0.1",
                                      .max_connections = 64,
