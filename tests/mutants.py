@@ -31,7 +31,7 @@ SOURCES = {
     "proto/wire_read.c": ("wire_read", "wire"),
     "lib/overlap.c": ("score_overlap scores peer_common peer_smp peer_monai peer_torchmetrics peers score_confusion", ""),
     "lib/score_overlap.c": ("score_overlap scores", ""),
-    "lib/sums.c": ("sums record eval score_overlap score_entropy scores explain", ""),
+    "lib/sums.c": ("sums record record_bytes eval score_overlap score_entropy scores explain", ""),
     "lib/score.c": ("score_overlap scores score_confusion eval explain", ""),
     "server/query.c": ("query request", "target"),
     "server/http_check.c": ("http_check", "headers"),
@@ -72,6 +72,9 @@ OPERANDS = re.compile(r"(?<![\w.>\])] )(?<![\w.>])\b([a-z_]\w*(?:(?:\.|->)\w+)*)
 STATEMENT = re.compile(r"^\s+(?!return|goto|break|continue|case|default|static|const|else|do\b)[\w*(>\[\].+-]+.*;$")
 DECLARATION = re.compile(r"^\s+(?:const |unsigned |struct )*[a-z_]\w* \**[a-z_]\w*(?:\[.*\])*(?: = .*|, .*)?;$")
 
+HEAD = re.compile(r"^[a-z].*\)$")  # of a function: nothing there is done
+IGNORED = re.compile(r"^\s+\(void\)\w+;$")
+
 
 def code_of(text):
     """The text with comments, strings, preprocessor lines and tables blanked, so that columns stay."""
@@ -87,6 +90,8 @@ def code_of(text):
 
 def changes_of(line):
     """(kind, begin, end, replacement) for one line of code."""
+    if HEAD.match(line) or IGNORED.match(line):
+        return
     for kind, pattern, other in SWAPS:
         for match in re.finditer(pattern, line):
             yield kind, match.start(), match.end(), other

@@ -43,6 +43,7 @@ static const struct {
     {SHAPED("U8", "[0]", 0, 0),                           1, 0, 0},
     {SHAPED("U8", "[18446744073709551615,0]", 0, 0),      1, 0, 0},
     {SHAPED("F16", "[ 2 , 3 ]", 0, 12),                   1, 0, 12},
+    {"{" A ",\"z\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}", 2, 0, 4},
     {"{" A ",\"z\":{\"dtype\":\"F32\",\"shape\":[0,7],\"data_offsets\":[4,4]}," B "}", 3, 0, 8},
 };
 
@@ -138,6 +139,8 @@ static const struct {
     {SHAPED("F8_E4M3", "[4]", 0, 4),        MM_WIRE_BAD_TENSOR, "a", "number 1 of the header has dtype F8_E4M3;"},
     {SHAPED("I4", "[8]", 0, 4),             MM_WIRE_BAD_TENSOR, "a", "dtype I4;"},
     {SHAPED("u8", "[4]", 0, 4),             MM_WIRE_BAD_TENSOR, "a", "dtype u8;"},
+    {SHAPED("ABCDEFGH01234567", "[4]", 0, 4), MM_WIRE_BAD_TENSOR, "a", "dtype ABCDEFGH01234567;"},
+    {SHAPED("F8_E4M3", "[18446744073709551615]", 0, 4), MM_WIRE_BAD_TENSOR, "a", "dtype F8_E4M3;"},
     {SHAPED("", "[4]", 0, 4),               MM_WIRE_BAD_TENSOR, "a", "an unknown dtype;"},
     {SHAPED("%s<b>", "[4]", 0, 4),          MM_WIRE_BAD_TENSOR, "a", "an unknown dtype;"},
     {SHAPED("U8U8U8U8U8U8U8U8U8", "[4]", 0, 4), MM_WIRE_BAD_TENSOR, "a", "an unknown dtype;"},

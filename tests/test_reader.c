@@ -50,6 +50,7 @@ static const struct {
     {"\"\\\"\\\\\\/\"",         "\"\\/",            NULL},
     {"\"\\b\\f\\n\\r\\t\"",     "\b\f\n\r\t",       NULL},
     {"\"\\u0041\\u00e4\"",      "A\xc3\xa4",        NULL},
+    {"\"\\u00AF\"",           "\xc2\xaf",          NULL},
     {"\"\\u00E4\\u20aC\"",      "\xc3\xa4\xe2\x82\xac", NULL},
     {"\"\\ud83d\\ude00\"",      "\xf0\x9f\x98\x80", NULL},
     {"\"\\ud800\\udc00\"",      "\xf0\x90\x80\x80", NULL},
