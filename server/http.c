@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,9 @@ struct mm_http {
     mm_visitors *visitors;
     const mm_networks *trusted;
     mm_tls *tls;     /* NULL: plain */
+    int listen_fd;   /* the daemon's; -1: it accepts no more */
+    mm_watch *watch; /* on the daemon's epoll descriptor */
+    int resting;     /* the watch does, until the next tick */
     mm_timer *timer; /* for the daemon's own timeouts */
     mm_timer *tick;  /* for the connections */
     mm_head_rules rules;
@@ -800,12 +804,38 @@ static void run(mm_http *http)
     run_again(http);
 }
 
+/* A client waits, and no descriptor is left to accept it with.  While there are connections the library then asks for
+ * no more clients until one of them has closed; without any it asks at once again, for ever. */
+static int accepts_in_vain(mm_http *http)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    struct pollfd listening = {.fd = http->listen_fd, .events = POLLIN};
+    int spare;
+
+    if (info == NULL || info->num_connections > 0 || poll(&listening, 1, 0) <= 0)
+        return 0;
+    spare = dup(http->listen_fd);
+    if (spare >= 0)
+        (void)close(spare);
+    return spare < 0;
+}
+
+/* Or stops: there is nothing else that the daemon could be told of when it accepts in vain. */
+static void watch(mm_http *http, int resting)
+{
+    http->resting = resting;
+    mm_watch_for(http->watch, resting ? 0 : MM_WATCH_READ);
+}
+
 static void serve(mm_http *http)
 {
     void (*idle)(void *) = http->idle;
 
-    if (http->pending)
+    if (http->pending) {
         run(http);
+        if (accepts_in_vain(http))
+            watch(http, 1);
+    }
     if (idle != NULL && http->in_flight == 0) {
         http->idle = NULL;
         idle(http->idle_context);
@@ -839,6 +869,8 @@ static void on_tick(void *context)
     mm_http *http = context;
 
     mm_connections_tick(http->connections);
+    if (http->resting)
+        watch(http, 0);
     serve(http);
 }
 
@@ -906,6 +938,7 @@ mm_status mm_http_new(mm_http **out, mm_server *server, const mm_http_options *o
         return MM_NO_MEMORY;
     }
     http->server = server;
+    http->listen_fd = options->listen_fd;
     http->again.run = on_again;
     http->rules = (mm_head_rules){.local_only = options->local_address != NULL,
                                   .local_address = options->local_address,
@@ -920,7 +953,7 @@ mm_status mm_http_new(mm_http **out, mm_server *server, const mm_http_options *o
         goto done;
     http->daemon = start_daemon(http, options);
     info = http->daemon != NULL ? MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
-    if (info == NULL || mm_loop_watch(server->loop, info->epoll_fd, on_events, http) != MM_OK ||
+    if (info == NULL || mm_watch_new(&http->watch, server->loop, info->epoll_fd, on_events, http) != MM_OK ||
         mm_loop_every_turn(server->loop, on_turn, http) != MM_OK)
         goto done;
     mm_timer_start(http->tick, MM_CONNECTIONS_TICK, MM_CONNECTIONS_TICK);
@@ -940,6 +973,7 @@ void mm_http_quiesce(mm_http *http, void (*done)(void *context), void *context)
 
     if (fd != MHD_INVALID_SOCKET)
         (void)close(fd);
+    http->listen_fd = -1;
     http->idle = done;
     http->idle_context = context;
 }
@@ -955,7 +989,7 @@ void mm_http_free(mm_http *http)
 {
     if (http == NULL)
         return;
-    mm_loop_unwatch(http->server->loop);
+    mm_watch_free(http->watch);
     if (http->daemon != NULL)
         MHD_stop_daemon(http->daemon);
     mm_timer_free(http->timer);

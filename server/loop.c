@@ -18,11 +18,6 @@ struct mm_loop {
     pthread_mutex_t lock; /* of first, last */
     mm_post *first, *last;
 
-    uv_poll_t poll;
-    int watching;
-    void (*ready)(void *context);
-    void *ready_context;
-
     uv_check_t check;
     void (*turn)(void *context);
     void *turn_context;
@@ -164,40 +159,13 @@ void mm_timer_free(mm_timer *timer)
         uv_close((uv_handle_t *)&timer->uv, free_handle);
 }
 
-/* ------------------------------------------------- descriptor, turns, signals */
-
-static void on_poll(uv_poll_t *poll, int status, int events)
-{
-    mm_loop *loop = poll->data;
-
-    (void)status; /* an error shows when the descriptor is used */
-    (void)events;
-    loop->ready(loop->ready_context);
-}
-
-mm_status mm_loop_watch(mm_loop *loop, int fd, void (*ready)(void *context), void *context)
-{
-    if (uv_poll_init(&loop->uv, &loop->poll, fd) != 0)
-        return MM_NO_MEMORY;
-    loop->poll.data = loop;
-    loop->ready = ready;
-    loop->ready_context = context;
-    loop->watching = 1;
-    return uv_poll_start(&loop->poll, UV_READABLE, on_poll) == 0 ? MM_OK : MM_NO_MEMORY;
-}
-
-void mm_loop_unwatch(mm_loop *loop)
-{
-    if (loop->watching)
-        uv_close((uv_handle_t *)&loop->poll, NULL);
-    loop->watching = 0;
-}
+/* ------------------------------------------------ descriptors, turns, signals */
 
 static void on_watch(uv_poll_t *uv, int status, int events)
 {
     mm_watch *watch = uv->data;
 
-    (void)status;
+    (void)status; /* an error shows when the descriptor is used */
     (void)events;
     watch->ready(watch->context);
 }

@@ -1,5 +1,5 @@
 /*
- * loop.h - the one libuv loop: posts from other threads, timers, signals, and the poll of one descriptor.
+ * loop.h - the one libuv loop: posts from other threads, timers, signals, and the poll of descriptors.
  *
  * Everything but mm_loop_post() belongs to the thread that runs the loop.
  */
@@ -26,10 +26,8 @@ void mm_loop_stop(mm_loop *loop);
 void mm_loop_post(mm_loop *loop, mm_post *post);
 /* Runs work(context) on a thread of the pool, then done(context) on the loop. */
 mm_status mm_loop_work(mm_loop *loop, void (*work)(void *context), void (*done)(void *context), void *context);
-/* Calls ready(context) when fd is readable (an epoll descriptor is when it has events). */
-mm_status mm_loop_watch(mm_loop *loop, int fd, void (*ready)(void *context), void *context);
-void mm_loop_unwatch(mm_loop *loop);
-/* The same for any number of descriptors: readable, or with MM_WATCH_WRITE writable; 0 rests. */
+/* Calls ready(context) when fd is readable (an epoll descriptor is when it has events), or with MM_WATCH_WRITE
+ * writable; 0 rests. */
 enum { MM_WATCH_READ = 1, MM_WATCH_WRITE = 2 };
 mm_status mm_watch_new(mm_watch **out, mm_loop *loop, int fd, void (*ready)(void *context), void *context);
 void mm_watch_for(mm_watch *watch, int what);

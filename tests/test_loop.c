@@ -199,22 +199,46 @@ static void ready(void *context)
     mm_loop_stop(r->loop);
 }
 
+static void stop_loop(void *context)
+{
+    mm_loop_stop(context);
+}
+
+/* For a little longer than a watch needs to notice. */
+static void run_shortly(mm_loop *loop)
+{
+    mm_timer *timer;
+
+    CU_ASSERT_EQUAL_FATAL(mm_timer_new(&timer, loop, stop_loop, loop), MM_OK);
+    mm_timer_start(timer, 20, 0);
+    mm_loop_run(loop);
+    mm_timer_free(timer);
+}
+
 /* An epoll descriptor in place of a plain one: that is what http.c watches. */
 static void test_watch(void)
 {
     record r = {.loop = new_loop()};
+    mm_watch *watch;
     struct epoll_event event = {.events = EPOLLIN};
     int pipes[2], epoll = epoll_create1(0);
 
     CU_ASSERT_EQUAL_FATAL(pipe(pipes), 0);
     r.read_fd = pipes[0];
     CU_ASSERT_EQUAL(epoll_ctl(epoll, EPOLL_CTL_ADD, pipes[0], &event), 0);
-    CU_ASSERT_EQUAL_FATAL(mm_loop_watch(r.loop, epoll, ready, &r), MM_OK);
+    CU_ASSERT_EQUAL_FATAL(mm_watch_new(&watch, r.loop, epoll, ready, &r), MM_OK);
     CU_ASSERT_EQUAL(write(pipes[1], "x", 1), 1);
     mm_loop_run(r.loop);
     CU_ASSERT_EQUAL(r.events, 1);
-    mm_loop_unwatch(r.loop);
-    mm_loop_unwatch(r.loop);
+    mm_watch_for(watch, 0);
+    CU_ASSERT_EQUAL(write(pipes[1], "x", 1), 1);
+    run_shortly(r.loop);
+    CU_ASSERT_EQUAL(r.events, 1);
+    mm_watch_for(watch, MM_WATCH_READ);
+    mm_loop_run(r.loop);
+    CU_ASSERT_EQUAL(r.events, 2);
+    mm_watch_free(watch);
+    mm_watch_free(NULL);
     mm_loop_free(r.loop);
     (void)close(epoll);
     (void)close(pipes[0]);

@@ -1,6 +1,7 @@
 """test_descriptors.py - more clients than there are descriptors: accepting waits, what is open works, nothing spins."""
 
 import os
+import resource
 import socket
 import time
 
@@ -57,3 +58,23 @@ def test_more_clients_than_descriptors(narrow):
         sock.sendall(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         assert responses(support.read_all(sock))[0][0] == 200
     assert {row["run"] for row in narrow.get("/v1/runs").json()["runs"]} == {"before", "during"}
+
+
+def limit(server, files):
+    """From now on it may have so many descriptors; those beyond stay open."""
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (files, 64))
+
+
+def test_no_descriptor_for_the_first_client(narrow):
+    """Without a connection that could close, the one who waits is not asked for again and again; nor is he forgotten."""
+    begun = narrow.open_files()
+    limit(narrow, 8)
+    with socket.create_connection(("127.0.0.1", narrow.port), timeout=5 * SLOW) as sock:
+        sock.sendall(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        time.sleep(0.2)
+        begin, used = time.monotonic(), narrow.cpu()
+        time.sleep(2)
+        assert (narrow.cpu() - used) / (time.monotonic() - begin) < 0.05 * SLOW
+        assert narrow.open_files() == begun
+        limit(narrow, 64)
+        assert responses(support.read_all(sock))[0][0] == 200
