@@ -20,7 +20,8 @@ RUN apt-get update \
         libmicrohttpd12t64 libuv1t64 libsqlite3-0 libcjson1 libzstd1 zlib1g libgnutls30t64 libgomp1 \
  && rm -rf /var/lib/apt/lists/* \
  && mkdir -m 0700 /var/lib/maskmeter \
- && chown 65532:65532 /var/lib/maskmeter
+ && mkdir -m 0750 /etc/maskmeter \
+ && chown 65532:65532 /var/lib/maskmeter /etc/maskmeter
 COPY --from=build /src/build/maskmeter /usr/local/bin/maskmeter
 
 LABEL org.opencontainers.image.title="maskmeter" \
@@ -37,6 +38,7 @@ EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["maskmeter", "healthcheck"]
 ENTRYPOINT ["maskmeter"]
-# Listens on the container's own loopback.  To be reached from outside, say so:
-#   serve --listen 0.0.0.0:8080 --insecure-open
+# Listens on the container's own loopback.  To be reached from outside it needs a token, for example that of a file which
+# it makes: MASKMETER_BOOTSTRAP_TOKEN_FILE=/var/lib/maskmeter/token, and
+#   serve --listen 0.0.0.0:8080
 CMD ["serve"]

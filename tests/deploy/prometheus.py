@@ -22,15 +22,25 @@ def promtool(*arguments, stdin=None):
     return done.stdout + done.stderr
 
 
-class Prometheus:
-    """The files of deploy/prometheus, with the server's address in them and more haste."""
+def with_token(configuration, folder, token):
+    """The configuration, with the file of its token in that folder."""
+    file = pathlib.Path(folder) / "token"
+    file.write_text(token + "\n")
+    text, found = re.subn(r"credentials_file: /etc/maskmeter/prometheus\b", f"credentials_file: {file}", configuration)
+    assert found == 1
+    return text
 
-    def __init__(self, folder, port):
+
+class Prometheus:
+    """The files of deploy/prometheus, with the server's address and token in them and more haste."""
+
+    def __init__(self, folder, port, token="none"):
         self.folder = pathlib.Path(folder)
         every = f"{int(250 * max(1, SLOW / 4))}ms"
         shutil.copy(FOLDER / "rules.yaml", self.folder)
         text, found = re.subn(r'"maskmeter:8080"', f'"127.0.0.1:{port}"', (FOLDER / "prometheus.yaml").read_text())
         assert found == 1
+        text = with_token(text, self.folder, token)
         text = re.sub(r"(scrape_interval|scrape_timeout|evaluation_interval): \d+s", rf"\1: {every}", text)
         (self.folder / "prometheus.yaml").write_text(text)
         command = ["prometheus", f"--config.file={self.folder}/prometheus.yaml", f"--storage.tsdb.path={self.folder}/data",

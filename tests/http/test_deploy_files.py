@@ -6,11 +6,14 @@ import hashlib
 import json
 import pathlib
 import re
+import stat
+import subprocess
 
 import jsonschema
 import pytest
 import yaml
-from support import ROOT
+from support import BINARY, ROOT, SLOW
+from tokens import bearer
 
 DEPLOY = ROOT / "deploy"
 SCHEMA_TEXT = (ROOT / "tests" / "deploy" / "compose-spec.json").read_bytes()
@@ -55,8 +58,10 @@ def test_service_is_confined(name):
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert re.fullmatch(r"[1-9]\d*:\d+", service["user"])
     assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", service["image"])
-    assert service["healthcheck"]["test"][0] == "CMD"
-    assert all(re.fullmatch(r"127\.0\.0\.1:(\d+):\1", port) for port in service["ports"])
+    assert service["pids_limit"] <= 512
+    if name != "tokens":  # which runs once, and serves nobody
+        assert service["healthcheck"]["test"][0] == "CMD"
+        assert all(re.fullmatch(r"127\.0\.0\.1:(\d+):\1", port) for port in service["ports"])
     for target, source in mounts(name).items():
         if source.startswith("."):
             assert (DEPLOY / source).is_dir(), source
@@ -64,8 +69,8 @@ def test_service_is_confined(name):
         else:
             assert source in COMPOSE["volumes"]
     for other, how in service.get("depends_on", {}).items():
-        assert how == {"condition": "service_healthy"} and "healthcheck" in SERVICES[other]
-    assert not {"privileged", "network_mode", "pid", "cap_add", "devices"} & set(service)
+        assert how == {"condition": "service_completed_successfully" if other == "tokens" else "service_healthy"}
+    assert service.get("network_mode", "none") == "none" and not {"privileged", "pid", "cap_add", "devices"} & set(service)
 
 
 def test_compose_file_and_dockerfile_agree():
@@ -78,7 +83,7 @@ def test_compose_file_and_dockerfile_agree():
     health = re.search(r"\nHEALTHCHECK .* CMD (.*)\n", DOCKERFILE).group(1)
     assert ["CMD", *json.loads(health)] == service["healthcheck"]["test"]
     port = re.search(r"\nEXPOSE (\d+)\n", DOCKERFILE).group(1)
-    assert service["command"] == ["serve", "--listen", f"0.0.0.0:{port}", "--insecure-open"]
+    assert service["command"] == ["serve", "--listen", f"0.0.0.0:{port}"] and "insecure" not in DOCKERFILE
     assert service["ports"] == [f"127.0.0.1:{port}:{port}"]
 
 
@@ -91,10 +96,46 @@ def test_the_three_find_each_other():
     assert (DEPLOY / mounts("prometheus")[str(folder.parent)] / folder.name).exists()
 
 
+def test_tokens_are_made_once_each_for_its_reader(start, tmp_path):
+    """The compose file's own script, by the shell: the server that then starts beyond loopback takes both tokens."""
+    service = SERVICES["tokens"]
+    assert service["user"] == SERVICES["maskmeter"]["user"] and service["entrypoint"] == ["sh", "-eufc"]
+    made, data = tmp_path / "tokens", tmp_path / "data"
+    made.mkdir()
+    data.mkdir()
+    script = service["command"][0].replace("$$", "$").replace("/etc/maskmeter", str(made))
+    env = {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin", "MASKMETER_DATA": str(data)}
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "maskmeter").symlink_to(BINARY)
+    texts = []
+    for _ in range(2):
+        subprocess.run(["sh", "-eufc", script], env=env, check=True, timeout=60 * SLOW, capture_output=True)
+        texts.append({file.name: file.read_text() for file in made.iterdir()})
+    assert texts[0] == texts[1] and set(texts[0]) == {"grafana", "prometheus"}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in made.iterdir()} == {0o640}
+    server = start("--listen", "0.0.0.0:0", data=data)
+    for name, path in (("grafana", "/v1/grafana/variables/runs"), ("prometheus", "/metrics")):
+        token = texts[0][name].strip()
+        assert server.request("GET", path, headers=bearer(token)).status_code == 200
+        assert server.request("DELETE", "/v1/runs/a", headers=bearer(token)).status_code == 403
+    assert server.get("/metrics").status_code == 401
+
+
+def test_tokens_reach_their_readers():
+    """Each reader mounts the files, is of their group, and names its own."""
+    owner = SERVICES["tokens"]["user"].split(":")[1]
+    folder = next(target for target, source in mounts("tokens").items() if source == "tokens")
+    for name, text in (("grafana", SOURCES["maskmeter"]["secureJsonData"]["bearerToken"]),
+                       ("prometheus", (DEPLOY / "prometheus/prometheus.yaml").read_text())):
+        assert mounts(name)[folder] == "tokens" and SERVICES[name]["group_add"] == [owner]
+        assert re.search(rf"(credentials_file: |__file{{){folder}/{name}\b", text)
+    assert f"mkdir -m 0750 {folder}" in DOCKERFILE, "a volume takes owner and mode from the image"
+
+
 def test_grafana_is_given_what_its_provisioning_needs():
     asked = set(re.findall(r"\$\{(\w+)\}", json.dumps([PROVISIONING["datasources/maskmeter.yaml"],
                                                        PROVISIONING["dashboards/maskmeter.yaml"]])))
-    assert asked == {"MASKMETER_URL", "MASKMETER_TOKEN", "PROMETHEUS_URL"} and asked <= set(GRAFANA)
+    assert asked == {"MASKMETER_URL", "PROMETHEUS_URL"} and asked <= set(GRAFANA)
     provider = PROVISIONING["dashboards/maskmeter.yaml"]["providers"][0]
     assert mounts("grafana")[provider["options"]["path"]] == "./grafana/dashboards"
     assert mounts("grafana")["/etc/grafana/provisioning"] == "./grafana/provisioning"

@@ -1,15 +1,17 @@
 """test_deploy_prometheus.py - /metrics and the files of deploy/prometheus, judged by Debian's own Prometheus."""
 
 import re
+import shutil
 import sys
 
 import pytest
 import support
 import yaml
+from tokens import create
 
 sys.path.insert(0, str(support.ROOT / "tests" / "deploy"))
 
-from prometheus import FOLDER, Prometheus, promtool  # noqa: E402
+from prometheus import FOLDER, Prometheus, promtool, with_token  # noqa: E402
 
 GOOD = support.small_file()
 RULES = [rule for group in yaml.safe_load((FOLDER / "rules.yaml").read_text())["groups"] for rule in group["rules"]]
@@ -29,8 +31,10 @@ def test_promtool_finds_nothing_in_the_metrics(metrics):
     assert promtool("check", "metrics", stdin=metrics) == ""
 
 
-def test_promtool_likes_the_configuration_and_the_rules():
-    assert "10 rules found" in promtool("check", "config", FOLDER / "prometheus.yaml")
+def test_promtool_likes_the_configuration_and_the_rules(tmp_path):
+    shutil.copy(FOLDER / "rules.yaml", tmp_path)
+    (tmp_path / "prometheus.yaml").write_text(with_token((FOLDER / "prometheus.yaml").read_text(), tmp_path, "none"))
+    assert "10 rules found" in promtool("check", "config", tmp_path / "prometheus.yaml")
     assert len(RULES) == 10
 
 
@@ -79,3 +83,18 @@ def test_prometheus_scrapes_the_server(server, metrics, tmp_path):
             assert watching.query(rule["expr"]) == [], rule["alert"]
     finally:
         watching.stop()
+
+
+def test_prometheus_scrapes_a_server_with_tokens(start, tmp_path):
+    """With the operator's token, and not with a wrong one."""
+    server = start()
+    token = create(server.data, "read", "--project=*")
+    for shown, value in ((create(server.data, "ingest"), 0), (token, 1)):
+        folder = tmp_path / f"up{value}"
+        folder.mkdir()
+        watching = Prometheus(folder, server.port, shown)
+        try:
+            watching.until('up{job="maskmeter"}', lambda rows, value=value: rows and rows[0][1] == value)
+            assert bool(watching.query("maskmeter_build_info")) == bool(value)
+        finally:
+            watching.stop()
