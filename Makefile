@@ -211,7 +211,7 @@ grafana: $(BUILD)/maskmeter            ## deploy/ against Grafana's libraries, P
 # asks for numbers only: one request at a time.
 http_suites  = $(filter-out $(patsubst %,tests/http/test_%.py,$1),$(wildcard tests/http/test_*.py))
 no_server   := bench data deploy_files deploy_prometheus readme
-one_by_one  := commands expected natural openapi page peer_oracle stock surface_data surface_oracle
+one_by_one  := bad_input commands expected natural openapi page peer_oracle scopes stock surface_data surface_oracle
 # Sanitized trees are built by clang alone, each in a folder of its own.
 sanitized = $(MAKE) CC=clang KERNEL_CC=clang CFLAGS='-O1 -g -fno-omit-frame-pointer'
 
