@@ -127,7 +127,7 @@ demo_packages  := curl zstd
 test_packages  := g++ libcunit1-dev libomp-dev libclang-rt-dev llvm valgrind libc6-dbg util-linux python3-pytest \
                   strace faketime python3-numpy python3-hypothesis python3-jsonschema python3-requests prometheus \
                   binutils chromium chromium-driver fonts-dejavu-core python3-selenium \
-                  openssl sslscan testssl.sh haproxy nginx
+                  openssl sslscan testssl.sh haproxy nginx slowhttptest
 # node and npm may also come from elsewhere
 grafana_packages := prometheus systemd strace python3-pip $(if $(and $(shell command -v node),$(shell command -v npm)),,nodejs npm)
 lint_packages  := clang-format clang-tidy shellcheck
@@ -195,7 +195,7 @@ http: $(BUILD)/maskmeter               ## the server as its clients see it
 	@MASKMETER_BIN=$< $(pytest) tests/http
 faults: $(BUILD)/maskmeter $(BUILD)/tests/faults/fail.so  ## kill -9, failing system calls, full disks, damaged files
 	@MASKMETER_BIN=$< MASKMETER_FAIL=$(abspath $(word 2,$^)) $(pytest) tests/faults
-load: $(BUILD)/maskmeter               ## more clients and uploads than fit: budget, fairness, overload
+load: $(BUILD)/maskmeter               ## more clients and uploads than fit: budget, fairness, overload, slow and idle ones
 	@MASKMETER_BIN=$< $(pytest) tests/load
 properties: $(BUILD)/maskmeter         ## what holds for every request: hypothesis, from openapi.yaml
 	@MASKMETER_BIN=$< $(pytest) tests/properties

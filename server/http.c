@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@
 #define REFUSING      16 /* connections beyond the limit, so that the library accepts, and we refuse, what is too much */
 #define STUCK_MS      5
 #define RUNS_PER_TURN 32 /* of the daemon, before others get the loop */
+#define UNSENT_MOST   131072
 #define SILENT_S      90 /* then the parser closes by itself what connections.c has missed */
 #define ACCEPT_POST   "application/x-safetensors, application/octet-stream"
 
@@ -927,6 +929,15 @@ static struct MHD_Daemon *start_daemon(mm_http *http, const mm_http_options *opt
                             http->tls != NULL ? with_tls : with_tls + 2, MHD_OPTION_END);
 }
 
+/* The kernel would take megabytes of answers for a client that reads none, and the request would be over: no deadline
+ * for answers would see that client.  Connections inherit this from the listening socket. */
+static void limit_unsent(int listen_fd)
+{
+    static const int most = UNSENT_MOST;
+
+    (void)setsockopt(listen_fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most);
+}
+
 mm_status mm_http_new(mm_http **out, mm_server *server, const mm_http_options *options)
 {
     mm_http *http = calloc(1, sizeof *http);
@@ -951,6 +962,7 @@ mm_status mm_http_new(mm_http **out, mm_server *server, const mm_http_options *o
         mm_timer_new(&http->timer, server->loop, on_timeout, http) != MM_OK ||
         mm_timer_new(&http->tick, server->loop, on_tick, http) != MM_OK)
         goto done;
+    limit_unsent(options->listen_fd);
     http->daemon = start_daemon(http, options);
     info = http->daemon != NULL ? MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     if (info == NULL || mm_watch_new(&http->watch, server->loop, info->epoll_fd, on_events, http) != MM_OK ||
