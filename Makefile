@@ -10,7 +10,7 @@ KERNEL_CC ?= $(if $(shell command -v clang 2>/dev/null),clang,$(CC))
 WARN  := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
 # What a memory fault may not become; tests/deploy/test_binary.py reads it back.  Fortified calls need optimisation, and
 # would hide faults from the sanitizers.
-target := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+target := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 branches_x86_64  := -fcf-protection=full
 branches_aarch64 := -mbranch-protection=standard
 HARD  := -fPIE -fstack-protector-strong -fstack-clash-protection $(branches_$(target)) \
