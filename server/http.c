@@ -1,87 +1,30 @@
 /*
- * http.c - a request enters and leaves; the one user of libmicrohttpd.
+ * http.c - a request enters and leaves; with http_head.c the one user of libmicrohttpd.
  *
  * The daemon runs in external epoll mode: the loop watches its epoll descriptor and calls MHD_run(); nothing here runs
  * on another thread but mm_call_ready().  Errors known at the headers are answered before the body, the rest when the
  * body has been read (libmicrohttpd takes no answer in between).
  */
-#include "server/http.h"
+#include "server/http_request.h"
 
-#include <arpa/inet.h>
-#include <microhttpd.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "server/access.h"
-#include "server/admission.h"
-#include "server/body.h"
 #include "server/config.h"
-#include "server/connections.h"
-#include "server/http_check.h"
 #include "server/log.h"
 #include "server/stats.h"
-#include "server/tls.h"
-#include "server/visitors.h"
 
-#define ID_BYTES      16
 #define REFUSING      16 /* connections beyond the limit, so that the library accepts, and we refuse, what is too much */
 #define STUCK_MS      5
 #define RUNS_PER_TURN 32 /* of the daemon, before others get the loop */
 #define UNSENT_MOST   131072
 #define SILENT_S      90 /* then the parser closes by itself what connections.c has missed */
-#define ACCEPT_POST   "application/x-safetensors, application/octet-stream"
-
-/* Where a request stands; see on_request(). */
-typedef enum stage { AT_HEADERS, IN_BODY, WAITING, ANSWERED } stage;
-
-typedef struct request {
-    mm_call call; /* first: a handler's mm_call is the request */
-    mm_post ready;
-    mm_http *http;
-    mm_connection *connection;
-    struct MHD_Connection *mhd;
-    stage stage;
-    int64_t began, body_began; /* ns */
-    mm_heads heads;
-    mm_token token;   /* call.token, once it is known */
-    int cross_origin; /* from a page of the origin that may */
-
-    mm_body body;
-    mm_claim claim; /* of the memory budget; opened when the first is wanted */
-    char target[];  /* as the client sent it */
-} request;
-
-struct mm_http {
-    mm_server *server;
-    struct MHD_Daemon *daemon;
-    mm_connections *connections;
-    mm_visitors *visitors;
-    const mm_networks *trusted;
-    mm_tls *tls;     /* NULL: plain */
-    int listen_fd;   /* the daemon's; -1: it accepts no more */
-    mm_watch *watch; /* on the daemon's epoll descriptor */
-    int resting;     /* the watch does, until the next tick */
-    mm_timer *timer; /* for the daemon's own timeouts */
-    mm_timer *tick;  /* for the connections */
-    mm_head_rules rules;
-    int pending;   /* the daemon must run at the end of this turn */
-    mm_post again; /* run_again() */
-    int posted;    /* it is on its way */
-    int moved;     /* requests were asked about since is_stuck() */
-    size_t in_flight;
-    void (*idle)(void *context); /* set by mm_http_quiesce() */
-    void *idle_context;
-    unsigned char random[ID_BYTES * 16];
-    size_t random_left;
-};
 
 static int64_t now_ns(void)
 {
@@ -97,7 +40,7 @@ static void run_ready(mm_post *post);
 
 void mm_call_ready(mm_call *call)
 {
-    request *r = (request *)(void *)call;
+    mm_http_request *r = (mm_http_request *)(void *)call;
 
     mm_loop_post(call->server->loop, &r->ready);
 }
@@ -107,48 +50,18 @@ int mm_call_left(const mm_call *call)
     return atomic_load_explicit(call->left, memory_order_relaxed);
 }
 
-/* Whose the memory is: of the token, or of whoever is at that address. */
-static mm_claim *claim_of(request *r)
-{
-    if (r->claim.admission == NULL)
-        mm_claim_open(&r->claim, r->call.server->admission,
-                      r->call.token != NULL ? r->call.token->id : r->call.address);
-    return &r->claim;
-}
-
 int mm_call_reserve(mm_call *call, size_t bytes)
 {
-    return mm_admission_reserve(call->server->admission, claim_of((request *)(void *)call), bytes) == MM_OK;
+    return mm_admission_reserve(call->server->admission, mm_http_claim((mm_http_request *)(void *)call), bytes) ==
+           MM_OK;
 }
 
 uint64_t *mm_call_turn(mm_call *call)
 {
-    return mm_claim_turn(claim_of((request *)(void *)call));
+    return mm_claim_turn(mm_http_claim((mm_http_request *)(void *)call));
 }
 
 /* ------------------------------------------------------------------ beginning */
-
-/* The trace id that the client sent, or a random one. */
-static void set_request_id(request *r)
-{
-    static const char hex[] = "0123456789abcdef";
-    mm_http *http = r->http;
-    const unsigned char *bytes;
-
-    if (r->heads.traceparent != NULL && mm_trace_id(r->heads.traceparent, r->call.request_id))
-        return;
-    if (http->random_left == 0) {
-        if (getrandom(http->random, sizeof http->random, 0) != (ssize_t)sizeof http->random)
-            return; /* no name is better than one that is not unique */
-        http->random_left = sizeof http->random;
-    }
-    http->random_left -= ID_BYTES;
-    bytes = http->random + http->random_left;
-    for (size_t i = 0; i < ID_BYTES; i++) {
-        r->call.request_id[2 * i] = hex[bytes[i] >> 4];
-        r->call.request_id[2 * i + 1] = hex[bytes[i] & 15];
-    }
-}
 
 /* The parser of 0.9.75 goes on to split the query, although nobody asks it to.  When its memory does not hold the
  * pieces it answers, forgets that it did, and leaves the connection for dead.  So it is shown none; the text is its
@@ -167,7 +80,7 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
     mm_http *http = context;
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     const size_t size = strlen(target) + 1;
-    request *r;
+    mm_http_request *r;
 
     if (info == NULL || info->socket_context == NULL)
         return NULL;
@@ -195,245 +108,9 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
     return r;
 }
 
-/* ------------------------------------------------------------------ admission */
-
-static int refuse(request *r, int status, const mm_problem *problem)
-{
-    (void)mm_call_problem(&r->call, status, problem);
-    return 0;
-}
-
-static int refuse_text(request *r, int status, const char *text)
-{
-    mm_problem problem = {0};
-
-    (void)snprintf(problem.text, sizeof problem.text, "%s", text);
-    return refuse(r, status, &problem);
-}
-
-/* Fits between a status of lib/ and HTTP: what the caller can mend is 400. */
-static int refuse_status(request *r, mm_status status, const mm_problem *problem)
-{
-    if (status == MM_NO_MEMORY) {
-        r->call.answer.retry_after = 1;
-        return refuse_text(r, 503, "out of memory; try again");
-    }
-    return refuse(r, 400, problem);
-}
-
-typedef struct header_list {
-    mm_header headers[MM_MAX_HEADERS + 1];
-    size_t count;
-} header_list;
-
-static enum MHD_Result collect_header(void *context, enum MHD_ValueKind kind, const char *name, size_t name_size,
-                                      const char *value, size_t value_size)
-{
-    header_list *list = context;
-
-    (void)kind;
-    list->headers[list->count++] = (mm_header){name, value != NULL ? value : "", name_size, value_size};
-    return list->count <= MM_MAX_HEADERS ? MHD_YES : MHD_NO;
-}
-
-/* Proxies add at the end: of the value, or as another header behind the others. */
-static void find_address(request *r, const header_list *list)
-{
-    static const char name[] = "X-Forwarded-For";
-    mm_ip ip = r->connection->address;
-    int more = 1;
-
-    for (size_t i = list->count; i > 0 && more; i--) {
-        const mm_header *h = &list->headers[i - 1];
-
-        if (h->name_size == sizeof name - 1 && strncasecmp(h->name, name, h->name_size) == 0)
-            more = mm_ip_forwarded(&ip, h->value, h->value_size, r->http->trusted);
-    }
-    mm_ip_text(&ip, r->call.address);
-}
-
-static int check_head(request *r, const char *version)
-{
-    header_list list = {.count = 0};
-    mm_head_rules rules = r->http->rules;
-    mm_problem problem;
-    int status;
-
-    rules.local_only = rules.local_only && mm_tokens_count(r->http->server->tokens) == 0;
-    rules.http10 = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
-    (void)MHD_get_connection_values_n(r->mhd, MHD_HEADER_KIND, collect_header, &list);
-    find_address(r, &list);
-    status = mm_check_headers(list.headers, list.count, &rules, &r->heads, &problem);
-    set_request_id(r);
-    if (status != 0) {
-        r->call.answer.close = 1; /* who knows what follows */
-        return refuse(r, status, &problem);
-    }
-    if (strlen(r->target) > MM_MAX_TARGET) {
-        r->call.answer.close = 1;
-        return refuse_text(r, 414, "the target is longer than 64 KiB");
-    }
-    if (r->heads.accept != NULL)
-        r->call.accept = r->heads.accept;
-    if (r->heads.if_none_match != NULL)
-        r->call.if_none_match = strdup(r->heads.if_none_match); /* without memory: as if it were not there */
-    r->call.accepts_gzip = mm_accepts_gzip(r->heads.accept_encoding);
-    return 1;
-}
-
-/* The parser's text lives no longer than the request's headers. */
-static const char *static_method(const char *method)
-{
-    static const char *const known[] = {"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"};
-
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (strcmp(known[i], method) == 0)
-            return known[i];
-    return "other";
-}
-
-/* A page of the configured origin may read answers.  Its browser asks beforehand what the page may send; of others, and
- * without that setting, such a question is a method that no route takes. */
-static int answer_preflight(request *r)
-{
-    static const char *const headers[] = {
-        "Access-Control-Allow-Methods",
-        "GET, HEAD, POST, DELETE",
-        "Access-Control-Allow-Headers",
-        "Authorization, Content-Type, Content-Encoding, If-None-Match, Traceparent",
-        "Access-Control-Max-Age",
-        "600",
-        NULL,
-    };
-    const char *allowed = r->call.server->config->cors_origin;
-
-    r->cross_origin = allowed[0] != '\0' && r->heads.origin != NULL && strcmp(r->heads.origin, allowed) == 0;
-    if (!r->cross_origin || r->heads.request_method == NULL || strcmp(r->call.method, "OPTIONS") != 0)
-        return 0;
-    r->call.answer = (mm_answer){.status = 204, .headers = headers};
-    return 1;
-}
-
-/* Where in the target what is decoded once the request may be: the query, and the variable segment or NULL. */
-typedef struct target {
-    const char *query, *variable;
-    size_t variable_size;
-} target;
-
-static int find_route(request *r, target *parts)
-{
-    mm_call *call = &r->call;
-    mm_problem problem = {0};
-    const char *allow;
-    size_t path_size;
-    mm_status status = mm_target_split(r->target, &path_size, &parts->query, &problem);
-
-    if (status != MM_OK) {
-        call->answer.close = 1;
-        return refuse_status(r, status, &problem);
-    }
-    call->route = mm_route_find(r->target, path_size, call->method, &parts->variable, &parts->variable_size, &allow);
-    if (call->route == NULL && allow == NULL)
-        return refuse_text(r, 404, "there is no such route");
-    if (call->route == NULL) {
-        call->answer.allow = allow;
-        return refuse_text(r, 405, "this route does not take that method");
-    }
-    return 1;
-}
-
-static int read_target(request *r, const target *parts)
-{
-    mm_call *call = &r->call;
-    mm_problem problem = {0};
-    mm_status status = MM_OK;
-
-    if (parts->variable != NULL)
-        status = mm_path_decode(parts->variable, parts->variable_size, &call->variable, &problem);
-    if (status == MM_OK)
-        status = mm_query_parse(&call->query, parts->query, strlen(parts->query), &problem);
-    call->answer.close = status != MM_OK;
-    if (status == MM_OK)
-        status = mm_query_only(&call->query, call->route->params, &problem);
-    return status == MM_OK ? 1 : refuse_status(r, status, &problem);
-}
-
-static int refuse_memory(request *r)
-{
-    r->call.answer.retry_after = 1;
-    return refuse_text(r, 503, "no memory is left for this body; try again");
-}
-
-static int refuse_rate(request *r, double wait)
-{
-    r->call.answer.retry_after = wait < 3600.0 ? (int)wait + 1 : 3600;
-    return refuse_text(r, 429,
-                       "you have sent more uploads, or more bytes, than this server takes from you in a second");
-}
-
-static int check_body_headers(request *r, const char **coding)
-{
-    const uint64_t limit = (uint64_t)r->call.server->config->max_body;
-    mm_problem problem;
-    int status = mm_check_length(&r->heads, limit, &problem);
-
-    if (status == 0) {
-        status = mm_check_media(&r->heads, &problem);
-        r->call.answer.accept_post = status != 0 ? ACCEPT_POST : NULL;
-    }
-    if (status == 0) {
-        status = mm_check_coding(&r->heads, coding, &problem);
-        r->call.answer.accept_coding = status != 0 ? mm_coding_names() : NULL;
-    }
-    return status == 0 ? 1 : refuse(r, status, &problem);
-}
-
-static int check_body(request *r)
-{
-    mm_call *call = &r->call;
-    mm_claim *claim = claim_of(r);
-    const char *coding;
-    double wait;
-
-    if (!check_body_headers(r, &coding))
-        return 0;
-    if (call->server->draining) {
-        call->answer.retry_after = 5;
-        return refuse_text(r, 503, "the server is shutting down; try again");
-    }
-    if (call->route->admit != NULL) {
-        (void)call->route->admit(call);
-        if (call->answer.status != 0)
-            return 0;
-    }
-    wait = mm_claim_wait(claim);
-    if (wait > 0.0)
-        return refuse_rate(r, wait);
-    if (mm_body_open(&r->body, call->server->admission, claim, (size_t)call->server->config->max_body, r->heads.length,
-                     coding) != MM_OK)
-        return refuse_memory(r);
-    mm_claim_count(claim, r->heads.length);
-    return 1;
-}
-
-/* Everything that can be known before the body.  0: the answer is set. */
-static int check_and_admit(request *r, const char *method, const char *version)
-{
-    mm_problem problem;
-    target parts;
-
-    r->call.method = static_method(method);
-    if (!check_head(r, version) || answer_preflight(r) || !find_route(r, &parts) ||
-        !mm_access(&r->call, r->heads.authorization, &r->token) || !read_target(r, &parts))
-        return 0;
-    if (r->call.route->has_body)
-        return check_body(r);
-    return mm_check_no_body(&r->heads, &problem) == 0 ? 1 : refuse(r, 400, &problem);
-}
-
 /* ----------------------------------------------------------------------- body */
 
-static void receive(request *r, const char *bytes, size_t size)
+static void receive(mm_http_request *r, const char *bytes, size_t size)
 {
     if (r->call.body_bytes == 0)
         r->body_began = now_ns();
@@ -443,7 +120,7 @@ static void receive(request *r, const char *bytes, size_t size)
 }
 
 /* The body has ended.  0: the answer is set. */
-static int end_body(request *r)
+static int end_body(mm_http_request *r)
 {
     mm_call *call = &r->call;
     const int fault = mm_body_end(&r->body);
@@ -451,7 +128,8 @@ static int end_body(request *r)
     mm_stats_body(call->server->stats, call->body_bytes);
     if (fault != 0) {
         call->answer.retry_after = fault == 503;
-        return refuse(r, fault, &r->body.problem);
+        (void)mm_call_problem(call, fault, &r->body.problem);
+        return 0;
     }
     call->wire = r->body.wire;
     call->body = r->body.buffer->data;
@@ -471,7 +149,7 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
 
 /* Up to twice as long and a second more, by what is random of the request: those who are refused together shall not
  * come again together. */
-static int spread(const request *r, int seconds)
+static int spread(const mm_http_request *r, int seconds)
 {
     const size_t last = strlen(r->call.request_id);
 
@@ -480,7 +158,7 @@ static int spread(const request *r, int seconds)
 }
 
 /* 0: some are missing, and without them the answer would mean something else. */
-static int add_headers(const request *r, struct MHD_Response *response)
+static int add_headers(const mm_http_request *r, struct MHD_Response *response)
 {
     const mm_answer *answer = &r->call.answer;
     char seconds[16];
@@ -518,13 +196,13 @@ static int add_headers(const request *r, struct MHD_Response *response)
 }
 
 /* Hands the answer over.  MHD_NO closes the connection. */
-static enum MHD_Result answer(request *r)
+static enum MHD_Result answer(mm_http_request *r)
 {
     mm_answer *a = &r->call.answer;
     struct MHD_Response *response;
     enum MHD_Result result;
 
-    r->stage = ANSWERED;
+    r->stage = MM_ANSWERED;
     mm_connection_phase(r->connection, MM_PHASE_ANSWERING);
     if (mm_call_left(&r->call))
         return MHD_NO;
@@ -542,11 +220,11 @@ static enum MHD_Result answer(request *r)
 }
 
 /* Waits for mm_call_ready(), or answers. */
-static enum MHD_Result proceed(request *r, mm_next next)
+static enum MHD_Result proceed(mm_http_request *r, mm_next next)
 {
     if (next == MM_DONE)
         return answer(r);
-    r->stage = WAITING;
+    r->stage = MM_WAITING;
     MHD_suspend_connection(r->mhd);
     return MHD_YES;
 }
@@ -554,7 +232,7 @@ static enum MHD_Result proceed(request *r, mm_next next)
 /* On the loop.  The answer is queued when the daemon asks again, which the run at the end of this turn makes it do. */
 static void run_ready(mm_post *post)
 {
-    request *r = (request *)(void *)((char *)post - offsetof(request, ready));
+    mm_http_request *r = (mm_http_request *)(void *)((char *)post - offsetof(mm_http_request, ready));
 
     if (!mm_call_left(&r->call) && r->call.step(&r->call) == MM_WAIT)
         return;
@@ -564,12 +242,12 @@ static void run_ready(mm_post *post)
 
 /* ----------------------------------------------------------- a request's life */
 
-static enum MHD_Result at_headers(request *r, const char *method, const char *version)
+static enum MHD_Result at_headers(mm_http_request *r, const char *method, const char *version)
 {
-    const int fine = check_and_admit(r, method, version);
+    const int fine = mm_http_admit(r, method, version);
     const int has_body = r->heads.length > 0 || r->heads.has_transfer_encoding;
 
-    r->stage = IN_BODY;
+    r->stage = MM_IN_BODY;
     mm_connection_phase(r->connection, fine && has_body ? MM_PHASE_BODY : MM_PHASE_WORKING);
     if (fine || (!has_body && !r->call.answer.close))
         return MHD_YES; /* an answer that is set already waits for the next call, so that the connection stays */
@@ -577,7 +255,7 @@ static enum MHD_Result at_headers(request *r, const char *method, const char *ve
     return answer(r);
 }
 
-static enum MHD_Result at_end(request *r)
+static enum MHD_Result at_end(mm_http_request *r)
 {
     mm_connection_phase(r->connection, MM_PHASE_WORKING);
     if (r->call.answer.status != 0 || (r->call.route->has_body && !end_body(r)))
@@ -589,24 +267,24 @@ static enum MHD_Result at_end(request *r)
 static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, const char *url, const char *method,
                                   const char *version, const char *piece, size_t *size, void **state)
 {
-    request *r = *state;
+    mm_http_request *r = *state;
 
     ((mm_http *)context)->moved = 1;
     (void)mhd;
     (void)url; /* decoded by rules that are not ours: see on_target() */
     if (r == NULL)
         return MHD_NO;
-    if (r->stage == AT_HEADERS)
+    if (r->stage == MM_AT_HEADERS)
         return at_headers(r, method, version);
-    if (r->stage == IN_BODY && *size > 0) {
+    if (r->stage == MM_IN_BODY && *size > 0) {
         receive(r, piece, *size);
         *size = 0;
         return MHD_YES;
     }
-    return r->stage == IN_BODY ? at_end(r) : answer(r);
+    return r->stage == MM_IN_BODY ? at_end(r) : answer(r);
 }
 
-static void log_request(const request *r, double seconds, int left)
+static void log_request(const mm_http_request *r, double seconds, int left)
 {
     const mm_call *call = &r->call;
     const char *const token = call->token != NULL ? call->token->id : "none";
@@ -628,7 +306,7 @@ static void log_request(const request *r, double seconds, int left)
     mm_log_line(call->server->log, MM_LOG_INFO, "request", fields, left ? count : count - 1);
 }
 
-static void count_request(const request *r, int left)
+static void count_request(const mm_http_request *r, int left)
 {
     const mm_call *call = &r->call;
     const double seconds = (double)(now_ns() - r->began) * 1e-9;
@@ -643,7 +321,7 @@ static void count_request(const request *r, int left)
         log_request(r, seconds, left);
 }
 
-static void free_request(request *r)
+static void free_request(mm_http_request *r)
 {
     mm_call *call = &r->call;
 
@@ -659,7 +337,7 @@ static void free_request(request *r)
     free(r);
 }
 
-static void end_request(request *r, int left)
+static void end_request(mm_http_request *r, int left)
 {
     r->http->in_flight--;
     r->connection->request = NULL;
