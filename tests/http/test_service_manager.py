@@ -179,14 +179,14 @@ LIMIT = 0.4 * SLOW  # seconds
 
 
 def test_the_watchdog_is_kept_quiet_by_the_turning_loop(tmp_path, notices):
-    """Twice as often as it asks for, also while nobody asks the server anything, and while it drains."""
+    """More often than it asks for, also while nobody asks the server anything, and while it drains."""
     env = {**notices.env, "WATCHDOG_USEC": str(int(LIMIT * 1e6))}
-    server = support.Server(tmp_path / "data", "--drain-delay", "1", env=env)
+    server = support.Server(tmp_path / "data", "--drain-delay", str(int(2 * LIMIT) + 1), env=env)
     notices.until("WATCHDOG")
     began = time.monotonic()
     for _ in range(4):
         notices.until("WATCHDOG")
-    assert 1.5 * LIMIT < time.monotonic() - began < 3.5 * LIMIT
+    assert time.monotonic() - began < 4 * LIMIT
     server.signal(signal.SIGTERM)
     notices.until("STOPPING")
     notices.until("WATCHDOG")
