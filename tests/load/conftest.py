@@ -1,13 +1,8 @@
 """conftest.py - the fixtures of the HTTP tests, for tests that bring more than the server can take."""
 
-import importlib.util
 import pathlib
 import sys
 
-HTTP = pathlib.Path(__file__).resolve().parents[1] / "http"
-sys.path.insert(0, str(HTTP))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "http"))
 
-_spec = importlib.util.spec_from_file_location("http_fixtures", HTTP / "conftest.py")
-_fixtures = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_fixtures)
-server, start, pytest_sessionstart = _fixtures.server, _fixtures.start, _fixtures.pytest_sessionstart
+from fixtures import pytest_sessionstart, server, start  # noqa: E402, F401
