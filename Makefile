@@ -158,6 +158,7 @@ cxx     = $(CXX) -std=c++17 -I. -Wall -Wextra -Wpedantic -Werror
 pytest  = $(PYTHON) -B -m pytest -q -rs -p no:cacheprovider --basetemp=$(BUILD)/pytest-$@
 # Tests that have a short form take it when this is not empty.
 export MASKMETER_TEST_SHORT = $(SHORT)
+export HYPOTHESIS_STORAGE_DIRECTORY = $(BUILD)/hypothesis
 # run_tests exits with 77, and says so, when this machine lacks the level.
 each_level = for cpu in $(cpus); do MM_CPU=$$cpu $1 || [ $$? = 77 ] || exit 1; done
 

@@ -9,6 +9,8 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "http"))
 
+from fixtures import pytest_sessionstart, server, start  # noqa: E402, F401
+
 MISSING = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
 try:
     import selenium  # noqa: F401
@@ -21,40 +23,6 @@ def pytest_collection_modifyitems(items):
         reason = f"this machine has no {', '.join(MISSING)}: `make deps` installs them on Debian"
         for item in items:
             item.add_marker(pytest.mark.skip(reason=reason))
-
-
-def pytest_sessionstart():
-    import support
-
-    if not support.BINARY.exists():
-        pytest.exit(f"{support.BINARY} is not built: run make", returncode=2)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    import support
-
-    running = support.Server(tmp_path_factory.mktemp("data"))
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def start(tmp_path):
-    """start() -> a server of its own, without runs."""
-    import support
-
-    servers = []
-
-    def make():
-        folder = tmp_path / f"data{len(servers)}"
-        folder.mkdir()
-        servers.append(support.Server(folder))
-        return servers[-1]
-
-    yield make
-    for running in servers:
-        running.stop()
 
 
 @pytest.fixture(scope="session")
