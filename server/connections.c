@@ -95,7 +95,8 @@ void mm_connection_phase(mm_connection *connection, mm_phase phase)
     connection->phase = phase;
     connection->since = now_ms();
     connection->received = 0;
-    connection->asked = 0;
+    connection->asked = phase == MM_PHASE_IDLE && connection->tls == NULL;
+    connection->bytes = connection->consumed;
 }
 
 /* ------------------------------------------------------------- patient close */
@@ -194,7 +195,9 @@ static int ask_tcp(const mm_connection *connection, struct tcp_info *info)
     return getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, info, &size) == 0;
 }
 
-/* The first bytes of a request do not show otherwise: the parser reports a whole request line. */
+/* The first bytes of a request do not show otherwise: the parser reports a whole request line.  They may have come with
+ * the request before; under TLS, where what TCP has received cannot be compared with what the parser has read, such a
+ * beginning counts as idle until more of it comes. */
 static void ask_idle(mm_connection *connection, int64_t now)
 {
     struct tcp_info info = {0};

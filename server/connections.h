@@ -29,6 +29,7 @@ typedef struct mm_connection {
     mm_phase phase;
     int64_t since;     /* ms, when the phase began */
     uint64_t received; /* bytes of the body so far */
+    uint64_t consumed; /* bytes of all requests so far, as the parser tells */
     uint64_t bytes;    /* what TCP had received (idle), or the client had taken (answering), when it was last asked */
     int asked;         /* `bytes` is valid */
     int patient;       /* refused before its body was read: close so that the answer arrives */

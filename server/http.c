@@ -7,6 +7,7 @@
  */
 #include "server/http_request.h"
 
+#include <math.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -116,6 +117,7 @@ static void receive(mm_http_request *r, const char *bytes, size_t size)
         r->body_began = now_ns();
     r->call.body_bytes += size;
     r->connection->received += size;
+    r->connection->consumed += size;
     mm_body_receive(&r->body, bytes, size);
 }
 
@@ -242,11 +244,19 @@ static void run_ready(mm_post *post)
 
 /* ----------------------------------------------------------- a request's life */
 
+static size_t head_size(struct MHD_Connection *mhd)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+    return info != NULL ? info->header_size : 0;
+}
+
 static enum MHD_Result at_headers(mm_http_request *r, const char *method, const char *version)
 {
     const int fine = mm_http_admit(r, method, version);
     const int has_body = r->heads.length > 0 || r->heads.has_transfer_encoding;
 
+    r->connection->consumed += head_size(r->mhd);
     r->stage = MM_IN_BODY;
     mm_connection_phase(r->connection, fine && has_body ? MM_PHASE_BODY : MM_PHASE_WORKING);
     if (fine || (!has_body && !r->call.answer.close))
@@ -284,6 +294,14 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
     return r->stage == MM_IN_BODY ? at_end(r) : answer(r);
 }
 
+/* NULL: nobody's, on a server that wants to know whose. */
+static const char *project_of(const mm_call *call)
+{
+    if (call->token != NULL)
+        return mm_token_project(call->token);
+    return mm_tokens_count(call->server->tokens) == 0 ? MM_DEFAULT_PROJECT : NULL;
+}
+
 static void log_request(const mm_http_request *r, double seconds, int left)
 {
     const mm_call *call = &r->call;
@@ -292,7 +310,7 @@ static void log_request(const mm_http_request *r, double seconds, int left)
         {"request_id", call->request_id, 0.0},
         {"address", call->address, 0.0},
         {"token", token, 0.0},
-        {"project", call->project, 0.0},
+        {"project", project_of(call), NAN},
         {"method", call->method, 0.0},
         {"route", call->route != NULL ? call->route->pattern : "none", 0.0},
         {"status", NULL, left ? 0.0 : (double)call->answer.status},

@@ -280,6 +280,27 @@ static void test_first_bytes(void)
     close_ends(&e);
 }
 
+/* So do those that came together with the request before, of which the parser has read the rest. */
+static void test_leftover(void)
+{
+    for (uint64_t consumed = 3; consumed <= 4; consumed++) {
+        struct pollfd one;
+        ends e;
+
+        open_ends(&e);
+        CU_ASSERT_EQUAL(send(e.client, "ABCD", 4, 0), 4);
+        one = (struct pollfd){e.server, POLLIN, 0};
+        CU_ASSERT_EQUAL(poll(&one, 1, 5000), 1);
+        e.connection->consumed = consumed;
+        mm_connection_phase(e.connection, MM_PHASE_IDLE);
+        for (int i = 0; i < 8; i++)
+            mm_connections_tick(e.table);
+        CU_ASSERT_EQUAL(e.connection->phase, consumed == 4 ? MM_PHASE_IDLE : MM_PHASE_HEADER);
+        close_server(&e);
+        close_ends(&e);
+    }
+}
+
 /* The answer to a refused upload arrives although the client is still sending. */
 static void test_patient_close(void)
 {
@@ -338,6 +359,7 @@ static CU_TestInfo tests[] = {
     {"nothing in clear under TLS", test_sealed},
     {"slow uploads", test_rates},
     {"the first bytes of a request", test_first_bytes},
+    {"what is left of a request", test_leftover},
     {"a patient close", test_patient_close},
     {"cutting a phase", test_cut_phase},
     {"the list", test_list},

@@ -161,10 +161,14 @@ def caught_up(server):
     return len(server.log)
 
 
-def check_refusal(raw, allowed):
+# 0.9.75 refuses these by itself and writes the head of its refusal twice.
+DOUBLED = {"length list", "length with a sign", "negative length", "length in hex", "length of 40 digits", "empty length",
+           "length of two numbers"}
+
+
+def check_refusal(raw, allowed, case):
     statuses = statuses_of(raw)
-    # 0.9.75 writes the head of its own refusal twice for some lengths
-    if len(statuses) == 2 and b"problem+json" not in raw and statuses[0] == statuses[1]:
+    if case in DOUBLED and len(statuses) == 2 and b"problem+json" not in raw and statuses[0] == statuses[1]:
         statuses.pop()
     assert len(statuses) <= 1, raw[:600]
     assert (statuses[0] if statuses else None) in allowed, raw[:300]
@@ -178,7 +182,7 @@ def test_malformed(server, case):
     begin = time.monotonic()
     raw = exchange(server, request.encode("latin-1") + SMUGGLED)
     assert time.monotonic() - begin < 1.5 * SLOW, "the connection stays open"
-    check_refusal(raw, allowed)
+    check_refusal(raw, allowed, case)
     lines = logged(server, since)
     assert len(lines) <= 1 and all(line["route"] != "/version" for line in lines), lines
     if any(line.get("status", 0) >= 400 for line in lines):
@@ -197,10 +201,10 @@ def test_malformed_in_pieces(server, case):
     if SHORT:
         cuts = random.Random(case).sample(cuts, 2)
     for cut in cuts:
-        check_refusal(exchange(server, request[:cut], request[cut:] + SMUGGLED), allowed)
+        check_refusal(exchange(server, request[:cut], request[cut:] + SMUGGLED), allowed, case)
     raw = exchange(server, good + request + SMUGGLED)
     assert statuses_of(raw)[0] == 200
-    check_refusal(raw[raw.index(b'{"status":"ok"}') :], allowed)
+    check_refusal(raw[raw.index(b'{"status":"ok"}') :], allowed, case)
 
 
 def test_a_good_request_in_pieces(server):

@@ -480,7 +480,7 @@ def test_request_lines_name_token_project_and_address(start):
     server.stop()
     lines = [line for line in server.log if line["event"] == "request" and line["route"] == "/v1/runs"]
     assert [(line["status"], line["token"], line["project"]) for line in lines] == [
-        (200, identity(token), "liver"), (401, "none", "default"), (401, identity(token), "default")]
+        (200, identity(token), "liver"), (401, "none", None), (401, identity(token), "liver")]
     assert {line["address"] for line in lines} == {"127.0.0.1"}
     events = [line for line in server.log if line["event"].startswith("token_")]
     assert [line["event"] for line in events] == ["token_created", "token_revoked"]
