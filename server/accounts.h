@@ -7,6 +7,7 @@
 #define MM_ACCOUNTS_H
 
 #include "lib/maskmeter.h"
+#include "server/lines.h"
 
 #define MM_ACCOUNT_NAME 48
 
@@ -23,6 +24,7 @@ typedef struct mm_account {
     int64_t asked;                   /* ms: when it was last refused for want of room; 0: never */
     double uploads_paid, bytes_paid; /* seconds: when what it has sent is within its rates again */
     uint64_t turn;                   /* compute.c's own */
+    mm_line to_store, to_work;       /* of the history's queue, of the loop's */
 } mm_account;
 
 #define MM_ASKING 5000 /* ms after a refusal in which an identity is expected to come again */

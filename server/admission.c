@@ -248,6 +248,16 @@ uint64_t *mm_claim_turn(mm_claim *claim)
     return &claim->account->turn;
 }
 
+mm_line *mm_claim_store_line(mm_claim *claim)
+{
+    return &claim->account->to_store;
+}
+
+mm_line *mm_claim_work_line(mm_claim *claim)
+{
+    return &claim->account->to_work;
+}
+
 void mm_admission_set_rates(mm_admission *admission, const mm_rates *rates)
 {
     pthread_mutex_lock(&admission->lock);

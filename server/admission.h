@@ -57,7 +57,10 @@ void mm_admission_free(mm_admission *admission); /* every buffer is back; NULL i
 void mm_claim_open(mm_claim *claim, mm_admission *admission, const char *identity);
 void mm_claim_close(mm_claim *claim); /* releases what it holds but buffers, which are back; zero is fine */
 
-uint64_t *mm_claim_turn(mm_claim *claim); /* for mm_job: one for all claims of the identity */
+/* For mm_job, the history's queue, the loop's: one for all claims of the identity. */
+uint64_t *mm_claim_turn(mm_claim *claim);
+struct mm_line *mm_claim_store_line(mm_claim *claim);
+struct mm_line *mm_claim_work_line(mm_claim *claim);
 
 /* MM_NO_MEMORY: over the budget or its rules.  claim: whose request it is for; NULL: the server's own, which only the
  * budget bounds. */

@@ -207,7 +207,7 @@ mm_next mm_rows_start(mm_call *call, void (*work)(mm_rows *rows))
     if (status == MM_OK)
         status = read_chart(&j->rows, &call->query);
     if (status == MM_OK)
-        status = mm_loop_work(call->server->loop, do_job, tell_call, j);
+        status = mm_call_work(call, do_job, tell_call, j);
     if (status != MM_OK)
         return mm_answer_failure(call, status, &j->rows.problem);
     call->step = after_work;

@@ -397,7 +397,7 @@ mm_next mm_get_compare(mm_call *call)
     call->state_free = free_comparison;
     status = read_params(c, &call->query, &problem);
     if (status == MM_OK)
-        status = mm_loop_work(call->server->loop, work, tell_call, c);
+        status = mm_call_work(call, work, tell_call, c);
     if (status != MM_OK)
         return mm_answer_failure(call, status, &problem);
     call->step = after_work;

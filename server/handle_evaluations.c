@@ -236,7 +236,7 @@ static mm_next answer_upload(upload *up)
     fill_report(up);
     if (reply_numbers(&up->work.report) > SHORT_REPLY) {
         call->step = after_reply;
-        if (mm_loop_work(call->server->loop, write_reply, tell_call, &up->work) == MM_OK)
+        if (mm_call_work(call, write_reply, tell_call, &up->work) == MM_OK)
             return MM_WAIT;
     }
     write_reply(&up->work);
@@ -314,6 +314,7 @@ static mm_next store(upload *up)
         .images = up->images,
         .tags = up->tags,
         .tag_count = request->tag_count,
+        .line = mm_call_store_line(call),
         .done = on_stored,
         .context = up,
     };
@@ -520,7 +521,7 @@ mm_next mm_get_evaluation(mm_call *call)
     call->state_free = free_merged;
     status = read_address(all, &call->query, &problem);
     if (status == MM_OK)
-        status = mm_loop_work(call->server->loop, work_merged, tell_call, &all->work);
+        status = mm_call_work(call, work_merged, tell_call, &all->work);
     if (status != MM_OK)
         return mm_answer_failure(call, status, &problem);
     call->step = after_merged;

@@ -83,7 +83,7 @@ static mm_next start_reading(mm_call *call, void (*work)(void *context))
     if (status == MM_OK)
         status = read_filter(&read->filter, &call->query, &problem);
     if (status == MM_OK)
-        status = mm_loop_work(call->server->loop, work, tell_call, read);
+        status = mm_call_work(call, work, tell_call, read);
     if (status != MM_OK)
         return mm_answer_failure(call, status, &problem);
     call->step = after_reading;
@@ -187,6 +187,7 @@ mm_next mm_delete_run(mm_call *call)
     call->step = after_deletion;
     removal->project = call->project;
     removal->run = call->variable;
+    removal->line = mm_call_store_line(call);
     removal->done = on_deleted;
     removal->context = call;
     mm_history_delete(call->server->history, removal);

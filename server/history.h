@@ -8,6 +8,7 @@
 #define MM_HISTORY_H
 
 #include "lib/maskmeter.h"
+#include "server/lines.h"
 #include "server/tokens.h"
 
 typedef struct mm_history mm_history;
@@ -38,9 +39,9 @@ typedef struct mm_definition {
     const char *weights; /* numbers, comma separated as they were sent; "" when none: of the first part */
 } mm_definition;
 
-/* The writer's own link in its queue: exactly one of the four is set. */
+/* The writer's own place in its queue: exactly one of the four is set. */
 typedef struct mm_store_item {
-    struct mm_store_item *next;
+    mm_waiter waiter; /* first */
     struct mm_store_part *part;
     struct mm_store_delete *removal;
     struct mm_store_expiry *expiry;
@@ -67,6 +68,7 @@ typedef struct mm_store_part {
     const mm_images *images;
     const mm_tag *tags; /* of the run */
     size_t tag_count;
+    mm_line *line; /* of whom it is; NULL: of nobody */
     /* filled before done() */
     mm_store_status status;
     mm_problem problem;
@@ -81,6 +83,7 @@ typedef struct mm_store_part {
  * reader sees the run; of a large one the space comes back little by little, so that uploads need not wait. */
 typedef struct mm_store_delete {
     const char *project, *run;
+    mm_line *line; /* of whom it is; NULL: of nobody */
     mm_store_status status;
     mm_problem problem;
     void (*done)(struct mm_store_delete *item);
@@ -182,7 +185,8 @@ mm_store_status mm_history_open(mm_history **out, const char *directory, mm_prob
 /* Stores everything accepted so far, then closes.  NULL is fine. */
 void mm_history_close(mm_history *history);
 
-/* From any thread; carried out in the order of the calls.  With MM_HISTORY_QUEUE of them waiting: MM_STORE_BUSY. */
+/* From any thread; those of one line are carried out in the order of the calls, the lines in turn.  With
+ * MM_HISTORY_QUEUE of them waiting, or half as many of one line that is somebody's: MM_STORE_BUSY. */
 #define MM_HISTORY_QUEUE 10000
 void mm_history_put(mm_history *history, mm_store_part *part);
 void mm_history_delete(mm_history *history, mm_store_delete *removal);

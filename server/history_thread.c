@@ -15,11 +15,6 @@
 #define TEND_SECONDS 1          /* of quiet, before housekeeping */
 #define STACK_BYTES  (4u << 20) /* scoring needs some */
 
-typedef struct item_queue {
-    mm_store_item *first, *last;
-    size_t count;
-} item_queue;
-
 struct mm_history {
     const mm_store_ops *ops;
     mm_store *store;
@@ -27,8 +22,8 @@ struct mm_history {
 
     pthread_mutex_t guard; /* of what follows */
     pthread_cond_t changed;
-    item_queue waiting;
-    item_queue refused; /* come when the queue was full: told by the writer, not by the caller's thread */
+    mm_lines waiting;
+    mm_lines refused; /* come when the queue was full: told by the writer, not by the caller's thread */
     size_t writing;
     int closing;
     int more; /* deleted rows are there still */
@@ -37,44 +32,18 @@ struct mm_history {
 
 /* ------------------------------------------------------------------- queue */
 
-static void append(item_queue *queue, mm_store_item *item)
+static int is_full(const mm_history *history, const mm_line *line)
 {
-    item->next = NULL;
-    if (queue->last != NULL)
-        queue->last->next = item;
-    else
-        queue->first = item;
-    queue->last = item;
-    queue->count++;
+    return history->waiting.waiting >= MM_HISTORY_QUEUE || (line != NULL && line->waiting >= MM_HISTORY_QUEUE / 2);
 }
 
-static mm_store_item *take_first(item_queue *queue)
-{
-    mm_store_item *item = queue->first;
-
-    queue->first = item->next;
-    if (queue->first == NULL)
-        queue->last = NULL;
-    queue->count--;
-    return item;
-}
-
-/* Back where it came from. */
-static void put_back(item_queue *queue, mm_store_item *item)
-{
-    item->next = queue->first;
-    queue->first = item;
-    if (queue->last == NULL)
-        queue->last = item;
-    queue->count++;
-}
-
-static void submit(mm_history *history, mm_store_item *item)
+static void submit(mm_history *history, mm_store_item *item, mm_line *line)
 {
     pthread_mutex_lock(&history->guard);
-    const int refuse = history->closing || history->waiting.count >= MM_HISTORY_QUEUE;
-
-    append(refuse ? &history->refused : &history->waiting, item);
+    if (history->closing || is_full(history, line))
+        mm_lines_add(&history->refused, NULL, &item->waiter);
+    else
+        mm_lines_add(&history->waiting, line, &item->waiter);
     pthread_cond_signal(&history->changed);
     pthread_mutex_unlock(&history->guard);
 }
@@ -84,7 +53,7 @@ void mm_history_put(mm_history *history, mm_store_part *part)
     part->status = MM_STORE_OK;
     part->problem = (mm_problem){0};
     part->item = (mm_store_item){.part = part};
-    submit(history, &part->item);
+    submit(history, &part->item, part->line);
 }
 
 void mm_history_expire(mm_history *history, mm_store_expiry *expiry)
@@ -94,7 +63,7 @@ void mm_history_expire(mm_history *history, mm_store_expiry *expiry)
     expiry->removed = 0;
     expiry->more = 0;
     expiry->item = (mm_store_item){.expiry = expiry};
-    submit(history, &expiry->item);
+    submit(history, &expiry->item, NULL);
 }
 
 void mm_history_put_token(mm_history *history, mm_store_token *token)
@@ -102,7 +71,7 @@ void mm_history_put_token(mm_history *history, mm_store_token *token)
     token->status = MM_STORE_OK;
     token->problem = (mm_problem){0};
     token->item = (mm_store_item){.token = token};
-    submit(history, &token->item);
+    submit(history, &token->item, NULL);
 }
 
 void mm_history_delete(mm_history *history, mm_store_delete *removal)
@@ -110,7 +79,7 @@ void mm_history_delete(mm_history *history, mm_store_delete *removal)
     removal->status = MM_STORE_OK;
     removal->problem = (mm_problem){0};
     removal->item = (mm_store_item){.removal = removal};
-    submit(history, &removal->item);
+    submit(history, &removal->item, removal->line);
 }
 
 /* ------------------------------------------------------------------ writer */
@@ -136,12 +105,16 @@ static void tell(mm_store_item *item)
         item->token->done(item->token);
 }
 
-static void tell_refused(mm_store_item *item)
+/* With the guard held, but not while they are told. */
+static void tell_refused(mm_history *history)
 {
-    for (mm_store_item *next; item != NULL; item = next) {
-        next = item->next;
+    for (mm_waiter *waiter; (waiter = mm_lines_take(&history->refused, SIZE_MAX)) != NULL;) {
+        mm_store_item *item = (mm_store_item *)(void *)waiter;
+
+        pthread_mutex_unlock(&history->guard);
         set_status(item, MM_STORE_BUSY, "too much waits to be written");
         tell(item);
+        pthread_mutex_lock(&history->guard);
     }
 }
 
@@ -162,11 +135,22 @@ static size_t write_group(mm_history *history, mm_store_item **items, size_t cou
 static size_t take_group(mm_history *history, mm_store_item **items)
 {
     size_t count = 0;
+    mm_waiter *waiter;
 
-    while (count < GROUP_MAX && history->waiting.first != NULL)
-        items[count++] = take_first(&history->waiting);
+    while (count < GROUP_MAX && (waiter = mm_lines_take(&history->waiting, SIZE_MAX)) != NULL)
+        items[count++] = (mm_store_item *)(void *)waiter;
     history->writing = count;
     return count;
+}
+
+/* With the guard held: those for which the group had no room are the next, in the same order. */
+static void end_group(mm_history *history, mm_store_item *const *items, size_t count, size_t taken)
+{
+    history->writing = 0;
+    for (size_t i = count; i > taken; i--)
+        mm_lines_put_back(&history->waiting, &items[i - 1]->waiter);
+    for (size_t i = 0; i < taken; i++)
+        mm_lines_end(&items[i]->waiter);
 }
 
 /* With the guard held: waits for work; 0 after a quiet while, or at once when there is sweeping to do. */
@@ -176,7 +160,7 @@ static int wait_for_work(mm_history *history)
 
     clock_gettime(CLOCK_MONOTONIC, &end);
     end.tv_sec += history->more ? 0 : TEND_SECONDS;
-    while (history->waiting.first == NULL && history->refused.first == NULL && !history->closing)
+    while (history->waiting.waiting == 0 && history->refused.waiting == 0 && !history->closing)
         if (pthread_cond_timedwait(&history->changed, &history->guard, &end) == ETIMEDOUT)
             return 0;
     return 1;
@@ -192,15 +176,13 @@ static void *writer(void *context)
         const int work = wait_for_work(history);
         mm_store_status health = history->health;
         const size_t count = take_group(history, items);
-        mm_store_item *refused = history->refused.first;
         size_t taken = 0;
         int more = history->more;
 
-        history->refused = (item_queue){0};
-        if (work && count == 0 && refused == NULL)
+        if (work && count == 0 && history->refused.waiting == 0)
             break; /* closing, and nothing is left */
+        tell_refused(history);
         pthread_mutex_unlock(&history->guard);
-        tell_refused(refused);
         if (count > 0)
             taken = write_group(history, items, count, &health);
         else if (!work && !more && health != MM_STORE_FATAL)
@@ -208,9 +190,7 @@ static void *writer(void *context)
 
         pthread_mutex_lock(&history->guard);
         history->health = health;
-        history->writing = 0;
-        for (size_t i = count; i > taken; i--)
-            put_back(&history->waiting, items[i - 1]);
+        end_group(history, items, count, taken);
         pthread_mutex_unlock(&history->guard);
         for (size_t i = 0; i < taken; i++)
             tell(items[i]);
@@ -324,7 +304,7 @@ mm_store_check mm_history_check(mm_history *history)
 size_t mm_history_waiting(mm_history *history)
 {
     pthread_mutex_lock(&history->guard);
-    const size_t waiting = history->waiting.count + history->writing;
+    const size_t waiting = history->waiting.waiting + history->writing;
 
     pthread_mutex_unlock(&history->guard);
     return waiting;

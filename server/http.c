@@ -62,6 +62,18 @@ uint64_t *mm_call_turn(mm_call *call)
     return mm_claim_turn(mm_http_claim((mm_http_request *)(void *)call));
 }
 
+mm_line *mm_call_store_line(mm_call *call)
+{
+    return mm_claim_store_line(mm_http_claim((mm_http_request *)(void *)call));
+}
+
+mm_status mm_call_work(mm_call *call, void (*work)(void *context), void (*done)(void *context), void *context)
+{
+    mm_line *line = mm_claim_work_line(mm_http_claim((mm_http_request *)(void *)call));
+
+    return mm_loop_work(call->server->loop, line, work, done, context);
+}
+
 /* ------------------------------------------------------------------ beginning */
 
 /* The parser of 0.9.75 goes on to split the query, although nobody asks it to.  When its memory does not hold the

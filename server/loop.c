@@ -9,11 +9,14 @@
 #include <uv.h>
 
 #define SIGNALS 3
+#define WORKERS 4 /* of libuv, unless the environment says otherwise */
 
 struct mm_loop {
     uv_loop_t uv;
 
     uv_work_t nothing; /* the pool's first */
+    mm_lines waiting;  /* work for the pool */
+    unsigned working;
     uv_async_t wake;
     pthread_mutex_t lock; /* of first, last */
     mm_post *first, *last;
@@ -40,6 +43,8 @@ struct mm_watch {
 };
 
 struct work {
+    mm_waiter waiter; /* first */
+    mm_loop *loop;
     uv_work_t uv;
     void (*work)(void *context);
     void (*done)(void *context);
@@ -91,27 +96,45 @@ static void run_work(uv_work_t *uv)
     work->work(work->context);
 }
 
+static void end_work(uv_work_t *uv, int status);
+
+/* The pool's own queue is first come, first served: it gets no more than it works on. */
+static void feed_pool(mm_loop *loop)
+{
+    mm_waiter *waiter;
+
+    while (loop->working < WORKERS && (waiter = mm_lines_take(&loop->waiting, WORKERS - 1)) != NULL) {
+        struct work *work = (struct work *)(void *)waiter;
+
+        loop->working++;
+        (void)uv_queue_work(&loop->uv, &work->uv, run_work, end_work); /* cannot fail */
+    }
+}
+
 static void end_work(uv_work_t *uv, int status)
 {
     struct work *work = uv->data;
+    mm_loop *loop = work->loop;
 
     (void)status; /* nothing here is ever cancelled */
+    loop->working--;
+    mm_lines_end(&work->waiter);
     work->done(work->context);
     free(work);
+    feed_pool(loop);
 }
 
-mm_status mm_loop_work(mm_loop *loop, void (*work)(void *context), void (*done)(void *context), void *context)
+mm_status mm_loop_work(mm_loop *loop, mm_line *line, void (*work)(void *context), void (*done)(void *context),
+                       void *context)
 {
     struct work *item = malloc(sizeof *item);
 
     if (item == NULL)
         return MM_NO_MEMORY;
-    *item = (struct work){.work = work, .done = done, .context = context};
+    *item = (struct work){.loop = loop, .work = work, .done = done, .context = context};
     item->uv.data = item;
-    if (uv_queue_work(&loop->uv, &item->uv, run_work, end_work) != 0) {
-        free(item);
-        return MM_NO_MEMORY;
-    }
+    mm_lines_add(&loop->waiting, line, &item->waiter);
+    feed_pool(loop);
     return MM_OK;
 }
 

@@ -7,6 +7,7 @@
 #define MM_LOOP_H
 
 #include "lib/maskmeter.h"
+#include "server/lines.h"
 
 typedef struct mm_loop mm_loop;
 typedef struct mm_timer mm_timer;
@@ -24,8 +25,10 @@ void mm_loop_run(mm_loop *loop);  /* until mm_loop_stop() */
 void mm_loop_stop(mm_loop *loop);
 /* From any thread; never fails, keeps order; run() is called once, on the loop. */
 void mm_loop_post(mm_loop *loop, mm_post *post);
-/* Runs work(context) on a thread of the pool, then done(context) on the loop. */
-mm_status mm_loop_work(mm_loop *loop, void (*work)(void *context), void (*done)(void *context), void *context);
+/* Runs work(context) on a thread of the pool, then done(context) on the loop.  line: of whom it is, served in turn, and
+ * never by all threads; NULL: of nobody. */
+mm_status mm_loop_work(mm_loop *loop, mm_line *line, void (*work)(void *context), void (*done)(void *context),
+                       void *context);
 /* Calls ready(context) when fd is readable (an epoll descriptor is when it has events), or with MM_WATCH_WRITE
  * writable; 0 rests. */
 enum { MM_WATCH_READ = 1, MM_WATCH_WRITE = 2 };

@@ -115,8 +115,11 @@ int mm_call_left(const mm_call *call);
  * the one thread that works for the call.  0: over the budget, answer 503. */
 int mm_call_reserve(mm_call *call, size_t bytes);
 
-/* Whose turn it is when the call's evaluation is computed: the same for all calls of a token or an address. */
+/* Whose turn it is when the call's evaluation is computed: the same for all calls of a token or an address; in whose
+ * line it stands at the history; and mm_loop_work() in that line. */
 uint64_t *mm_call_turn(mm_call *call);
+mm_line *mm_call_store_line(mm_call *call);
+mm_status mm_call_work(mm_call *call, void (*work)(void *context), void (*done)(void *context), void *context);
 
 /* Sets the answer to a problem document (reply.h), for handlers and for what http.c refuses itself.
  * problem may be NULL.  Returns MM_DONE. */

@@ -55,6 +55,7 @@
     X(ip) \
     X(json) \
     X(kernels) \
+    X(lines) \
     X(log) \
     X(loop) \
     X(nearest) \

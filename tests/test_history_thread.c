@@ -146,6 +146,69 @@ static void test_group_commit(void)
         mm_images_free(images[i]);
 }
 
+#define FLOOD 600 /* more than two groups */
+
+/* A client's two parts are stored with the next group, however many another has sent before; each client's parts are
+ * stored in its order. */
+static void test_clients_take_turns(void)
+{
+    static char names[FLOOD + 2][16];
+    static mm_store_part parts[FLOOD + 2];
+    mm_line lines[2] = {{0}, {0}};
+    held h;
+
+    hold(&h);
+    mm_images *images = help_images("0", 1, 3, 1);
+
+    for (int i = 0; i < FLOOD + 2; i++) {
+        snprintf(names[i], sizeof names[i], "%d", i);
+        parts[i] = help_part("0", images);
+        parts[i].run = names[i];
+        parts[i].line = &lines[i >= FLOOD];
+        parts[i].done = count_part;
+        parts[i].context = &h.tally;
+        mm_history_put(h.history, &parts[i]);
+    }
+    sem_post(&h.gate.open);
+    while (atomic_load(&h.tally.all) < FLOOD + 3)
+        help_nap(1);
+    CU_ASSERT_EQUAL(h.tally.count[MM_STORE_OK], FLOOD + 3);
+    CU_ASSERT_EQUAL(help_sql(h.path, "SELECT count(*) FROM runs WHERE id < (SELECT id FROM runs WHERE name = '601')"),
+                    1 + 2 + 1); /* the one at the gate, two of the flood, its own first */
+    CU_ASSERT_EQUAL(help_sql(h.path, "SELECT count(*) FROM runs a JOIN runs b ON a.id < b.id WHERE a.name <> 'gate' AND"
+                                     " CAST(a.name AS INTEGER) > CAST(b.name AS INTEGER) AND a.name < 600"),
+                    0);
+    release(&h);
+    mm_images_free(images);
+}
+
+/* One client fills no more than half of the queue: another is still let in. */
+static void test_half_a_queue(void)
+{
+    mm_store_delete *removals = calloc(MM_HISTORY_QUEUE / 2 + 2, sizeof *removals);
+    mm_line lines[2] = {{0}, {0}};
+    held h;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(removals);
+    hold(&h);
+    for (int i = 0; i < MM_HISTORY_QUEUE / 2 + 2; i++) {
+        removals[i] = (mm_store_delete){.project = "p",
+                                        .run = "r",
+                                        .line = &lines[i > MM_HISTORY_QUEUE / 2],
+                                        .done = count_delete,
+                                        .context = &h.tally};
+        mm_history_delete(h.history, &removals[i]);
+    }
+    sem_post(&h.gate.open);
+    while (atomic_load(&h.tally.all) < MM_HISTORY_QUEUE / 2 + 3)
+        help_nap(1);
+    CU_ASSERT_EQUAL(h.tally.count[MM_STORE_BUSY], 1);
+    CU_ASSERT_EQUAL(removals[MM_HISTORY_QUEUE / 2].status, MM_STORE_BUSY);
+    CU_ASSERT_EQUAL(removals[MM_HISTORY_QUEUE / 2 + 1].status, MM_STORE_NOT_FOUND);
+    release(&h);
+    free(removals);
+}
+
 /* Put, delete, put of one run in one group: as one after the other. */
 static void test_order_within_a_group(void)
 {
@@ -600,6 +663,8 @@ static void test_kill(void)
 
 static CU_TestInfo tests[] = {
     {"what waits is one transaction", test_group_commit},
+    {"clients take turns", test_clients_take_turns},
+    {"one client fills half of the queue", test_half_a_queue},
     {"order within a group", test_order_within_a_group},
     {"a part replaced within a group", test_replaced_within_a_group},
     {"the queue is bounded", test_queue_is_bounded},

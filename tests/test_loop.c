@@ -4,9 +4,12 @@
 #include "tests/suites.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "server/loop.h"
@@ -143,11 +146,77 @@ static void test_work(void)
 {
     record r = {.loop = new_loop()};
 
-    CU_ASSERT_EQUAL(mm_loop_work(r.loop, work, done, &r), MM_OK);
+    CU_ASSERT_EQUAL(mm_loop_work(r.loop, NULL, work, done, &r), MM_OK);
     mm_loop_run(r.loop);
     CU_ASSERT_EQUAL(r.done, 1);
     CU_ASSERT_FALSE(pthread_equal(r.worker, pthread_self()));
     mm_loop_free(r.loop);
+}
+
+#define SLOW 20
+
+/* Work that goes on until another client's is done. */
+typedef struct slow {
+    mm_loop *loop;
+    sem_t *end;
+    atomic_int *begun;
+    int *ended, *quick_at;
+} slow;
+
+static void work_slowly(void *context)
+{
+    const slow *s = context;
+    struct timespec until;
+
+    atomic_fetch_add(s->begun, 1);
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 5;
+    (void)sem_timedwait(s->end, &until);
+}
+
+static void end_slowly(void *context)
+{
+    const slow *s = context;
+
+    if (++*s->ended == SLOW)
+        mm_loop_stop(s->loop);
+}
+
+static void work_quickly(void *context)
+{
+    (void)context;
+}
+
+static void end_quickly(void *context)
+{
+    const slow *s = context;
+
+    *s->quick_at = *s->ended;
+    for (int i = 0; i < SLOW; i++)
+        (void)sem_post(s->end);
+}
+
+/* What one client asks for does not wait until twenty others of another client are done, which keep all threads that
+ * they may have. */
+static void test_clients_take_turns(void)
+{
+    mm_loop *loop = new_loop();
+    mm_line lines[2] = {{0}, {0}};
+    sem_t end;
+    atomic_int begun = 0;
+    int ended = 0, quick_at = -1;
+    slow all = {loop, &end, &begun, &ended, &quick_at};
+
+    CU_ASSERT_EQUAL_FATAL(sem_init(&end, 0, 0), 0);
+    for (int i = 0; i < SLOW; i++)
+        CU_ASSERT_EQUAL(mm_loop_work(loop, &lines[0], work_slowly, end_slowly, &all), MM_OK);
+    CU_ASSERT_EQUAL(mm_loop_work(loop, &lines[1], work_quickly, end_quickly, &all), MM_OK);
+    mm_loop_run(loop);
+    CU_ASSERT_EQUAL(quick_at, 0);
+    CU_ASSERT_EQUAL(begun, SLOW);
+    CU_ASSERT_EQUAL(ended, SLOW);
+    mm_loop_free(loop);
+    sem_destroy(&end);
 }
 
 static void fire(void *context)
@@ -271,6 +340,7 @@ static CU_TestInfo tests[] = {
     {"posts of several threads", test_posts},
     {"a post from a post", test_post_from_a_post},
     {"work", test_work},
+    {"clients take turns", test_clients_take_turns},
     {"timers and turns", test_timers},
     {"a watched descriptor", test_watch},
     {"signals", test_signals},
