@@ -155,7 +155,8 @@ install: all                           ## copy the server and its systemd units 
 suites := check-layers check-headers check-suites unit http faults load properties grafana browser sanitize tsan fuzz valgrind
 cpus   := scalar $(if $(x86_64),x86-64-v3 x86-64-v4)
 cxx     = $(CXX) -std=c++17 -I. -Wall -Wextra -Wpedantic -Werror
-pytest  = $(PYTHON) -B -m pytest -q -rs -p no:cacheprovider --basetemp=$(BUILD)/pytest-$@
+# In long form the figures that tests print are kept also of those that pass.
+pytest  = $(PYTHON) -B -m pytest -q $(if $(SHORT),-rs,-rsP) -p no:cacheprovider --basetemp=$(BUILD)/pytest-$@
 # Tests that have a short form take it when this is not empty.
 export MASKMETER_TEST_SHORT = $(SHORT)
 export HYPOTHESIS_STORAGE_DIRECTORY = $(BUILD)/hypothesis
@@ -169,13 +170,14 @@ test: deps                             ## every suite; sanitizers, valgrind and 
 check-long: deps                       ## every suite in its long form
 	@for suite in $(suites); do echo "== $$suite"; $(MAKE) $$suite || exit 1; done
 
-# What a release is judged by: the figures of each step stay in build/release.
-release := check-long mutants coverage check-machines bench sbom image-check
+# What a release is judged by: the figures of each step stay in build/release, also when `make -n` shows the steps.
+release     := check-long mutants coverage check-machines bench sbom image-check
+release_log  = $(if $(findstring n,$(firstword -$(MAKEFLAGS))),/dev/null,$(BUILD)/release/$$step.log)
 check-release: deps                    ## check-long, mutants, coverage, other machines, bench, sbom, image-check; hours
-	@mkdir -p $(BUILD)/release
-	@for step in $(release); do echo "== $$step, $$(date +%T)"; \
-	    $(MAKE) $$step > $(BUILD)/release/$$step.log 2>&1 || { tail -50 $(BUILD)/release/$$step.log; exit 1; }; \
-	    tail -n 12 $(BUILD)/release/$$step.log; done
+	@mkdir -p $(BUILD)/release; \
+	for step in $(release); do echo "== $$step, $$(date +%T)"; \
+	    $(MAKE) $$step > $(release_log) 2>&1 || { tail -50 $(release_log); exit 1; }; \
+	    tail -n 12 $(release_log); done
 
 check-layers:                          ## fail if a folder includes what it must not know
 	@! grep -nE '#include "(proto|server)/' lib/*.[ch]

@@ -2,10 +2,14 @@
 
 Usage: image_check.py FOLDER         (root; debootstrap makes the roots below FOLDER, once)
 
-Debian 13: every stage, then the image's own command runs as its own user on a read-only root without a shell; its health
-check must pass, an upload must be scored and stored, and its stop signal must end it with 0.
+Debian 13: every stage, then the image's own command runs as its own user on a read-only root, without a shell, capabilities
+or new privileges; its health check must pass, an upload must be scored and stored, and its stop signal must end it with 0.
+Published, it must refuse to start without a token, and ask for the one in its bootstrap file.
 Debian 12: the build stage.
 """
+import contextlib
+import ctypes
+import errno
 import fcntl
 import json
 import os
@@ -110,44 +114,117 @@ def loopback_up():
         fcntl.ioctl(sock, 0x8914, struct.pack("16sh", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
 
 
-def check_running(root, settings):
-    """In name spaces of its own (mounts, processes, network): the image as a container runtime would start it."""
-    env, volume, user = settings["env"], settings["VOLUME"], settings["USER"]
-    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", user), f"USER {user} is not an unprivileged number"
-    loopback_up()
-    for shell in root.glob("usr/bin/*sh"):
-        shell.unlink()
-    data = root.parent / "volume"
-    shutil.rmtree(data, ignore_errors=True)
-    call("cp", "-a", f"{root}{volume}", data)
-    (root / "demo.safetensors").write_bytes((TOP / "tests/data/demo.safetensors").read_bytes())
-    call("mount", "--bind", root, root)
-    call("mount", "-o", "remount,bind,ro", root)
-    call("mount", "--bind", data, f"{root}{volume}")
-    call("mount", "-t", "proc", "proc", f"{root}/proc")
+def prctl(*arguments):
+    return ctypes.CDLL(None, use_errno=True).prctl(*arguments, 0, 0, 0)
 
-    def inside(command, **kwargs):
-        return subprocess.Popen(["chroot", f"--userspec={user}", str(root), *command], env=env, **kwargs)
 
-    health = json.loads(settings["HEALTHCHECK"].split("CMD", 1)[1])
-    command = json.loads(settings["ENTRYPOINT"]) + json.loads(settings["CMD"])
+class Container:
+    """Processes as a container runtime starts them with `--read-only --cap-drop ALL --security-opt no-new-privileges`."""
+
+    def __init__(self, root, settings):
+        self.root, self.settings, self.env, self.volume = root, settings, settings["env"], settings["VOLUME"]
+        assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", settings["USER"]), f"USER {settings['USER']} is not an unprivileged number"
+        self.user, self.group = map(int, settings["USER"].split(":"))
+        self.health = json.loads(settings["HEALTHCHECK"].split("CMD", 1)[1])
+
+    def mount(self):
+        """The root for reading, over it a fresh volume, and the volume's own files as the image has them."""
+        for shell in self.root.glob("usr/bin/*sh"):
+            shell.unlink()
+        data = self.root.parent / "volume"
+        shutil.rmtree(data, ignore_errors=True)
+        call("cp", "-a", f"{self.root}{self.volume}", data)
+        shutil.copy(TOP / "tests/data/demo.safetensors", self.root)
+        call("mount", "--bind", self.root, self.root)
+        call("mount", "-o", "remount,bind,ro", self.root)
+        call("mount", "--bind", data, f"{self.root}{self.volume}")
+        call("mount", "-t", "proc", "proc", self.root / "proc")
+        try:
+            (self.root / "written").touch()
+        except OSError as failure:
+            assert failure.errno == errno.EROFS, failure
+        else:
+            raise AssertionError("the root is not read-only")
+
+    def confine(self):
+        os.chroot(self.root)
+        os.chdir("/")
+        for capability in range(64):
+            prctl(24, capability)  # PR_CAPBSET_DROP; those that the kernel does not know are none
+        os.setgroups([])
+        os.setgid(self.group)
+        os.setuid(self.user)
+        assert prctl(38, 1) == 0  # PR_SET_NO_NEW_PRIVS
+
+    def start(self, *command, env=(), **kwargs):
+        return subprocess.Popen(command, env={**self.env, **dict(env)}, preexec_fn=self.confine, **kwargs)
+
+    def run(self, *command, **kwargs):
+        return self.start(*command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **kwargs).wait(60)
+
+    def check_confined(self, pid):
+        status = dict(re.findall(r"^(\w+):\t(.*)$", pathlib.Path(f"/proc/{pid}/status").read_text(), re.MULTILINE))
+        assert status["NoNewPrivs"] == "1", status
+        assert all(int(status[name], 16) == 0 for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")), status
+        assert set(status["Uid"].split()) == {str(self.user)} and set(status["Gid"].split()) == {str(self.group)}, status
+
+    @contextlib.contextmanager
+    def serving(self, *command, env=()):
+        """A server that its health check finds well, stopped by its stop signal with 0."""
+        server = self.start(*command, env=env, stderr=subprocess.PIPE)
+        try:
+            end = time.monotonic() + 10
+            while self.run(*self.health, env=env) != 0:
+                assert server.poll() is None, server.stderr.read().decode()
+                assert time.monotonic() < end, "the health check never passed"
+                time.sleep(0.1)
+            self.check_confined(server.pid)
+            yield server
+            server.send_signal(getattr(signal, self.settings["STOPSIGNAL"]))
+            assert server.wait(15) == 0, "it did not stop cleanly"
+        finally:
+            server.kill()
+
+
+PUSH = ("maskmeter", "push", "--run=check", "--step=1", "/demo.safetensors")
+
+
+def check_default(container):
+    command = json.loads(container.settings["ENTRYPOINT"]) + json.loads(container.settings["CMD"])
     assert "--insecure-open" not in command
-    server = inside(command, stderr=subprocess.PIPE)
-    try:
-        end = time.monotonic() + 10
-        while inside(health, stderr=subprocess.DEVNULL).wait() != 0:
-            assert server.poll() is None, server.stderr.read().decode()
-            assert time.monotonic() < end, "the health check never passed"
-            time.sleep(0.1)
-        print("   healthy as user", user, "on a read-only root without a shell")
-        push = ["maskmeter", "push", "--run=check", "--step=1", "/demo.safetensors"]
-        assert inside(push, stdout=subprocess.DEVNULL).wait() == 0, "the upload failed"
-        print("   an upload was scored and stored below", volume)
-        server.send_signal(getattr(signal, settings["STOPSIGNAL"]))
-        assert server.wait(15) == 0, "it did not stop cleanly"
-        print("  ", settings["STOPSIGNAL"], "stopped it with 0")
-    finally:
-        server.kill()
+    with container.serving(*command):
+        assert container.run(*PUSH) == 0, "the upload failed"
+    print("   healthy as user", container.settings["USER"], "on a read-only root, without shell, capability or new privileges")
+    print("   an upload was scored and stored below", container.volume)
+    print("  ", container.settings["STOPSIGNAL"], "stopped it with 0")
+
+
+def check_published(container):
+    """Reachable from outside: refused without a token, and with the token of a file it takes that alone."""
+    command = (*json.loads(container.settings["ENTRYPOINT"]), "serve", "--listen", "0.0.0.0:8080")
+    refused = container.start(*command, stderr=subprocess.PIPE, text=True)
+    _, noise = refused.communicate(timeout=60)
+    assert refused.returncode == 2, (refused.returncode, noise)
+    assert f"maskmeter token create --data {container.volume}" in noise, noise
+    print("   on 0.0.0.0 without a token it exits with 2 and prints the command that makes one")
+
+    inside = f"{container.volume}/token"
+    with container.serving(*command, env={"MASKMETER_BOOTSTRAP_TOKEN_FILE": inside}):
+        made = pathlib.Path(f"{container.root}{inside}")
+        about = made.stat()
+        assert (about.st_mode & 0o777, about.st_uid) == (0o600, container.user), about
+        assert container.run(*PUSH) == 1, "an upload without a token was taken"
+        assert container.run(*PUSH, env={"MASKMETER_TOKEN": made.read_text().strip()}) == 0, "the token was not taken"
+    print("   on 0.0.0.0 with a bootstrap file it makes a token and asks for it")
+
+
+def check_running(root, settings):
+    """In name spaces of its own: mounts, processes, network."""
+    loopback_up()
+    container = Container(root, settings)
+    container.mount()
+    check_default(container)
+    check_published(container)
 
 
 def main():

@@ -133,6 +133,7 @@ def main():
     }  # fmt: skip
     json.dump(document, sys.stdout, indent=1)
     print()
+    print(f"{document['name']}: {len(libraries)} libraries that {binary} loads, {len(files)} files of others in it", file=sys.stderr)
 
 
 main()
