@@ -238,12 +238,12 @@ tsan:                                  ## unit and HTTP tests under the thread s
 	@setarch -R $(pytest) $(call http_suites,$(if $(SHORT),$(no_server) $(one_by_one)))
 
 # Under valgrind all is built by gcc, the kernels too.  The server is a script, so that the HTTP tests can start it.
-memcheck = valgrind -q --fair-sched=try --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect \
+memcheck = valgrind -q --fair-sched=try --child-silent-after-fork=yes --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect \
            --errors-for-leak-kinds=definite,indirect
 # In short form: the suites where bytes from outside are read, kept or passed between threads.
 memcheck_short = tensor input eval record record_bytes reader header coding wire_read wire_write expression explain plans \
                  query request reply body history_merge history_rows history_sqlite history_sqlite_read \
-                 history_sqlite_write history_sqlite_tokens history_thread compute loop client tokens
+                 history_sqlite_write history_sqlite_tokens history_thread compute loop client tokens token_time
 valgrind: export OMP_WAIT_POLICY = passive
 valgrind: export MASKMETER_BIN = $(BUILD)/gcc/memcheck
 valgrind: export MASKMETER_TEST_SLOWNESS = 20

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <zlib.h>
 
 #define PREFIX       3  /* "mm_" */
 #define SECRET       32 /* bytes */
@@ -27,13 +26,65 @@ static int is_in(const char *alphabet, char c)
     return c != '\0' && strchr(alphabet, c) != NULL;
 }
 
-/* The characters that must follow the first CHECK_START. */
-static void put_check(char check[CHECK], const char *text)
+/* c - first + digit when c is one of those from first to last, else 0.  Nothing that reads a secret branches, or reads
+ * memory, by what that says. */
+static unsigned digit_within(unsigned c, unsigned first, unsigned last, unsigned digit)
 {
-    uLong sum = crc32(0, (const Bytef *)text, CHECK_START);
+    const unsigned is_within = ((first - 1 - c) & (c - last - 1)) >> 31;
+
+    return -is_within & (c - first + digit);
+}
+
+/* What a character stands for, and 1; 0: nothing. */
+static unsigned digit_of_64(char c)
+{
+    const unsigned u = (unsigned char)c;
+
+    return digit_within(u, 'A', 'Z', 1) | digit_within(u, 'a', 'z', 27) | digit_within(u, '0', '9', 53) |
+           digit_within(u, '-', '-', 63) | digit_within(u, '_', '_', 64);
+}
+
+static unsigned digit_of_62(char c)
+{
+    const unsigned u = (unsigned char)c;
+
+    return digit_within(u, '0', '9', 1) | digit_within(u, 'A', 'Z', 11) | digit_within(u, 'a', 'z', 37);
+}
+
+/* CRC-32 of the first CHECK_START characters. */
+static uint32_t sum_of(const char *text)
+{
+    uint32_t sum = UINT32_MAX;
+
+    for (size_t i = 0; i < CHECK_START; i++) {
+        sum ^= (unsigned char)text[i];
+        for (int bit = 0; bit < 8; bit++)
+            sum = sum >> 1 ^ (UINT32_C(0xEDB88320) & -(sum & 1));
+    }
+    return ~sum;
+}
+
+/* The characters that must follow the first CHECK_START. */
+static void put_check(char *text)
+{
+    uint32_t sum = sum_of(text);
 
     for (size_t i = CHECK; i-- > 0; sum /= 62)
-        check[i] = base62[sum % 62];
+        text[CHECK_START + i] = base62[sum % 62];
+}
+
+static int has_check(const char *text)
+{
+    uint64_t number = 0;
+    int strange = 0;
+
+    for (size_t i = 0; i < CHECK; i++) {
+        const unsigned digit = digit_of_62(text[CHECK_START + i]);
+
+        strange |= digit == 0;
+        number = number * 62 + digit - 1;
+    }
+    return (number == sum_of(text)) & !strange;
 }
 
 /* Six bits at a time, highest first; the last character carries four. */
@@ -55,18 +106,20 @@ static int get_secret(unsigned char secret[SECRET], const char text[SECRET_TEXT]
 {
     unsigned bits = 0, held = 0;
     size_t at = 0;
+    int strange = 0;
 
     for (size_t i = 0; i < SECRET_TEXT; i++) {
-        if (!is_in(base64, text[i]))
-            return 0;
-        bits = bits << 6 | (unsigned)(strchr(base64, text[i]) - base64);
+        const unsigned digit = digit_of_64(text[i]);
+
+        strange |= digit == 0;
+        bits = bits << 6 | ((digit - 1) & 63);
         held += 6;
         if (held >= 8) {
             held -= 8;
             secret[at++] = (unsigned char)(bits >> held);
         }
     }
-    return (bits & ((1u << held) - 1)) == 0;
+    return ((bits & ((1u << held) - 1)) == 0) & !strange;
 }
 
 static int take_random(void *bytes, size_t size)
@@ -105,7 +158,7 @@ mm_status mm_token_make(mm_token *token, char text[MM_TOKEN_SIZE + 1])
     if (!put_id(text) || !take_random(secret, sizeof secret))
         return MM_NO_MEMORY;
     put_secret(text + SECRET_START, secret);
-    put_check(text + CHECK_START, text);
+    put_check(text);
     text[MM_TOKEN_SIZE] = '\0';
     memcpy(token->id, text, MM_TOKEN_ID_SIZE);
     token->id[MM_TOKEN_ID_SIZE] = '\0';
@@ -115,15 +168,13 @@ mm_status mm_token_make(mm_token *token, char text[MM_TOKEN_SIZE + 1])
 mm_status mm_token_read(mm_token *token, const char *text, size_t size)
 {
     unsigned char secret[SECRET];
-    char check[CHECK];
 
     if (size != MM_TOKEN_SIZE || memcmp(text, "mm_", PREFIX) != 0)
         return MM_BAD_PARAM;
     for (size_t i = PREFIX; i < MM_TOKEN_ID_SIZE; i++)
         if (!is_in(base62, text[i]))
             return MM_BAD_PARAM;
-    put_check(check, text);
-    if (memcmp(check, text + CHECK_START, CHECK) != 0 || !get_secret(secret, text + SECRET_START))
+    if (!(has_check(text) & get_secret(secret, text + SECRET_START)))
         return MM_BAD_PARAM;
     memcpy(token->id, text, MM_TOKEN_ID_SIZE);
     token->id[MM_TOKEN_ID_SIZE] = '\0';

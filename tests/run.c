@@ -102,6 +102,7 @@
     X(threads) \
     X(tensor) \
     X(tls) \
+    X(token_time) \
     X(tokens) \
     X(visitors) \
     X(wire_read) \

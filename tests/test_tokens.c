@@ -3,11 +3,8 @@
  */
 #include "tests/suites.h"
 
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "server/tokens.h"
 
@@ -302,91 +299,6 @@ static void test_bounds(void)
     mm_tokens_free(tokens);
 }
 
-/* ------------------------------------------------------------------- time */
-
-#define SAMPLES 1000000 /* of two kinds, mixed */
-#define TRIES   5       /* somebody else may have used the processor for one kind more than for the other */
-
-typedef struct sample_sums {
-    double count, sum, squares;
-} sample_sums;
-
-static double take_sample(mm_tokens *tokens)
-{
-    struct timespec begin, end;
-    mm_verdict verdict;
-    mm_token token;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &begin);
-    (void)mm_tokens_check(tokens, vectors[1].text, MM_TOKEN_SIZE, NOW, &verdict, &token);
-    (void)clock_gettime(CLOCK_MONOTONIC, &end);
-    CU_ASSERT_EQUAL(verdict, MM_TOKEN_UNKNOWN);
-    return (double)(end.tv_sec - begin.tv_sec) * 1e9 + (double)(end.tv_nsec - begin.tv_nsec);
-}
-
-/* Welch's t of the times of two tables, samples beyond the limit left out: they were interrupted. */
-static double welch(mm_tokens *const tables[2], double limit)
-{
-    sample_sums kinds[2] = {{0.0, 0.0, 0.0}, {0.0, 0.0, 0.0}};
-    double mean[2], error = 0.0;
-    uint32_t state = 1;
-
-    for (int i = 0; i < SAMPLES; i++) {
-        state = state * 1664525u + 1013904223u;
-        sample_sums *kind = &kinds[state >> 31];
-        const double time = take_sample(tables[state >> 31]);
-
-        if (time > limit)
-            continue;
-        kind->count += 1.0;
-        kind->sum += time;
-        kind->squares += time * time;
-    }
-    for (int k = 0; k < 2; k++) {
-        mean[k] = kinds[k].sum / kinds[k].count;
-        error += (kinds[k].squares / kinds[k].count - mean[k] * mean[k]) / kinds[k].count;
-    }
-    return (mean[0] - mean[1]) / sqrt(error);
-}
-
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* What nine of ten samples stay below. */
-static double usual_time(mm_tokens *tokens)
-{
-    static double times[10000];
-
-    for (size_t i = 0; i < COUNT(times); i++)
-        times[i] = take_sample(tokens);
-    qsort(times, COUNT(times), sizeof times[0], by_size);
-    return times[COUNT(times) * 9 / 10];
-}
-
-/* The same text to a table that knows its id, with another secret, and to one that does not, takes as long. */
-static void test_time_tells_nothing(void)
-{
-    const char *shortened = getenv("MASKMETER_TEST_SHORT"), *slowness = getenv("MASKMETER_TEST_SLOWNESS");
-    mm_tokens *const tables[2] = {new_table(), new_table()};
-    double t = INFINITY;
-
-    if ((shortened == NULL || shortened[0] == '\0') && slowness == NULL) {
-        add_vector(tables[0], 1, &(mm_token){.project = "p"});
-        mm_tokens_find(tables[0], vectors[1].id)->digest[0] ^= 1;
-        add_vector(tables[1], 2, &(mm_token){.project = "p"});
-        for (int i = 0; i < TRIES && fabs(t) >= 4.5; i++)
-            t = welch(tables, usual_time(tables[0]));
-        (void)printf("    t of %d checks of known and unknown ids: %.2f\n", SAMPLES, t);
-        CU_ASSERT(fabs(t) < 4.5);
-    }
-    mm_tokens_free(tables[0]);
-    mm_tokens_free(tables[1]);
-}
-
 static void test_live_and_projects(void)
 {
     mm_token token = numbered(1);
@@ -415,7 +327,6 @@ static CU_TestInfo tests[] = {
     {"uses to be stored", test_uses},
     {"bounds", test_bounds},
     {"live, projects", test_live_and_projects},
-    {"time tells nothing (long form)", test_time_tells_nothing},
     CU_TEST_INFO_NULL,
 };
 
