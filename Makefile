@@ -22,6 +22,10 @@ SYSTEM = -D_GNU_SOURCE
 # _FORTIFY_SOURCE hides the bit casts of the kernels (memcpy of a known size) from the vectoriser.
 KERNEL = -U_FORTIFY_SOURCE -O3 -fno-math-errno -fno-trapping-math
 LINK   = -fopenmp -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code
+# Calls that tests/failing.c comes between, so that unit tests can make them fail.
+comma   := ,
+failing := malloc calloc realloc aligned_alloc free getrandom gnutls_hash_fast
+wrap    := $(failing:%=-Wl$(comma)--wrap=%)
 libs  := libmicrohttpd libuv sqlite3 libzstd zlib gnutls
 LDLIBS = $(shell pkg-config --libs $(libs)) -lcjson -lpthread -lm
 
@@ -61,7 +65,7 @@ $(BUILD)/libmmproto.a: $(proto_obj)
 $(BUILD)/maskmeter: $(server_obj) $(BUILD)/libmmproto.a $(BUILD)/libmm.a
 	$(call say,ld)$(CC) $(BASE) $(LINK) -o $@ $(no_note) $(LDLIBS)
 $(BUILD)/run_tests: $(test_obj) $(no_main) $(BUILD)/libmmproto.a $(BUILD)/libmm.a
-	$(call say,ld)$(CC) $(BASE) $(LINK) -o $@ $(no_note) $(LDLIBS) -lcunit
+	$(call say,ld)$(CC) $(BASE) $(LINK) $(wrap) -o $@ $(no_note) $(LDLIBS) -lcunit
 # Of the server a fuzzer gets what it calls: it looks at every counter of its coverage after every input.
 $(BUILD)/libmmserver.a: $(no_main)
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(fuzz_tools) $(archives)
@@ -113,7 +117,7 @@ $(BUILD)/%.a: $(BUILD)/names
 	@$(AR) rcs $@ $(no_note)
 
 # Notes that change when their text does: what everything is compiled with, and what there is to link.
-$(BUILD)/flags: note = $(CC) $(KERNEL_CC) $(BASE) $(SYSTEM) $(KERNEL) $(march_v3) $(march_v4) $(LINK)
+$(BUILD)/flags: note = $(CC) $(KERNEL_CC) $(BASE) $(SYSTEM) $(KERNEL) $(march_v3) $(march_v4) $(LINK) $(wrap)
 $(BUILD)/names: note = $(lib_obj) $(proto_obj) $(server_obj) $(test_obj)
 $(BUILD)/flags $(BUILD)/names: FORCE
 	@mkdir -p $(@D)
@@ -269,7 +273,7 @@ mutants:                               ## small faults in reader, parsers and ov
 	+@$(sanitized) BUILD=$(BUILD)/asan SAN=address,undefined run-mutants
 run-mutants: $(BUILD)/run_tests $(mutant_targets:%=$(BUILD)/tests/fuzz/replay_%)
 	@$(PYTHON) tests/mutants.py --build $(BUILD) --compile '$(CC) $(filter-out -MMD -MP,$(BASE)) $(SYSTEM)' \
-	    --link '$(CC) $(BASE) $(filter-out -Wl%,$(LINK)) $(if $(shell command -v ld.gold 2>/dev/null),-fuse-ld=gold)' --objects '$(test_obj)' \
+	    --link '$(CC) $(BASE) $(filter-out -Wl%,$(LINK)) $(if $(shell command -v ld.gold 2>/dev/null),-fuse-ld=gold)' --objects '$(test_obj) $(wrap)' \
 	    --archives '$(archives)' --libraries '$(LDLIBS) -lcunit' --sample $(mutants_sample)
 
 coverage: export MASKMETER_BIN = $(BUILD)/gcov/maskmeter

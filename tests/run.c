@@ -59,6 +59,7 @@
     X(log) \
     X(loop) \
     X(nearest) \
+    X(out_of_memory) \
     X(pack) \
     X(paired) \
     X(peer_common) \
