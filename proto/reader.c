@@ -235,10 +235,10 @@ static uint32_t character(mm_reader *reader)
     return code;
 }
 
-/* Does it stand for itself in a string?  0 at the end. */
+/* Does it stand for itself in a string, where it is not the '"' at the end?  0 at the end of all. */
 static int is_plain(unsigned char byte)
 {
-    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+    return byte >= 0x20 && byte < 0x80 && byte != '\\';
 }
 
 size_t mm_reader_string(mm_reader *reader, char *out, size_t room)

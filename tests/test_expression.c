@@ -415,6 +415,10 @@ static void test_direction(void)
         {"sum(dice,dice_loss)", MM_NEITHER, MM_COUNT_KIND},
         {"sum(dice,0*dice_loss)", MM_HIGHER, MM_METRIC},
         {"sum(dice,tp)", MM_NEITHER, MM_COUNT_KIND},
+        {"sum(tp,fp,dice)", MM_NEITHER, MM_COUNT_KIND},
+        {"sum(dice,0*tp)", MM_HIGHER, MM_METRIC},
+        {"sum(0*dice,dice_loss)", MM_LOWER, MM_LOSS},
+        {"sum(0*dice,0*dice_loss)", MM_NEITHER, MM_COUNT_KIND},
         {"seed.categorical_dice", MM_LOWER, MM_LOSS},
     };
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "server/failures.h"
+#include "tests/failing.h"
 
 static mm_failures *new_failures(void)
 {
@@ -72,10 +73,27 @@ static void test_bounds(void)
     mm_failures_free(failures);
 }
 
+static void test_nothing_to_be_had(void)
+{
+    static const unsigned what[] = {FAIL_MEMORY, FAIL_RANDOM};
+    const long blocks = fail_blocks();
+
+    for (size_t i = 0; i < 2; i++) {
+        mm_failures *failures = NULL;
+
+        fail_begin(what[i], 0, 1);
+        CU_ASSERT_EQUAL(mm_failures_new(&failures), MM_NO_MEMORY);
+        CU_ASSERT_EQUAL(fail_end(), 1);
+        CU_ASSERT_PTR_NULL(failures);
+    }
+    CU_ASSERT_EQUAL(fail_blocks(), blocks);
+}
+
 static CU_TestInfo tests[] = {
     {"twenty in a minute", test_window},
     {"who counts as one", test_keys},
     {"very many addresses", test_bounds},
+    {"neither memory nor random bytes", test_nothing_to_be_had},
     CU_TEST_INFO_NULL,
 };
 

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #include "server/ip.h"
+#include "tests/failing.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -60,6 +61,7 @@ static void test_addresses(void)
     for (size_t i = 0; i < COUNT(bad); i++)
         CU_ASSERT_FALSE(mm_ip_parse(bad[i], strlen(bad[i]), &ip));
     CU_ASSERT_FALSE(mm_ip_parse("1.2.3.4\0x", 9, &ip));
+    CU_ASSERT_FALSE(mm_ip_parse("0000:0000:0000:0000:0000:0000:255.255.255.2555", 46, &ip));
     CU_ASSERT_TRUE(mm_ip_parse("1.2.3.45", 7, &ip)); /* the size counts, not the text's end */
     mm_ip_text(&ip, text);
     CU_ASSERT_STRING_EQUAL(text, "1.2.3.4");
@@ -147,7 +149,7 @@ static void test_networks(void)
         {"2001:db8::/65", "2001:db8::8000:0:0:0", 0},
         {"::1/128", "::1", 1},
         {" 192.0.2.1 ,\t10.0.0.0/8 , ::1 ", "10.9.8.7", 1},
-        {" 192.0.2.1 ,\t10.0.0.0/8 , ::1 ", "::1", 1},
+        {" 192.0.2.1 ,\t10.0.0.0/8 , ::1\t", "::1", 1},
         {" 192.0.2.1 ,\t10.0.0.0/8 , ::1 ", "192.0.2.2", 0},
     };
 
@@ -169,6 +171,7 @@ static void test_bad_networks(void)
         {"10.0.0.0/", "has a prefix length that is none"},
         {"10.0.0.0/08", "has a prefix length that is none"},
         {"10.0.0.0/-1", "has a prefix length that is none"},
+        {"10.0.0.0/a", "has a prefix length that is none"},
         {"10.0.0.0/8/8", "has a prefix length that is none"},
         {"10.0.0.0/4294967304", "has a prefix length that is none"},
         {"10.0.0.1/8", "has bits of a host behind its prefix"},
@@ -179,6 +182,8 @@ static void test_bad_networks(void)
         {",", "is not an address or network"},
         {"10.0.0.0/8 fd00::/8", "has a prefix length that is none"},
         {"[::1]", "is not an address or network"},
+        {"a-very-long-name-of-a-proxy-that-nobody-will-ever-resolve.proxies.example.org",
+         "resolve.proxie is not an address or network"}, /* 64 bytes of it */
         {"192.0.2.7:80", "is not an address or network"},
     };
 
@@ -221,6 +226,11 @@ static void test_forwarded(void)
         {"10.0.0.1", "203.0.113.9, , 10.0.0.2", "10.0.0.2", 0},
         {"10.0.0.1", "203.0.113.9:", "10.0.0.1", 0},
         {"10.0.0.1", "203.0.113.9:65536", "10.0.0.1", 0},
+        {"10.0.0.1", "203.0.113.9:065535", "10.0.0.1", 0},
+        {"10.0.0.1", "203.0.113.9:8.", "10.0.0.1", 0},
+        {"10.0.0.1", "203.0.113:80", "10.0.0.1", 0},
+        {"10.0.0.1", "[2001:db8::g]", "10.0.0.1", 0},
+        {"10.0.0.1", "\t203.0.113.9", "203.0.113.9", 1},
         {"10.0.0.1", "203.0.113.9:80x", "10.0.0.1", 0},
         {"10.0.0.1", "[203.0.113.9]", "10.0.0.1", 0},
         {"10.0.0.1", "[203.0.113.9]:80", "10.0.0.1", 0},
@@ -247,6 +257,18 @@ static void test_forwarded(void)
     mm_networks_free(trusted);
 }
 
+static void test_out_of_memory(void)
+{
+    mm_networks *networks = NULL;
+    mm_problem problem = {.text = ""};
+
+    fail_begin(FAIL_MEMORY, 0, 0);
+    CU_ASSERT_EQUAL(mm_networks_new(&networks, "10.0.0.0/8", &problem), MM_NO_MEMORY);
+    CU_ASSERT_EQUAL(fail_end(), 1);
+    CU_ASSERT_PTR_NULL(networks);
+    CU_ASSERT_PTR_NOT_NULL(strstr(problem.text, "out of memory"));
+}
+
 static CU_TestInfo tests[] = {
     {"addresses", test_addresses},
     {"of sockets", test_sockets},
@@ -254,6 +276,7 @@ static CU_TestInfo tests[] = {
     {"networks", test_networks},
     {"bad networks", test_bad_networks},
     {"forwarded", test_forwarded},
+    {"out of memory", test_out_of_memory},
     CU_TEST_INFO_NULL,
 };
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "server/json.h"
+#include "tests/failing.h"
 #include "tests/wire_tools.h"
 
 #define DOUBLES 1000000
@@ -250,6 +251,87 @@ static void integers(void)
     free(text);
 }
 
+static void times(void)
+{
+    static const struct {
+        int64_t time;
+        const char *text;
+    } cases[] = {
+        {0, "\"1970-01-01T00:00:00Z\""},
+        {1767225600250, "\"2026-01-01T00:00:00.250Z\""},
+        {-1, "\"1969-12-31T23:59:59.999Z\""},
+        {-1000, "\"1969-12-31T23:59:59Z\""},
+        {-62135596800000, "\"0001-01-01T00:00:00Z\""},
+        {253402300799999, "\"9999-12-31T23:59:59.999Z\""},
+        {INT64_MAX, "\"292278994-08-17T07:12:55.807Z\""},
+        {INT64_MIN, "\"-292275055-05-16T16:47:04.192Z\""},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        mm_json json;
+        size_t size = 0;
+        char *text;
+
+        mm_json_begin(&json, 8);
+        mm_json_time(&json, cases[i].time);
+        text = mm_json_end(&json, &size);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+        CU_ASSERT_STRING_EQUAL(text, cases[i].text);
+        free(text);
+    }
+}
+
+/* A list of everything that can be written. */
+static char *everything(size_t room, size_t *size)
+{
+    mm_json json;
+
+    mm_json_begin(&json, room);
+    mm_json_open(&json, '[');
+    mm_json_open(&json, '{');
+    MM_JSON_NAME(&json, "a name that is longer than the room there is");
+    mm_json_boolean(&json, 1);
+    mm_json_string(&json, "another one that is longer than the room there was");
+    mm_json_colon(&json);
+    mm_json_boolean(&json, 0);
+    mm_json_close(&json, '}');
+    mm_json_count(&json, UINT64_MAX);
+    mm_json_integer(&json, INT64_MIN);
+    mm_json_number(&json, -0.1);
+    mm_json_time(&json, 0);
+    mm_json_string(&json, NULL);
+    mm_json_close(&json, ']');
+    return mm_json_end(&json, size);
+}
+
+/* Each of them finds the memory gone: in rooms of all sizes, the first that does not fit. */
+static void every_allocation_fails(void)
+{
+    static const char expected[] = "[{\"a name that is longer than the room there is\":true,"
+                                   "\"another one that is longer than the room there was\":false},"
+                                   "18446744073709551615,-9223372036854775808,-0.1,\"1970-01-01T00:00:00Z\",null]";
+    const long blocks = fail_blocks();
+    size_t size = 7, failed;
+    char *text;
+
+    for (size_t room = 1; room < 1000; room++) {
+        size_t skip = 0;
+
+        do {
+            size = 7;
+            fail_begin(FAIL_MEMORY, skip, room % 2 == 0);
+            text = everything(room, &size);
+            failed = fail_end();
+            CU_ASSERT_EQUAL(text == NULL, failed > 0);
+            CU_ASSERT_EQUAL(size, failed > 0 ? 7 : sizeof expected - 1);
+            CU_ASSERT(failed > 0 || strcmp(text, expected) == 0);
+            free(text);
+            skip++;
+        } while (failed > 0);
+    }
+    CU_ASSERT_EQUAL(fail_blocks(), blocks);
+}
+
 /* The first failure stays: nothing is written any more, and the end says so. */
 static void out_of_memory(void)
 {
@@ -274,7 +356,9 @@ static CU_TestInfo tests[] = {{"numbers read back", reads_back},
                               {"structure", structure},
                               {"strings", strings},
                               {"integers", integers},
+                              {"times", times},
                               {"out of memory", out_of_memory},
+                              {"every allocation fails", every_allocation_fails},
                               CU_TEST_INFO_NULL};
 
 const mm_suite mm_suite_json = {"json", tests};

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "server/query.h"
+#include "tests/failing.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -578,6 +579,64 @@ static void test_random_queries(void)
     }
 }
 
+/* ------------------------------------------------------------ out of memory */
+
+/* What the readers make of one query; the lists stay NULL when they cannot be had. */
+typedef struct readings {
+    mm_query query;
+    const char *rest;
+    size_t path_size, count;
+    char *segment, **names;
+    double *numbers;
+} readings;
+
+static mm_status read_all(readings *r)
+{
+    static const char text[] = "a=1,2,3&b=x,y&c";
+    mm_status status = mm_target_split("/v1/runs/a?b", &r->path_size, &r->rest, NULL);
+
+    if (status == MM_OK)
+        status = mm_path_decode("a%2Fb", 5, &r->segment, NULL);
+    if (status == MM_OK)
+        status = mm_query_parse(&r->query, text, sizeof text - 1, NULL);
+    if (status == MM_OK)
+        status = mm_query_add(&r->query, "d", "4", NULL);
+    if (status == MM_OK)
+        status = mm_query_numbers(&r->query, "a", 0.0, 9.0, 9, &r->numbers, &r->count, NULL);
+    if (status == MM_OK)
+        status = mm_query_names(&r->query, "b", 9, &r->names, &r->count, NULL);
+    return status;
+}
+
+/* Each allocation fails in turn: that is said, what was read before stays, and all is given back. */
+static void test_out_of_memory(void)
+{
+    const long blocks = fail_blocks();
+    size_t skip = 0, failed;
+
+    do {
+        readings r = {.query = {.count = 0}};
+        mm_status status;
+
+        fail_begin(FAIL_MEMORY, skip, skip % 2 == 0);
+        status = read_all(&r);
+        failed = fail_end();
+        CU_ASSERT_EQUAL(status, failed > 0 ? MM_NO_MEMORY : MM_OK);
+        CU_ASSERT_EQUAL(r.path_size, skip > 0 ? 10 : 0);
+        CU_ASSERT_EQUAL(r.segment != NULL, skip > 1);
+        CU_ASSERT_EQUAL(r.query.count, skip < 2 ? 0 : skip < 6 ? skip - 2 : 4);
+        CU_ASSERT_EQUAL(r.numbers != NULL, skip > 6);
+        CU_ASSERT_EQUAL(r.names != NULL, skip > 7);
+        mm_query_free(&r.query);
+        free(r.segment);
+        free(r.numbers);
+        free(r.names);
+        skip++;
+    } while (failed > 0);
+    CU_ASSERT_EQUAL(skip, 9);
+    CU_ASSERT_EQUAL(fail_blocks(), blocks);
+}
+
 static CU_TestInfo tests[] = {
     {"targets", test_targets},
     {"names in paths", test_path_names},
@@ -598,6 +657,7 @@ static CU_TestInfo tests[] = {
     {"days against the C library", test_days},
     {"times", test_times},
     {"random queries", test_random_queries},
+    {"out of memory", test_out_of_memory},
     CU_TEST_INFO_NULL,
 };
 

@@ -24,6 +24,7 @@ static const struct {
     {"18446744073709551616", 0,          0,  "64 bits"},
     {"99999999999999999999", 0,          0,  "64 bits"},
     {"100000000000000000000000000000000000000000", 0, 0, "64 bits"},
+    {"099999999999999999999", 0,         0,  "64 bits"},
     {"",                     0,          0,  "whole number"},
     {"-1",                   0,          0,  "negative"},
     {"-0",                   0,          0,  "negative"},
@@ -70,6 +71,7 @@ static const struct {
     {"\"\\ud800\"",             NULL, "surrogate"},
     {"\"\\udfff\"",             NULL, "surrogate"},
     {"\"\\ud800\\ud800\"",      NULL, "surrogate"},
+    {"\"\\ud800\\uffff\"",      NULL, "surrogate"},
     {"\"\\ud800\\n\"",          NULL, "surrogate"},
     {"\"\\ud800x\"",            NULL, "surrogate"},
     {"\"\\ud83d\\ude0\"",       NULL, "hexadecimal"},
@@ -248,6 +250,10 @@ static void check_utf8(size_t length, unsigned first, unsigned last, uint32_t fr
 
 static void test_utf8(void)
 {
+    uint32_t code = 7;
+
+    CU_ASSERT_EQUAL(mm_utf8_decode("a", 0, &code), 0);
+    CU_ASSERT_EQUAL(code, 7);
     check_utf8(1, 0, 0xff, 0, 0x7f);
     check_utf8(2, 0, 0xff, 0x80, 0x7ff);
     check_utf8(3, 0, 0xff, 0x800, 0xffff);

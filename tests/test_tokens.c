@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "server/tokens.h"
+#include "tests/failing.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -262,6 +263,105 @@ static void test_uses(void)
     mm_tokens_free(tokens);
 }
 
+/* What is removed is gone, and the others stay what they were. */
+static void test_removal(void)
+{
+    mm_tokens *tokens = new_table();
+    mm_token token;
+
+    for (size_t i = 0; i < 3; i++)
+        add_vector(tokens, i, &(mm_token){.scopes = MM_SCOPE_READ, .project = "p", .created = (int64_t)i});
+    mm_tokens_remove(tokens, vectors[3].id);
+    CU_ASSERT_EQUAL(mm_tokens_count(tokens), 3);
+    mm_tokens_remove(tokens, vectors[0].id);
+    CU_ASSERT_EQUAL(mm_tokens_count(tokens), 2);
+    CU_ASSERT_EQUAL(check(tokens, vectors[0].text, NOW, &token), MM_TOKEN_UNKNOWN);
+    for (size_t i = 1; i < 3; i++) {
+        CU_ASSERT_EQUAL(check(tokens, vectors[i].text, NOW, &token), MM_TOKEN_GOOD);
+        CU_ASSERT_EQUAL(token.created, (int64_t)i);
+    }
+    mm_tokens_remove(tokens, vectors[1].id); /* the last one in the table, now */
+    CU_ASSERT_EQUAL(check(tokens, vectors[2].text, NOW, &token), MM_TOKEN_GOOD);
+    mm_tokens_remove(tokens, vectors[2].id);
+    CU_ASSERT_EQUAL(mm_tokens_count(tokens), 0);
+    CU_ASSERT_EQUAL(check(tokens, vectors[2].text, NOW, &token), MM_TOKEN_UNKNOWN);
+    mm_tokens_free(tokens);
+}
+
+/* Whence a token came is known for as many addresses as there are places, and of tokens of the table only. */
+static void test_addresses(void)
+{
+    mm_tokens *tokens = new_table();
+    char text[MM_TOKEN_SIZE + 1];
+
+    add_vector(tokens, 0, &(mm_token){.project = "p"});
+    CU_ASSERT(!mm_tokens_came_from(tokens, vectors[0].text, MM_TOKEN_SIZE, 5));
+    CU_ASSERT(mm_tokens_used(tokens, vectors[0].id, 5, NOW));
+    CU_ASSERT(mm_tokens_came_from(tokens, vectors[0].text, MM_TOKEN_SIZE, 5));
+    CU_ASSERT(!mm_tokens_came_from(tokens, vectors[0].text, MM_TOKEN_SIZE, 6));
+    CU_ASSERT(!mm_tokens_came_from(tokens, vectors[1].text, MM_TOKEN_SIZE, 5));
+    CU_ASSERT(!mm_tokens_came_from(tokens, vectors[0].text, MM_TOKEN_SIZE - 1, 5));
+    memcpy(text, vectors[0].text, sizeof text);
+    text[0] = 'M';
+    CU_ASSERT(!mm_tokens_came_from(tokens, text, MM_TOKEN_SIZE, 5));
+    CU_ASSERT(!mm_tokens_used(tokens, vectors[0].id, 5 + 64, NOW + 1)); /* the same place */
+    CU_ASSERT(!mm_tokens_came_from(tokens, vectors[0].text, MM_TOKEN_SIZE, 5));
+    CU_ASSERT(mm_tokens_came_from(tokens, vectors[0].text, MM_TOKEN_SIZE, 5 + 64));
+    mm_tokens_free(tokens);
+}
+
+/* ------------------------------------------------------ nothing to be had */
+
+/* One random number after the other is not to be had: there is no token then, and no table. */
+static void test_no_random_bytes(void)
+{
+    mm_tokens *tokens = NULL;
+    char text[MM_TOKEN_SIZE + 1];
+    mm_token token;
+    mm_status status;
+    size_t skip = 0, failed;
+
+    do {
+        fail_begin(FAIL_RANDOM, skip, skip % 2 == 0);
+        status = mm_token_make(&token, text);
+        failed = fail_end();
+        CU_ASSERT_EQUAL(status, failed > 0 ? MM_NO_MEMORY : MM_OK);
+        skip++;
+    } while (failed > 0);
+    CU_ASSERT(skip > 9); /* eight characters of the id, and the secret */
+    fail_begin(FAIL_RANDOM, 0, 0);
+    CU_ASSERT_EQUAL(mm_tokens_new(&tokens), MM_NO_MEMORY);
+    CU_ASSERT_EQUAL(fail_end(), 1);
+    CU_ASSERT_PTR_NULL(tokens);
+}
+
+/* A token that cannot be looked at is not let in, and is not called a bad one. */
+static void test_no_memory(void)
+{
+    const long blocks = fail_blocks();
+    mm_tokens *tokens = NULL;
+    mm_verdict verdict = MM_TOKEN_GOOD;
+    mm_token token = {.scopes = 0};
+    char text[MM_TOKEN_SIZE + 1];
+
+    fail_begin(FAIL_MEMORY, 0, 0);
+    CU_ASSERT_EQUAL(mm_tokens_new(&tokens), MM_NO_MEMORY);
+    CU_ASSERT_EQUAL(fail_end(), 1);
+    CU_ASSERT_PTR_NULL(tokens);
+    tokens = new_table();
+    add_vector(tokens, 0, &(mm_token){.scopes = MM_SCOPE_READ, .project = "p"});
+    fail_begin(FAIL_DIGEST, 0, 1);
+    CU_ASSERT_EQUAL(mm_token_make(&token, text), MM_NO_MEMORY);
+    CU_ASSERT_EQUAL(mm_token_read(&token, vectors[0].text, MM_TOKEN_SIZE), MM_NO_MEMORY);
+    token = (mm_token){.scopes = 0};
+    CU_ASSERT_EQUAL(mm_tokens_check(tokens, vectors[0].text, MM_TOKEN_SIZE, NOW, &verdict, &token), MM_NO_MEMORY);
+    CU_ASSERT_EQUAL(fail_end(), 3);
+    CU_ASSERT_NOT_EQUAL(verdict, MM_TOKEN_GOOD);
+    CU_ASSERT_EQUAL(token.scopes, 0);
+    mm_tokens_free(tokens);
+    CU_ASSERT_EQUAL(fail_blocks(), blocks);
+}
+
 static mm_token numbered(unsigned number)
 {
     mm_token token = {.scopes = MM_SCOPE_READ, .project = "p"};
@@ -290,6 +390,7 @@ static void test_bounds(void)
 
     mm_tokens_find(tokens, "mm_00000007")->revoked = NOW - 5;
     mm_tokens_find(tokens, "mm_00000009")->expires = NOW - 6;
+    mm_tokens_find(tokens, "mm_00000011")->revoked = NOW - 4;
     token = numbered(MM_TOKENS_MAX);
     CU_ASSERT_EQUAL(mm_tokens_add(tokens, &token, NOW, removed), MM_OK);
     CU_ASSERT_STRING_EQUAL(removed, "mm_00000009");
@@ -301,9 +402,17 @@ static void test_bounds(void)
 
 static void test_live_and_projects(void)
 {
+    mm_tokens *tokens = new_table();
     mm_token token = numbered(1);
 
     CU_ASSERT(mm_token_is_live(&token, NOW));
+    CU_ASSERT(!mm_tokens_any_live(tokens, NOW));
+    add_vector(tokens, 0, &(mm_token){.expires = NOW});
+    CU_ASSERT(!mm_tokens_any_live(tokens, NOW));
+    add_vector(tokens, 1, &(mm_token){.expires = NOW + 1});
+    CU_ASSERT(mm_tokens_any_live(tokens, NOW));
+    CU_ASSERT(!mm_tokens_any_live(tokens, NOW + 1));
+    mm_tokens_free(tokens);
     token.expires = NOW;
     CU_ASSERT(!mm_token_is_live(&token, NOW));
     CU_ASSERT(mm_token_is_live(&token, NOW - 1));
@@ -325,6 +434,10 @@ static CU_TestInfo tests[] = {
     {"verdicts", test_verdicts},
     {"changes hold at once", test_changes},
     {"uses to be stored", test_uses},
+    {"removal", test_removal},
+    {"addresses that tokens came from", test_addresses},
+    {"no random bytes", test_no_random_bytes},
+    {"no memory", test_no_memory},
     {"bounds", test_bounds},
     {"live, projects", test_live_and_projects},
     CU_TEST_INFO_NULL,
