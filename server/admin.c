@@ -21,6 +21,7 @@
 #define MOST_GUESTS 8
 #define PATIENCE_MS 5000 /* for the line, and for taking the answer */
 #define BACKLOG     16
+#define REST_MS     250 /* without a descriptor for who knocks: else the loop would turn for nothing */
 
 /* Somebody at the socket. */
 typedef struct guest {
@@ -42,6 +43,7 @@ struct mm_admin {
     char *path;
     int fd;
     mm_watch *watch;
+    mm_timer *rest;
     guest *guests;
     size_t guest_count;
 };
@@ -255,12 +257,24 @@ static void on_knock(void *context)
     mm_admin *admin = context;
     const int fd = accept4(admin->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-    if (fd < 0)
+    if (fd < 0) {
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+            mm_watch_for(admin->watch, 0);
+            mm_timer_start(admin->rest, REST_MS, 0);
+        }
         return;
+    }
     if (admin->guest_count < MOST_GUESTS && may_enter(fd))
         let_in(admin, fd);
     else
         (void)close(fd);
+}
+
+static void on_rested(void *context)
+{
+    mm_admin *admin = context;
+
+    mm_watch_for(admin->watch, MM_WATCH_READ);
 }
 
 /* ------------------------------------------------------------------ socket */
@@ -292,6 +306,7 @@ mm_status mm_admin_new(mm_admin **out, mm_server *server, const char *directory,
     if (asprintf(&admin->path, "%s/" NAME, directory) < 0)
         admin->path = NULL;
     if (admin->fd >= 0 && admin->path != NULL && bind_socket(admin, directory) &&
+        mm_timer_new(&admin->rest, server->loop, on_rested, admin) == MM_OK &&
         mm_watch_new(&admin->watch, server->loop, admin->fd, on_knock, admin) == MM_OK) {
         *out = admin;
         return MM_OK;
@@ -307,6 +322,7 @@ void mm_admin_free(mm_admin *admin)
         return;
     while (admin->guests != NULL)
         say_goodbye(admin->guests);
+    mm_timer_free(admin->rest);
     mm_watch_free(admin->watch);
     if (admin->watch != NULL)
         (void)unlink(admin->path);

@@ -78,3 +78,21 @@ def test_no_descriptor_for_the_first_client(narrow):
         assert narrow.open_files() == begun
         limit(narrow, 64)
         assert responses(support.read_all(sock))[0][0] == 200
+
+
+def test_no_descriptor_for_the_operator(narrow):
+    """The socket for the operator of this machine waits in the same way, while others are connected."""
+    assert narrow.get("/healthz").status_code == 200
+    begun = narrow.open_files()
+    limit(narrow, 8)
+    with socket.socket(socket.AF_UNIX) as operator:
+        operator.connect(str(narrow.data / "admin.sock"))
+        operator.settimeout(5 * SLOW)
+        operator.sendall(b"/list\n")
+        time.sleep(0.2)
+        begin, used = time.monotonic(), narrow.cpu()
+        time.sleep(2)
+        assert (narrow.cpu() - used) / (time.monotonic() - begin) < 0.05 * SLOW
+        assert narrow.open_files() == begun
+        limit(narrow, 64)
+        assert support.read_all(operator)
