@@ -187,6 +187,16 @@ static void run_again_passive(int argc, char **argv)
     free(arguments);
 }
 
+/* Libraries abort, and say nothing, where they find no memory or no thread for their set-up. */
+static void explain_abort(int number)
+{
+    static const char text[] = "maskmeter serve: cannot start: a library ended it, out of memory or threads\n";
+
+    (void)number;
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    _exit(MM_EXIT_FAILED);
+}
+
 /* What it holds is for nobody else's eyes.  RLIMIT_CORE alone would let a crash be piped to a handler of the machine;
  * a process that is not dumpable writes no core at all, and others of its user may not read its memory or trace it. */
 static void prepare_process(void)
@@ -196,6 +206,7 @@ static void prepare_process(void)
     (void)umask(077);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a full disk */
+    (void)signal(SIGABRT, explain_abort);
     (void)setrlimit(RLIMIT_CORE, &no_core);
     (void)prctl(PR_SET_DUMPABLE, 0);
 }
@@ -480,6 +491,7 @@ static int run_service(service *s, unsigned max_connections)
         code = complain("cannot start: out of memory, threads or descriptors");
     if (code == MM_EXIT_FINE) {
         start_admin(s);
+        (void)signal(SIGABRT, SIG_DFL); /* from here on it would be a fault */
         announce(s);
         mm_loop_run(s->server.loop);
     }

@@ -2,10 +2,12 @@
 
 import json
 import os
+import pathlib
 import queue
 import resource
 import signal
 import subprocess
+import tempfile
 import threading
 
 import fail
@@ -20,10 +22,13 @@ STARTS = 12 if SHORT else 400  # of each kind and mode
 class Start:
     """One try to start a server."""
 
-    def __init__(self, folder, env=None, before=None, args=()):
-        command = [str(support.BINARY), "serve", "--listen", "127.0.0.1:0", "--data", str(folder / "data"), "--threads", "3", *args]
+    def __init__(self, folder, env=None, before=None, args=(), binary=None):
+        """binary: a descriptor of it, for who may not reach it by its name."""
+        program = str(support.BINARY) if binary is None else f"/proc/self/fd/{binary}"
+        command = [program, "serve", "--listen", "127.0.0.1:0", "--data", "data", "--threads", "3", *args]
         clean = {key: value for key, value in os.environ.items() if not key.startswith("MASKMETER_")}
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, preexec_fn=before,
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, preexec_fn=before, cwd=folder,
+                                        pass_fds=() if binary is None else (binary,),
                                         env={**clean, "OMP_WAIT_POLICY": "passive", **(env or {})}, text=True)
         self.lines, self.port, heard = [], None, queue.Queue()
         self.reader = threading.Thread(target=self._read, args=(heard,), daemon=True)
@@ -68,8 +73,6 @@ def serves_or_explains(start, where):
         assert start.end() == 0, (where, start.lines)
         return True
     code = start.end()
-    if code == -signal.SIGABRT and all("libgcc_s" in line for line in start.lines):
-        return False  # so libuv ends where its set-up fails, and the C library without libgcc_s; all others say more
     assert code in (1, 2), (where, code, start.lines)
     assert start.lines and start.lines[-1].strip(), where
     return False
@@ -90,6 +93,61 @@ def test_failing_starts(tmp_path, kind, forever):
         faults.disarm()
         outcomes.append(serves_or_explains(start, (nth, count, SEED)))
     assert any(outcomes), "the last is never reached: it serves"
+    assert not all(outcomes), "nothing failed"
+
+
+def test_no_random_bytes_while_it_serves(tmp_path):
+    """Requests have no name then, and no token is made; all else is as ever."""
+    faults = fail.Faults(tmp_path)
+    start = Start(tmp_path, faults.environment())
+    faults.arm(1, True, fail.RANDOM)
+    names = [start.request("/healthz").headers.get("X-Request-Id") for _ in range(40)]
+    assert names[-1] is None  # once those that had been drawn are used up
+    drawn = [name for name in names if name is not None]
+    assert len(set(drawn)) == len(drawn)
+    assert start.request("/v1/evaluations?run=a&step=1", small_file()).status_code == 200
+    command, data = [str(support.BINARY), "token"], ["--data", str(tmp_path / "data")]
+    refused = subprocess.run([*command, "create", *data, "--scope", "read"], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1 and "random" in refused.stderr, refused
+    assert faults.disarm() > 1
+    assert start.request("/healthz").headers["X-Request-Id"] not in drawn
+    listed = subprocess.run([*command, "list", *data], capture_output=True, text=True, check=True)
+    assert "mm_" not in listed.stdout, listed.stdout
+    assert start.end() == 0, start.lines
+
+
+THREADS = 3 - 1 + 6  # beside the first: of the team, libuv's four, compute's, the history's
+
+
+class Nobody(Start):
+    """A start by a user who has no other process, and may have so many threads."""
+
+    USER = 54321
+
+    def __init__(self, folder, most):
+        os.chown(folder, self.USER, self.USER)
+        binary = os.open(support.BINARY, os.O_RDONLY)  # the folders on the way to it may be closed to others
+
+        def become():
+            resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+            os.setgid(self.USER)
+            os.setuid(self.USER)
+
+        try:
+            super().__init__(folder, before=become, binary=binary)
+        finally:
+            os.close(binary)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user who has no other process")
+@pytest.mark.parametrize("most", [1, 2, THREADS, THREADS + 1])
+def test_few_threads_are_allowed(most):
+    """pthread_create() fails where the system says so: it names the threads that it cannot start, or has enough."""
+    with tempfile.TemporaryDirectory() as folder:  # those of pytest are closed to others
+        start = Nobody(pathlib.Path(folder), most)
+        assert serves_or_explains(start, most) == (most > THREADS), start.lines
+    if most <= THREADS:
+        assert f"cannot start {THREADS} threads" in start.lines[-1], start.lines
 
 
 @pytest.mark.parametrize("mebibytes", [16, 48, 96, 160, 256, 512])
