@@ -77,7 +77,7 @@ $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/r
 # Preloaded into a server: plain, whatever that is built with.
 $(BUILD)/tests/faults/%.so: tests/faults/%.c
 	@mkdir -p $(@D)
-	$(call say,cc)$(CC) -std=c11 -O2 -g $(WARN) $(SYSTEM) -fPIC -shared -o $@ $<
+	$(call say,cc)$(CC) -std=c11 -O2 -g -fno-omit-frame-pointer $(WARN) $(SYSTEM) -fPIC -shared -o $@ $<
 
 $(BUILD)/tests/machines/%: $(BUILD)/tests/machines/%.o $(BUILD)/libmm.a
 	$(call say,ld)$(CC) $(BASE) $(LINK) -o $@ $(no_note) -lm
@@ -202,6 +202,18 @@ http: $(BUILD)/maskmeter               ## the server as its clients see it
 	@MASKMETER_BIN=$< $(pytest) tests/http
 faults: $(BUILD)/maskmeter $(BUILD)/tests/faults/fail.so  ## kill -9, failing system calls, full disks, damaged files
 	@MASKMETER_BIN=$< MASKMETER_FAIL=$(abspath $(word 2,$^)) $(pytest) tests/faults
+	+@$(if $(SHORT),,$(MAKE) leaks)
+# gcc's sanitizers are libraries, which fail.so may come before.  What they know of the loader they do not see behind it.
+leaks: export ASAN_OPTIONS = detect_stack_use_after_return=1:allocator_may_return_null=1:verify_asan_link_order=0:exitcode=99
+leaks: export LSAN_OPTIONS = suppressions=$(abspath tests/faults/loader.txt):print_suppressions=0
+leaks: export UBSAN_OPTIONS = print_stacktrace=1
+leaks: export MASKMETER_BIN = $(BUILD)/leaks/maskmeter
+leaks: export MASKMETER_FAIL = $(abspath $(BUILD)/tests/faults/fail.so)
+leaks: export MASKMETER_TEST_SLOWNESS = 4
+leaks: $(BUILD)/tests/faults/fail.so   ## every failing allocation again, under the address sanitizer: is all given back?
+	+@$(MAKE) CC=gcc KERNEL_CC=gcc CFLAGS='-O1 -g -fno-omit-frame-pointer' BUILD=$(BUILD)/leaks SAN=address,undefined \
+	    $(MASKMETER_BIN)
+	@$(pytest) tests/faults/test_malloc.py tests/faults/test_start.py
 load: $(BUILD)/maskmeter               ## more clients and uploads than fit: budget, fairness, overload, slow and idle ones
 	@MASKMETER_BIN=$< $(pytest) tests/load
 properties: $(BUILD)/maskmeter         ## what holds for every request: hypothesis, from openapi.yaml
@@ -323,7 +335,7 @@ clean:                                 ## remove everything built
 help:                                  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##[ ]/\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-.PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http faults load \
+.PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http faults leaks load \
         properties browser grafana sanitize tsan valgrind fuzz mutants run-mutants coverage check-machines \
         check-release bench sbom readme \
         format check-format lint image-check clean help FORCE

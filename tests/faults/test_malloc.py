@@ -11,12 +11,14 @@ import json
 import os
 import random
 import re
+import time
 import urllib.parse
 
 import fail
 import numpy as np
 import pytest
 import support
+from durable import database
 from support import ROOT, SLOW, Server, eventually, parse_metrics, safetensors, small_file, softmax_case, zstd
 
 SHORT = bool(os.environ.get("MASKMETER_TEST_SHORT"))
@@ -71,7 +73,7 @@ REQUESTS = {
     "runs": read("/v1/runs"),
     "runs page": read("/v1/runs", limit="1"),
     "run": read("/v1/runs/kept"),
-    "delete": ("DELETE", "/v1/runs/new", {}, None, {}),
+    "delete": ("DELETE", "/v1/runs/gone", {}, None, {}),
     "delete nowhere": ("DELETE", "/v1/runs/nowhere", {}, None, {}),
     "evaluations": read("/v1/runs/kept/evaluations"),
     "evaluations chosen": read("/v1/runs/kept/evaluations", limit="1", split="val", first_step="0"),
@@ -122,6 +124,11 @@ class Victim:
         metrics = parse_metrics(self.ask(read("/metrics"))[2].decode())
         return metrics["maskmeter_http_inflight_requests"] == 1 and metrics["maskmeter_memory_used_bytes"] == 0
 
+    def left(self):
+        """Evaluations of deleted runs that are not swept away yet."""
+        with database(self.server.data) as stored:
+            query = "SELECT count(*) FROM evaluations e JOIN runs r ON r.id = e.run WHERE r.project = char(1)"
+            return stored.execute(query).fetchone()[0]
 
     def is_ready(self):
         """A store that had no memory for its housekeeping says so until the next, a second later."""
@@ -185,7 +192,7 @@ def prepared(victim, name, request, step):
     if name.startswith("store"):
         params = {**params, "step": str(step)}
     if name == "delete":
-        assert victim.ask(upload(run="new", step="1"))[0] == 200
+        assert victim.ask(upload(run="gone", step="1"))[0] == 200
     return method, path, params, body, headers
 
 
@@ -230,6 +237,28 @@ def test_failing_allocations(victim, name, forever):
             eventually(victim.is_ready)
         again = victim.ask(prepared(victim, name, request, 1 + nth))
         assert again is not None and same(request, again, expected), (where, again, expected)
+    eventually(victim.is_idle)
+    assert not victim.server.noise, victim.server.noise
+
+
+SWEPT = 300  # evaluations: several sweeps after the DELETE
+
+
+@pytest.mark.parametrize("forever", [False, True], ids=["once", "forever"])
+def test_failing_sweeps(victim, forever):
+    """What a deleted run has left goes in the end, whatever fails meanwhile, and uploads are taken."""
+    for step in range(SWEPT):
+        assert victim.ask(upload(run="swept", step=str(step), scores="dice"))[0] == 200
+    assert victim.ask(("DELETE", "/v1/runs/swept", {}, None, {}))[0] == 204
+    nth = 1
+    while victim.left() > 0:
+        victim.faults.arm(nth, forever)
+        time.sleep(0.002)
+        victim.faults.disarm()
+        assert victim.server.process.poll() is None, (nth, victim.server.noise)
+        assert victim.ask(upload(run="beside", step="1"))[0] == 200
+        nth += 7
+    victim.ask(("DELETE", "/v1/runs/beside", {}, None, {}))
     eventually(victim.is_idle)
     assert not victim.server.noise, victim.server.noise
 
