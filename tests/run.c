@@ -16,6 +16,7 @@
 /* clang-format off */
 /* X(source): the suite in tests/test_<source>.c. */
 #define SUITES(X) \
+    X(access) \
     X(address) \
     X(accounts) \
     X(admission) \
