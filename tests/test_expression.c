@@ -78,6 +78,7 @@ static const struct {
     {"sum(1e999*dice)",           MM_BAD_EXPRESSION, "byte 5: a number"},
     {"sum(2*)",                   MM_BAD_EXPRESSION, "byte 7: a score"},
     {"sum(over=image,dice)",      MM_BAD_PARAM,      "byte 5: sum() has no parameters"},
+    {"sum(dice,monai.DiceLoss(reduction=none))", MM_BAD_EXPRESSION, "byte 10: monai.DiceLoss gives a list; sum() adds numbers"},
     {"sum(x:dice)",               MM_UNKNOWN_SCORE,  "byte 5: there is no score \"x\""},
     {"sum(sum(sum(sum(sum(sum(sum(sum(sum(dice)))))))))", MM_BAD_EXPRESSION, "byte 33: sum() is nested more than 8 deep"},
     {"dise",                      MM_UNKNOWN_SCORE,  "no score \"dise\"; did you mean \"dice\""},
@@ -262,6 +263,23 @@ static mm_status status_of_many(size_t count, int in_sum)
     return status;
 }
 
+/* "sum(0*tp),sum(1*tp)" and so on, two nodes each: a sum is the first one past the limit. */
+static mm_status status_of_sums(size_t count)
+{
+    char *text = malloc(40 * count + 1);
+    mm_plan *plan = NULL;
+    mm_status status = MM_NO_MEMORY;
+    size_t used = 0;
+
+    for (size_t i = 0; text != NULL && i < count; i++)
+        used += (size_t)sprintf(text + used, "%ssum(%zu*tp)", i > 0 ? "," : "", i);
+    if (text != NULL)
+        status = mm_plan_new(&plan, text, NULL);
+    mm_plan_free(plan);
+    free(text);
+    return status;
+}
+
 /* At the limits, and one past them. */
 static void test_limits(void)
 {
@@ -272,6 +290,8 @@ static void test_limits(void)
     CU_ASSERT_EQUAL(status_of_many(MM_MAX_EXPRESSIONS + 1, 0), MM_BAD_EXPRESSION);
     CU_ASSERT_EQUAL(status_of_many(MM_MAX_EXPRESSIONS - 1, 1), MM_OK); /* the sum counts, too */
     CU_ASSERT_EQUAL(status_of_many(MM_MAX_EXPRESSIONS, 1), MM_BAD_EXPRESSION);
+    CU_ASSERT_EQUAL(status_of_sums(MM_MAX_EXPRESSIONS / 2), MM_OK);
+    CU_ASSERT_EQUAL(status_of_sums(MM_MAX_EXPRESSIONS / 2 + 1), MM_BAD_EXPRESSION);
     memset(text, ' ', sizeof text);
     memcpy(text, "dice", 4);
     text[MM_MAX_EXPRESSION_TEXT] = '\0';

@@ -131,6 +131,18 @@ static void test_refused(void)
     }
 }
 
+/* Whatever the parser calls a name. */
+static void test_nul_in_name(void)
+{
+    const mm_header headers[] = {{"host", "localhost", 4, 9}, {"x\0y", "1", 3, 1}};
+    mm_heads heads;
+    mm_problem problem = {.text = ""};
+
+    CU_ASSERT_EQUAL(mm_check_headers(headers, 1, &(mm_head_rules){.local_only = 1}, &heads, &problem), 0);
+    CU_ASSERT_EQUAL(mm_check_headers(headers, 2, &(mm_head_rules){.local_only = 1}, &heads, &problem), 400);
+    CU_ASSERT_PTR_NOT_NULL(strstr(problem.text, "not a token"));
+}
+
 static void test_values(void)
 {
     mm_heads heads;
@@ -396,6 +408,7 @@ static void test_tags(void)
 
 static CU_TestInfo tests[] = {
     {"what is refused, and why", test_refused},
+    {"NUL in a name", test_nul_in_name},
     {"what the headers say", test_values},
     {"values are borrowed", test_values_are_borrowed},
     {"hosts when bound elsewhere", test_hosts_of_other_bindings},

@@ -225,6 +225,16 @@ static void test_plans(void)
     CU_ASSERT_EQUAL(tried, sizeof texts / sizeof texts[0]);
 }
 
+static mm_status parse(given *g)
+{
+    return mm_plan_new(&g->new_plan, g->text, NULL);
+}
+
+static int is_parsed(given *g, mm_status status)
+{
+    return status == MM_OK ? strcmp(mm_plan_text(g->new_plan), g->text) == 0 : g->new_plan == NULL;
+}
+
 /* -------------------------------------------------------------- every score */
 
 static mm_status evaluate_again(given *g)
@@ -258,7 +268,7 @@ static int is_explained(given *g, mm_status status)
 }
 
 static const trial evaluations = {NULL, evaluate_again, are_same_images}, scores = {NULL, score_images, is_scored},
-                   explanations = {NULL, explain_images, is_explained};
+                   explanations = {NULL, explain_images, is_explained}, names = {NULL, parse, is_parsed};
 
 static void test_every_score(void)
 {
@@ -268,7 +278,11 @@ static void test_every_score(void)
         const char *name = mm_score_at(i)->name;
         given g;
 
-        if (give(&g, name)) {
+        const int suits = give(&g, name);
+
+        if (g.plan != NULL)
+            CU_ASSERT(try_all(name, &names, &g) > 5);
+        if (suits) {
             CU_ASSERT(try_all(name, &evaluations, &g) > 5);
             CU_ASSERT(try_all(name, &scores, &g) > 0);
             CU_ASSERT(try_all(name, &explanations, &g) > 0);

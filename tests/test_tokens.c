@@ -319,7 +319,7 @@ static void test_no_random_bytes(void)
     char text[MM_TOKEN_SIZE + 1];
     mm_token token;
     mm_status status;
-    size_t skip = 0, failed;
+    size_t skip = 0, failed, whole = 0;
 
     do {
         fail_begin(FAIL_RANDOM, skip, skip % 2 == 0);
@@ -328,7 +328,15 @@ static void test_no_random_bytes(void)
         CU_ASSERT_EQUAL(status, failed > 0 ? MM_NO_MEMORY : MM_OK);
         skip++;
     } while (failed > 0);
-    CU_ASSERT(skip > 9); /* eight characters of the id, and the secret */
+    CU_ASSERT(skip > 9);            /* eight characters of the id, and the secret */
+    for (int i = 0; i < 100; i++) { /* the ninth is for the secret, when no character was drawn again */
+        memset(text, '\0', sizeof text);
+        fail_begin(FAIL_RANDOM, 8, 0);
+        CU_ASSERT_EQUAL(mm_token_make(&token, text), MM_NO_MEMORY);
+        CU_ASSERT_EQUAL(fail_end(), 1);
+        whole += text[MM_TOKEN_ID_SIZE - 1] != '\0';
+    }
+    CU_ASSERT(whole > 0);
     fail_begin(FAIL_RANDOM, 0, 0);
     CU_ASSERT_EQUAL(mm_tokens_new(&tokens), MM_NO_MEMORY);
     CU_ASSERT_EQUAL(fail_end(), 1);
