@@ -278,15 +278,19 @@ fuzz:                                  ## each fuzzer on its corpus, then on wha
 	@printf '%s\n' $(patsubst fuzz_%,%,$(notdir $(fuzzers))) | \
 	    xargs -P $(shell nproc) -n 1 tests/fuzz/run.sh $(BUILD) $(fuzz_seconds)
 
-# Mutants are compiled and linked as everything else is in a tree of the address sanitizer.
+# Mutants are compiled and linked as everything else is: in the tree at hand, but unoptimised, then in one of the address
+# sanitizer.
 mutant_targets := wire target headers access
-mutants_sample  = $(if $(SHORT),6,0)
-mutants:                               ## small faults in reader, parsers and overlap: is each noticed? (mutants_sample=N)
-	+@$(sanitized) BUILD=$(BUILD)/asan SAN=address,undefined run-mutants
-run-mutants: $(BUILD)/run_tests $(mutant_targets:%=$(BUILD)/tests/fuzz/replay_%)
-	@$(PYTHON) tests/mutants.py --build $(BUILD) --compile '$(CC) $(filter-out -MMD -MP,$(BASE)) $(SYSTEM)' \
-	    --link '$(CC) $(BASE) $(filter-out -Wl%,$(LINK)) $(if $(shell command -v ld.gold 2>/dev/null),-fuse-ld=gold)' --objects '$(test_obj) $(wrap)' \
-	    --archives '$(archives)' --libraries '$(LDLIBS) -lcunit' --sample $(mutants_sample)
+mutants_sample  = $(if $(SHORT),60,0)
+mutants_seed    = 1
+mutants:                               ## small faults in reader, parsers, kernels, overlap: is each noticed? (mutants_sample=N)
+	+@$(MAKE) mutants-tree
+	+@$(sanitized) BUILD=$(BUILD)/asan SAN=address,undefined mutants-tree
+	@$(PYTHON) tests/mutants.py $(BUILD)/mutants $(BUILD)/asan/mutants --sample $(mutants_sample) --seed $(mutants_seed)
+mutants-tree: $(BUILD)/run_tests $(if $(SAN),$(mutant_targets:%=$(BUILD)/tests/fuzz/replay_%),$(BUILD)/libmmserver.a)
+	@printf '%s\n' '$(BUILD)' '$(CC) $(filter-out -MMD -MP -g,$(BASE)) $(SYSTEM) $(if $(SAN),,-U_FORTIFY_SOURCE -O0)' \
+	    '$(CC) $(BASE) $(filter-out -Wl%,$(LINK)) $(if $(shell command -v ld.gold 2>/dev/null),-fuse-ld=gold) -Wl,-S' \
+	    '$(test_obj) $(wrap)' '$(archives)' '$(LDLIBS) -lcunit' > $(BUILD)/mutants
 
 coverage: export MASKMETER_BIN = $(BUILD)/gcov/maskmeter
 coverage: export MASKMETER_TEST_SLOWNESS = 2
@@ -336,7 +340,7 @@ help:                                  ## this list
 	@sed -n 's/^\([a-z-]*\):.*##[ ]/\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 .PHONY: all deps demo run install test check-long check-layers check-headers check-suites unit http faults leaks load \
-        properties browser grafana sanitize tsan valgrind fuzz mutants run-mutants coverage check-machines \
+        properties browser grafana sanitize tsan valgrind fuzz mutants mutants-tree coverage check-machines \
         check-release bench sbom readme \
         format check-format lint image-check clean help FORCE
 .DELETE_ON_ERROR:

@@ -2,8 +2,11 @@
 
 A mutant is one change on one line: another comparison, another sign, a constant one off, a condition negated, operands
 swapped, a statement left out.  It is compiled alone, linked with everything else as it was, and given to the unit
-suites of its file, then to the corpora of its fuzz targets.  What no test can tell from the original is listed in
-mutants.txt, with the reason.  The Makefile says how to compile and to link: `make mutants`.
+suites of its file, first in a tree without sanitizers, which ends most of them in a second; then with the address
+sanitizer, and to the corpora of its fuzz targets.  What no test can tell from the original is listed in mutants.txt,
+with the reason.  The Makefile says how to compile and to link: `make mutants`.
+
+The kernels are judged at the level "scalar": a fault in the source is in all levels, which have the same bits.
 """
 
 import argparse
@@ -21,22 +24,34 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-SECONDS = 30  # a mutant that runs longer does not end, which is noticed
 MEMORY = 1 << 30  # bytes that the address sanitizer may take from the system
+PATIENCE = 300  # seconds on the clock: what waits that long waits for ever
+SPARE = 10  # times the processor time of the original, after which a mutant will not end
 
-# source: unit suites, fuzz targets whose corpora are replayed
+# source: unit suites, the quick ones first; fuzz targets whose corpora are replayed
 SOURCES = {
     "proto/reader.c": ("reader header wire_read", "wire"),
     "proto/header.c": ("header wire_read", "wire"),
     "proto/wire_read.c": ("wire_read", "wire"),
-    "lib/overlap.c": ("score_overlap scores peer_common peer_smp peer_monai peer_torchmetrics peers score_confusion", ""),
+    "lib/elementary.h": ("sums kernels score_overlap", ""),
+    "lib/kernels.c": ("kernels scores score_entropy oracle eval", ""),
+    "lib/kernels_distance.c": ("nearest score_distance distance surface", ""),
+    "lib/kernels_surface.c": ("nearest score_border score_distance surface", ""),
+    "lib/chunk.c": ("scores score_confusion oracle eval", ""),
+    "lib/columns.c": ("score_overlap scores score_entropy oracle eval columns", ""),
+    "lib/reduce.c": ("scores score_confusion explain oracle eval", ""),
+    "lib/overlap.c": ("overlap score_overlap scores peer_common peer_smp peer_monai peer_torchmetrics peers score_confusion", ""),
     "lib/score_overlap.c": ("score_overlap scores", ""),
-    "lib/sums.c": ("sums record record_bytes eval score_overlap score_entropy scores explain", ""),
-    "lib/score.c": ("score_overlap scores score_confusion eval explain", ""),
+    "lib/sums.c": ("sums score_overlap score_entropy scores record record_bytes explain eval", ""),
+    "lib/score.c": ("score score_overlap scores score_confusion explain eval", ""),
     "server/query.c": ("query request", "target"),
     "server/http_check.c": ("http_check", "headers"),
     "server/tokens.c": ("tokens", "access"),
 }
+# What is compiled for a header, and how a kernel's table is named.
+UNITS = {"lib/elementary.h": ("lib/sums.c", "lib/kernels.c")}
+LEVEL = "-DMM_LEVEL=scalar"
+TOOLS = ("replay", "target", "slow_reader")  # what a replay is linked with
 
 Mutant = collections.namedtuple("Mutant", "source line kind before after text")
 
@@ -122,62 +137,95 @@ def mutants_of(source):
 
 # ------------------------------------------------------------------------------------------------------- running
 
-def limit():
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.setsid()
-
-
-def runs(command, seconds=SECONDS):
-    """Does it end well, and in time?"""
-    env = dict(os.environ, ASAN_OPTIONS=f"allocator_may_return_null=1:detect_leaks=1:hard_rss_limit_mb={MEMORY >> 20}")
-    try:
-        return subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                              timeout=seconds, preexec_fn=limit, check=False).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
-
-
 class Tree:
-    """What was built already, and how a changed source becomes programs."""
+    """What was built already, and how a changed source becomes programs: the lines that `make mutants-tree` writes."""
 
-    def __init__(self, arguments):
-        self.compile = shlex.split(arguments.compile)
-        self.link = shlex.split(arguments.link)
-        self.objects = shlex.split(arguments.objects)
-        self.archives = shlex.split(arguments.archives)
-        self.libraries = shlex.split(arguments.libraries)
-        self.build = arguments.build
+    def __init__(self, path, sanitized):
+        lines = pathlib.Path(path).read_text().splitlines()
+        self.build = lines[0]
+        self.compile, self.link, self.objects, self.archives, self.libraries = map(shlex.split, lines[1:])
+        self.sanitized = sanitized
+        self.allowed = {}  # suite or corpus: seconds of processor time
 
-    def made(self, folder, source, text):
-        """The object of a changed source; None when it does not compile."""
-        changed, made = folder / pathlib.Path(source).name, folder / "changed.o"
-        changed.write_text(text)
-        return made if runs([*self.compile, "-c", "-o", str(made), str(changed)]) else None
+    def runs(self, command, seconds=PATIENCE):
+        """Does it end well, and in time?"""
+        env = dict(os.environ, MM_CPU="scalar",
+                   ASAN_OPTIONS=f"allocator_may_return_null=1:detect_leaks=1:hard_rss_limit_mb={MEMORY >> 20}")
 
-    def program(self, folder, name, changed, objects):
-        path = folder / name
-        command = [*self.link, "-o", str(path), str(changed), *objects, *self.archives, *self.libraries]
-        return path if runs(command, 300) else None
+        def limit():
+            os.setsid()
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+            if not self.sanitized:
+                resource.setrlimit(resource.RLIMIT_AS, (8 * MEMORY, 8 * MEMORY))
 
-    def survives(self, folder, source, changed):
-        suites, targets = SOURCES[source]
-        program = self.program(folder, "run_tests", changed, self.objects)
-        if program is None or not runs([program, *suites.split()]):
+        try:
+            return subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                  timeout=PATIENCE, preexec_fn=limit, check=False).returncode == 0
+        except subprocess.TimeoutExpired:
             return False
-        for target in targets.split():
-            tools = [f"{self.build}/tests/fuzz/{name}.o" for name in (f"fuzz_{target}", "replay", "target", "slow_reader")]
-            program = self.program(folder, "replay", changed, [*tools, f"{self.build}/tests/wire_tools.o"])
-            if program is None or not runs([program, f"tests/fuzz/corpus/{target}"]):
-                return False
-        return True
+
+    def made(self, folder, mutant):
+        """The objects of a changed source, compiled as if it stood in its place; None when they do not compile."""
+        changed, objects = folder / mutant.source, []
+        changed.parent.mkdir(parents=True, exist_ok=True)
+        changed.write_text(mutant.text)
+        for unit in UNITS.get(mutant.source, (mutant.source,)):
+            made = folder / f"{pathlib.Path(unit).stem}.o"
+            path = changed if unit == mutant.source else ROOT / unit
+            if not self.runs([*self.compile, LEVEL, "-iquote", str(folder), "-c", "-o", str(made), str(path)]):
+                return None
+            objects.append(str(made))
+        return objects
+
+    def tests(self, source):
+        """(program, argument) of its suites, then of its corpora."""
+        suites, targets = (names.split() for names in SOURCES[source])
+        corpora = [(f"tests/fuzz/replay_{name}", f"tests/fuzz/corpus/{name}") for name in targets if self.sanitized]
+        return [("run_tests", name) for name in suites] + corpora
+
+    def measure(self, sources):
+        """How long the tests of these sources take without a change."""
+        for program, argument in {test: None for source in sources for test in self.tests(source)}:
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            if not self.runs([f"{self.build}/{program}", argument]):
+                sys.exit(f"{argument} fails without a change: nothing can be said")
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            taken = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            self.allowed[argument] = 2 + int(SPARE * taken)
+
+    def changed_program(self, folder, program, changed):
+        """One of those programs, with the changed objects in it; None when it does not link."""
+        path, objects = folder / pathlib.Path(program).name, self.objects
+        if program != "run_tests":
+            names = (program.replace("replay_", "fuzz_"), *(f"tests/fuzz/{name}" for name in TOOLS), "tests/wire_tools")
+            objects = [f"{self.build}/{name}.o" for name in names]
+        if path.exists():
+            return path
+        return path if self.runs([*self.link, "-o", str(path), *changed, *objects, *self.archives, *self.libraries]) else None
 
     def fate(self, mutant):
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
-            changed = self.made(folder, mutant.source, mutant.text)
+            changed = self.made(folder, mutant)
             if changed is None:
                 return "not compiled"
-            return "survived" if self.survives(folder, mutant.source, changed) else "killed"
+            for program, argument in self.tests(mutant.source):
+                path = self.changed_program(folder, program, changed)
+                if path is None:
+                    return "not compiled"
+                if not self.runs([path, argument], self.allowed[argument]):
+                    return "killed"
+            return "survived"
+
+
+def fate_of(mutant, trees):
+    """A mutant that survives one tree goes to the next."""
+    for tree in trees:
+        fate = tree.fate(mutant)
+        if fate != "survived":
+            return fate
+    return "survived"
 
 
 # --------------------------------------------------------------------------------------------------------- report
@@ -203,41 +251,42 @@ def report(fates):
         if judged:
             print(f"{source:22}{sum(counts.values()):>9}" + "".join(f"{counts[name]:>14}" for name in names)
                   + f"{100 * counts['killed'] / judged:>10.1f} %")
-    for mutant, fate in fates:
-        if fate == "survived":
-            print(f"\n{mutant.source}:{mutant.line}, {mutant.kind}\n  - {mutant.before}\n  + {mutant.after}")
     return total
+
+
+def drawn(arguments):
+    """The mutants to try: all of the sources asked for, or so many of all these together."""
+    mutants = [mutant for source in fnmatch.filter(SOURCES, arguments.sources) for mutant in mutants_of(source)]
+    if 0 < arguments.sample < len(mutants):
+        mutants = random.Random(arguments.seed).sample(mutants, arguments.sample)
+    order = list(SOURCES)
+    return sorted(mutants, key=lambda mutant: (order.index(mutant.source), *mutant[1:]))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    for name in ("build", "compile", "link", "objects", "archives", "libraries"):
-        parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--sample", type=int, default=0, help="so many of each source; 0: all")
+    parser.add_argument("quick", help="file of a tree without sanitizers")
+    parser.add_argument("sanitized", help="file of a tree with the address sanitizer")
+    parser.add_argument("--sample", type=int, default=0, help="so many, drawn from all; 0: all")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sources", default="*", help="pattern of sources")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
 
-    mutants = []
-    for source in fnmatch.filter(SOURCES, arguments.sources):
-        found = list(mutants_of(source))
-        if 0 < arguments.sample < len(found):
-            found = random.Random(f"{arguments.seed} {source}").sample(found, arguments.sample)
-        mutants += sorted(found)
-    known = known_equivalents()
+    mutants, known = drawn(arguments), known_equivalents()
     equivalent = [m for m in mutants if (m.source, m.before, m.after) in known]
     judged = [m for m in mutants if (m.source, m.before, m.after) not in known]
 
-    tree = Tree(arguments)
-    for source in sorted({m.source for m in judged}):
-        original = Mutant(source, 0, "none", "", "", (ROOT / source).read_text())
-        if tree.fate(original) != "survived":
-            sys.exit(f"{source} fails its own tests without a change: nothing can be said")
+    trees = Tree(arguments.quick, False), Tree(arguments.sanitized, True)
+    for tree in trees:
+        tree.measure(sorted({m.source for m in judged}))
     fates = [(m, "equivalent") for m in equivalent]
-    pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
+    pool = concurrent.futures.ThreadPoolExecutor(arguments.jobs)
     try:
-        for pair in zip(judged, pool.map(tree.fate, judged)):
+        for pair in zip(judged, pool.map(lambda mutant: fate_of(mutant, trees), judged)):
             fates.append(pair)
+            if pair[1] == "survived":
+                print(f"{pair[0].source}:{pair[0].line}, {pair[0].kind}\n  - {pair[0].before}\n  + {pair[0].after}\n", flush=True)
     except KeyboardInterrupt:
         print(f"interrupted: {len(judged) - (len(fates) - len(equivalent))} of {len(judged)} were not tried")
     pool.shutdown(cancel_futures=True)

@@ -61,6 +61,7 @@
     X(loop) \
     X(nearest) \
     X(out_of_memory) \
+    X(overlap) \
     X(pack) \
     X(paired) \
     X(peer_common) \
@@ -85,6 +86,7 @@
     X(routes) \
     X(sample) \
     X(scene) \
+    X(score) \
     X(score_border) \
     X(score_confusion) \
     X(score_distance) \
