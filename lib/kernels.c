@@ -297,8 +297,10 @@ static int load_index(float *label, const unsigned char *in, mm_dtype dtype, siz
     case MM_U32:
         INDEX_LOOP(uint32_t, int64_t);
     case MM_I64:
-    case MM_U64:
-        INDEX_LOOP(int64_t, int64_t); /* U64 from 2^63 on reads as negative: not a class either way */
+        INDEX_LOOP(int64_t, int64_t);
+    case MM_U64: /* from 2^63 on it reads as negative: not a class either way, and what is negative is not ignored */
+        has_ignore = has_ignore && ignore >= 0;
+        INDEX_LOOP(int64_t, int64_t);
     default:
         INDEX_LOOP(uint8_t, int32_t);
     }

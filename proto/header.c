@@ -294,7 +294,6 @@ static void add_tensor(parsing *parser, const char *name, size_t at)
     for (size_t i = 0; i < header->count; i++)
         if (strcmp(header->tensor[i].name, name) == 0)
             mm_reader_fail(&parser->reader, "a tensor name appears twice", at);
-    memset(tensor, 0, sizeof *tensor);
     tensor->name = name;
     read_tensor(&parser->reader, tensor, &found);
     tensor->begin = (size_t)found.begin;

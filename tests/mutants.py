@@ -34,13 +34,13 @@ SOURCES = {
     "proto/header.c": ("header wire_read", "wire"),
     "proto/wire_read.c": ("wire_read", "wire"),
     "lib/elementary.h": ("sums kernels score_overlap", ""),
-    "lib/kernels.c": ("kernels scores score_entropy oracle eval", ""),
+    "lib/kernels.c": ("kernels input scores score_entropy oracle eval", ""),
     "lib/kernels_distance.c": ("nearest score_distance distance surface", ""),
     "lib/kernels_surface.c": ("nearest score_border score_distance surface", ""),
     "lib/chunk.c": ("scores score_confusion oracle eval", ""),
     "lib/columns.c": ("score_overlap scores score_entropy oracle eval columns", ""),
     "lib/reduce.c": ("scores score_confusion explain oracle eval", ""),
-    "lib/overlap.c": ("overlap score_overlap scores peer_common peer_smp peer_monai peer_torchmetrics peers score_confusion", ""),
+    "lib/overlap.c": ("overlap score_overlap peer_common peer_smp peer_monai peer_torchmetrics peers scores", ""),
     "lib/score_overlap.c": ("score_overlap scores", ""),
     "lib/sums.c": ("sums score_overlap score_entropy scores record record_bytes explain eval", ""),
     "lib/score.c": ("score score_overlap scores score_confusion explain eval", ""),
@@ -92,19 +92,22 @@ IGNORED = re.compile(r"^\s+\(void\)\w+;$")
 
 
 def code_of(text):
-    """The text with comments, strings, preprocessor lines and tables blanked, so that columns stay."""
+    """The text with comments, strings, preprocessor lines and tables blanked, so that columns stay; what a macro is made
+    of is code."""
     def blank(match):
         return re.sub(r"[^\n]", " ", match.group(0))
 
     text = re.sub(r"/\* clang-format off \*/.*?/\* clang-format on \*/", blank, text, flags=re.S)
     text = re.sub(r"/\*.*?\*/", blank, text, flags=re.S)
     text = re.sub(r'"(?:\\.|[^"\\\n])*"', lambda m: '"' + " " * (len(m.group(0)) - 2) + '"', text)
-    text = re.sub(r"^#(?:.*\\\n)*.*$", blank, text, flags=re.M)
-    return re.sub(r"^_Static_assert.*$", blank, text, flags=re.M)
+    text = re.sub(r"^#.*$", blank, text, flags=re.M)
+    text = re.sub(r" *\\$", blank, text, flags=re.M)
+    return re.sub(r"^\s*_Static_assert.*$", blank, text, flags=re.M)
 
 
 def changes_of(line):
     """(kind, begin, end, replacement) for one line of code."""
+    line = line.rstrip()
     if HEAD.match(line) or IGNORED.match(line):
         return
     for kind, pattern, other in SWAPS:
@@ -113,8 +116,9 @@ def changes_of(line):
     for match in NUMBER.finditer(line):
         value = int(match.group(1), 0)
         is_yes = value == 1 and re.search(r"(?:return|=) $", line[: match.start()]) and line[match.end() :] == ";"
+        is_room = DECLARATION.match(line) and line[match.end() : match.end() + 1] == "]"
         for other in (value + 1, value - 1):
-            if other >= 0 and not (is_yes and other == 2):
+            if other >= 0 and not (is_yes and other == 2) and not (is_room and other > value):
                 yield "constant", match.start(), match.end(), f"{other}{match.group(2)}"
     for match in CONDITION.finditer(line):
         yield "negation", match.start(2), match.end(2), f"!({match.group(2)})"
@@ -132,7 +136,8 @@ def mutants_of(source):
         for kind, begin, end, other in changes_of(line):
             changed = lines[number][:begin] + other + lines[number][end:]
             whole = "\n".join(lines[:number] + [changed] + lines[number + 1 :])
-            yield Mutant(source, number + 1, kind, lines[number].strip(), changed.strip(), whole)
+            before, after = (text.rstrip("\\").strip() for text in (lines[number], changed))
+            yield Mutant(source, number + 1, kind, before, after, whole)
 
 
 # ------------------------------------------------------------------------------------------------------- running
@@ -202,7 +207,8 @@ class Tree:
             objects = [f"{self.build}/{name}.o" for name in names]
         if path.exists():
             return path
-        return path if self.runs([*self.link, "-o", str(path), *changed, *objects, *self.archives, *self.libraries]) else None
+        command = [*self.link, "-o", str(path), *changed, *objects, *self.archives, *self.libraries]
+        return path if self.runs(command) else None
 
     def fate(self, mutant):
         with tempfile.TemporaryDirectory() as name:
@@ -238,6 +244,10 @@ def known_equivalents():
             source, before, after, _ = (part.strip() for part in line.split(" ¦ "))
             known.add((source, before, after))
     return known
+
+
+def tell(mutant):
+    print(f"{mutant.source}:{mutant.line}, {mutant.kind}\n  - {mutant.before}\n  + {mutant.after}\n", flush=True)
 
 
 def report(fates):
@@ -286,7 +296,7 @@ def main():
         for pair in zip(judged, pool.map(lambda mutant: fate_of(mutant, trees), judged)):
             fates.append(pair)
             if pair[1] == "survived":
-                print(f"{pair[0].source}:{pair[0].line}, {pair[0].kind}\n  - {pair[0].before}\n  + {pair[0].after}\n", flush=True)
+                tell(pair[0])
     except KeyboardInterrupt:
         print(f"interrupted: {len(judged) - (len(fates) - len(equivalent))} of {len(judged)} were not tried")
     pool.shutdown(cancel_futures=True)
