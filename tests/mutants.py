@@ -39,7 +39,7 @@ SOURCES = {
     "lib/kernels_surface.c": ("nearest score_border score_distance surface", ""),
     "lib/chunk.c": ("scores score_confusion oracle eval", ""),
     "lib/columns.c": ("score_overlap scores score_entropy oracle eval columns", ""),
-    "lib/reduce.c": ("scores score_confusion explain oracle eval", ""),
+    "lib/reduce.c": ("reduce score_overlap scores score_confusion explain oracle eval", ""),
     "lib/overlap.c": ("overlap score_overlap peer_common peer_smp peer_monai peer_torchmetrics peers scores", ""),
     "lib/score_overlap.c": ("score_overlap scores", ""),
     "lib/sums.c": ("sums score_overlap score_entropy scores record record_bytes explain eval", ""),

@@ -80,6 +80,7 @@
     X(reader) \
     X(record) \
     X(record_bytes) \
+    X(reduce) \
     X(reply) \
     X(request) \
     X(retention) \

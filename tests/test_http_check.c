@@ -101,6 +101,7 @@ static void test_refused(void)
         {HOST "\nx{y:3",                                                    400, "not a token"},
         {HOST "\nx:a\rb",                                                   400, "control character"},
         {HOST "\nx:a\x01",                                                  400, "control character"},
+        {HOST "\nx:\x01 a",                                                 400, "control character"},
         {HOST "\nx:a\x7f",                                                  400, "control character"},
         {HOST "\nexpect:tea",                                               417, "expect"},
         {"x:1",                                                             400, "host is required"},
@@ -143,13 +144,15 @@ static void test_nul_in_name(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(problem.text, "not a token"));
 }
 
+/* Each of them where it belongs, in another order, and none of them. */
 static void test_values(void)
 {
     mm_heads heads;
     mm_problem problem;
 
-    CU_ASSERT_EQUAL(check(HOST "\ncontent-length:12\ncontent-type:t\nCONTENT-ENCODING:e\naccept:a\naccept:b\n"
-                               "traceparent:p",
+    CU_ASSERT_EQUAL(check("traceparent:p\nif-none-match:n\naccept-encoding:f\nACCEPT:a\naccept:b\nCONTENT-ENCODING:e\n"
+                          "content-type:t\ncontent-length:12\nauthorization:z\norigin:o\n"
+                          "access-control-request-method:m\n" HOST,
                           &heads, &problem),
                     0);
     CU_ASSERT_TRUE(heads.has_length);
@@ -157,10 +160,9 @@ static void test_values(void)
     CU_ASSERT_FALSE(heads.has_transfer_encoding);
     CU_ASSERT_EQUAL(check(HOST, &heads, &problem), 0);
     CU_ASSERT_FALSE(heads.has_length);
-    CU_ASSERT_PTR_NULL(heads.content_type);
-    CU_ASSERT_PTR_NULL(heads.content_encoding);
-    CU_ASSERT_PTR_NULL(heads.accept);
-    CU_ASSERT_PTR_NULL(heads.traceparent);
+    CU_ASSERT(heads.content_type == NULL && heads.content_encoding == NULL && heads.accept == NULL);
+    CU_ASSERT(heads.accept_encoding == NULL && heads.if_none_match == NULL && heads.traceparent == NULL);
+    CU_ASSERT(heads.authorization == NULL && heads.origin == NULL && heads.request_method == NULL);
 }
 
 /* The strings are the parser's own: they stay where they are. */
@@ -170,11 +172,19 @@ static void test_values_are_borrowed(void)
     mm_problem problem;
     block b;
 
-    fill(&b, HOST "\ncontent-type:t\naccept:a\naccept:b");
+    fill(&b, HOST "\ncontent-type:t\naccept:a\naccept:b\ncontent-encoding:e\naccept-encoding:f\nif-none-match:n\n"
+                  "traceparent:p\nauthorization:z\norigin:o\naccess-control-request-method:m");
     CU_ASSERT_EQUAL(mm_check_headers(b.headers, b.count, &local, &heads, &problem), 0);
     CU_ASSERT_PTR_EQUAL(heads.host, b.headers[0].value);
     CU_ASSERT_PTR_EQUAL(heads.content_type, b.headers[1].value);
     CU_ASSERT_PTR_EQUAL(heads.accept, b.headers[2].value); /* the first */
+    CU_ASSERT_PTR_EQUAL(heads.content_encoding, b.headers[4].value);
+    CU_ASSERT_PTR_EQUAL(heads.accept_encoding, b.headers[5].value);
+    CU_ASSERT_PTR_EQUAL(heads.if_none_match, b.headers[6].value);
+    CU_ASSERT_PTR_EQUAL(heads.traceparent, b.headers[7].value);
+    CU_ASSERT_PTR_EQUAL(heads.authorization, b.headers[8].value);
+    CU_ASSERT_PTR_EQUAL(heads.origin, b.headers[9].value);
+    CU_ASSERT_PTR_EQUAL(heads.request_method, b.headers[10].value);
 }
 
 static void test_hosts_of_other_bindings(void)

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "lib/score.h"
+#include "tests/score_tools.h"
 
 /* (k TP + n0) / max(k TP + a FP + b FN + d0, eps), each coefficient another. */
 static void overlap_form(void)
@@ -64,7 +65,9 @@ static void groups(void)
     size_t column[2] = {0, 0};
     double pooled[3];
     uint64_t table[4];
-    mm_cells cells = {.need_count = 1, .support = 1, .width = {1}, .column = column, .values = 1, .pooled = pooled};
+    mm_group room[2];
+    mm_cells cells = {
+        .groups = room, .need_count = 1, .support = 1, .width = {1}, .column = column, .values = 1, .pooled = pooled};
 
     CU_ASSERT_EQUAL_FATAL(mm_images_new(&images, MM_MULTICLASS, 2), MM_OK);
     fill(images);
@@ -77,14 +80,33 @@ static void groups(void)
     CU_ASSERT(one.sum[0] == 2.0 && one.row[0] == 110 && one.row[1] == 111);
     CU_ASSERT(all.scored == 130 && all.ignored == 30 && all.index == 1);
     CU_ASSERT(all.label == 31 && all.pred == 51 && all.both == 17 && all.support == 31.0);
+    CU_ASSERT(mm_cells_of(&cells, 0)[1].label == 15 && mm_cells_of(&cells, MM_ALL_IMAGES)[0].label == 21);
     CU_ASSERT(all.sum[0] == 0x1p53 + 2.0 && all.row[0] == 120 && all.row[1] == 122);
     mm_images_free(images);
+}
+
+/* A list of classes is told what is wrong with it, wherever that stands. */
+static void class_lists(void)
+{
+    static const refusal bad[] = {
+        {"dice_loss(classes=[0.5])", "whole numbers"},      {"dice_loss(classes=[0.5,1])", "whole numbers"},
+        {"dice_loss(classes=[1,0.5])", "whole numbers"},    {"dice_loss(classes=[0,0])", "names a class twice"},
+        {"dice_loss(classes=[2,1,2])", "a class twice"},    {"dice_loss(classes=[2,1,1])", "a class twice"},
+        {"dice_loss(over=pooled,stat=max)", "over=pooled"},
+    };
+    data d = data_random(MM_MULTICLASS, 1, 3, 10, 41);
+    mm_problem problem;
+
+    check_refusals(&d, bad, MM_COUNT(bad));
+    CU_ASSERT_EQUAL(refusal_of(&d, "dice_loss(classes=[2,0,1])", &problem), MM_OK);
+    data_free(&d);
 }
 
 static CU_TestInfo tests[] = {
     {"the overlap form", overlap_form},
     {"the overlap form of nothing", overlap_of_nothing},
     {"groups by hand", groups},
+    {"lists of classes", class_lists},
     CU_TEST_INFO_NULL,
 };
 

@@ -4,10 +4,12 @@
 #include "tests/suites.h"
 
 #include <float.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/image_kinds.h"
 #include "lib/sums.h"
 
 static double sum_of(const double *terms, size_t count)
@@ -125,12 +127,67 @@ static void stats_found(void)
     CU_ASSERT(mm_stat_needs_probs(&list[1]));
 }
 
+/* The least and the greatest of kinds, forms and bins, and what lies beside them. */
+static void stats_known(void)
+{
+    static const unsigned known[] = {MM_SUM_P, MM_SUM_LOG_POWER_REST, MM_IMAGE_LOVASZ, MM_IMAGE_REGIONS};
+    static const unsigned unknown[] = {0, MM_SUM_LOG_POWER_REST + 1, MM_IMAGE_KINDS - 1, MM_IMAGE_REGIONS + 1,
+                                       UINT_MAX};
+    static const unsigned histograms[] = {MM_HISTOGRAM_CLASS, MM_HISTOGRAM_TOP, MM_HISTOGRAM_P};
+    static const double bins[] = {1.0, 1000.0}, no_bins[] = {0.0, 0.99, 1000.5, 1001.0, -1.0, NAN};
+
+    for (size_t i = 0; i < 4; i++) {
+        CU_ASSERT(mm_stat_known(&(mm_stat){.kind = known[i]}));
+        CU_ASSERT(mm_stat_known(&(mm_stat){.kind = known[i], .form = MM_FORM_APART}));
+        CU_ASSERT(!mm_stat_known(&(mm_stat){.kind = known[i], .form = MM_FORM_APART + 1}));
+    }
+    for (size_t i = 0; i < 5; i++)
+        CU_ASSERT(!mm_stat_known(&(mm_stat){.kind = unknown[i]}));
+    for (size_t h = 0; h < 3; h++) {
+        for (size_t i = 0; i < 2; i++)
+            CU_ASSERT(mm_stat_known(&(mm_stat){.kind = histograms[h], .more = {bins[i]}}));
+        for (size_t i = 0; i < 6; i++)
+            CU_ASSERT(!mm_stat_known(&(mm_stat){.kind = histograms[h], .more = {no_bins[i]}}));
+    }
+}
+
+/* Values of each column, as sums.h and image_kinds.h count them, for 4 classes; and where each begins. */
+static void stats_placed(void)
+{
+    static const struct {
+        mm_stat stat;
+        size_t width;
+    } columns[] = {
+        {{.kind = MM_SUM_P}, 1},
+        {{.kind = MM_SUM_BY_LABEL}, 4},
+        {{.kind = MM_HISTOGRAM_CLASS, .more = {10.0}}, 3 * 10},
+        {{.kind = MM_HISTOGRAM_TOP, .more = {10.0, 1.0}}, 3 * 11},
+        {{.kind = MM_HISTOGRAM_P, .more = {7.0}}, 2 * 7},
+        {{.kind = MM_IMAGE_PANOPTIC}, 1 + 4},
+        {{.kind = MM_IMAGE_SURFACE}, MM_SURFACE_VALUES},
+        {{.kind = MM_SUM_G}, 1},
+    };
+    mm_stat stats[8];
+    size_t offset = 0;
+
+    for (size_t i = 0; i < 8; i++)
+        stats[i] = columns[i].stat;
+    for (size_t i = 0; i < 8; i++) {
+        CU_ASSERT_EQUAL(mm_stat_width(&stats[i], 4), columns[i].width);
+        CU_ASSERT_EQUAL(mm_stats_offset(stats, i, 4), offset);
+        offset += 4 * columns[i].width;
+    }
+    CU_ASSERT_EQUAL(mm_stats_offset(stats, 8, 4), offset);
+}
+
 static CU_TestInfo tests[] = {
     {"known exact sums", exact_known},
     {"exact sums in any order", exact_any_order},
     {"elementary functions against long double", elementary_accuracy},
     {"elementary functions at their edges", elementary_edges},
     {"columns are found", stats_found},
+    {"columns that are known", stats_known},
+    {"columns have their places", stats_placed},
     CU_TEST_INFO_NULL,
 };
 

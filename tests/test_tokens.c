@@ -263,7 +263,7 @@ static void test_uses(void)
     mm_tokens_free(tokens);
 }
 
-/* What is removed is gone, and the others stay what they were. */
+/* What is removed is gone, and the others stay what they were, also in when their use was stored. */
 static void test_removal(void)
 {
     mm_tokens *tokens = new_table();
@@ -271,10 +271,13 @@ static void test_removal(void)
 
     for (size_t i = 0; i < 3; i++)
         add_vector(tokens, i, &(mm_token){.scopes = MM_SCOPE_READ, .project = "p", .created = (int64_t)i});
+    CU_ASSERT(mm_tokens_used(tokens, vectors[2].id, 5, NOW));
     mm_tokens_remove(tokens, vectors[3].id);
     CU_ASSERT_EQUAL(mm_tokens_count(tokens), 3);
     mm_tokens_remove(tokens, vectors[0].id);
     CU_ASSERT_EQUAL(mm_tokens_count(tokens), 2);
+    CU_ASSERT(!mm_tokens_used(tokens, vectors[2].id, 5, NOW + 1));
+    CU_ASSERT(mm_tokens_used(tokens, vectors[1].id, 5, NOW + 1));
     CU_ASSERT_EQUAL(check(tokens, vectors[0].text, NOW, &token), MM_TOKEN_UNKNOWN);
     for (size_t i = 1; i < 3; i++) {
         CU_ASSERT_EQUAL(check(tokens, vectors[i].text, NOW, &token), MM_TOKEN_GOOD);
