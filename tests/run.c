@@ -56,6 +56,7 @@
     X(ip) \
     X(json) \
     X(kernels) \
+    X(kernels_distance) \
     X(lines) \
     X(log) \
     X(loop) \
