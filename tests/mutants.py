@@ -35,7 +35,7 @@ SOURCES = {
     "proto/wire_read.c": ("wire_read", "wire"),
     "lib/elementary.h": ("sums kernels score_overlap", ""),
     "lib/kernels.c": ("kernels input scores score_entropy oracle eval", ""),
-    "lib/kernels_distance.c": ("kernels_distance nearest score_distance distance", ""),
+    "lib/kernels_distance.c": ("nearest score_distance distance surface", ""),
     "lib/kernels_surface.c": ("nearest score_border score_distance surface", ""),
     "lib/chunk.c": ("scores score_confusion oracle eval", ""),
     "lib/columns.c": ("score_overlap scores score_entropy oracle eval columns", ""),

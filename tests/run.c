@@ -56,7 +56,6 @@
     X(ip) \
     X(json) \
     X(kernels) \
-    X(kernels_distance) \
     X(lines) \
     X(log) \
     X(loop) \

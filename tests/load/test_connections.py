@@ -1,4 +1,6 @@
-"""test_connections.py - connections in mass: idle, slow in every way, and busy; they cost little and none is stuck."""
+"""test_connections.py - connections in mass: idle, slow in every way, and busy; they cost little and none is stuck.
+
+Times are judged in long form, on a machine that does nothing else."""
 
 import os
 import resource
@@ -73,7 +75,8 @@ def test_idle_in_mass(roomy, kind):
     print(f"\n{IDLE} with {kind}: {each / 1024:.2f} KiB each; /healthz p99 {1e3 * late:.2f} ms")
     if SLOW == 1:
         assert each <= MOST_BYTES
-    assert late < 0.5 * SLOW  # 50 ms where nothing else runs
+    if not SHORT:
+        assert late < 0.05
     if kind == "half a header" and not SHORT:
         assert all(sock.recv(4096).startswith(b"HTTP/1.1 408 ") for sock in socks)
     for sock in socks:
@@ -120,8 +123,8 @@ class Attack:
         print(f"slow {self.kind}: {len(self.times)} good turns, p99 {1e3 * p99(self.times):.1f} ms, before it "
               f"{1e3 * self.quiet:.1f}; up to {most} descriptors held, until {last:.1f} s")
         assert most >= 0.9 * ATTACKERS  # or it was no attack
-        assert p99(self.times) < 0.25 * SLOW
         if not SHORT:
+            assert p99(self.times) < 0.25
             assert last < ATTACKERS / ATTACK_RATE + CUT_AFTER[self.kind] + 5
         eventually(lambda: self.server.open_files() <= self.files, 5)
 
@@ -206,4 +209,5 @@ def test_none_is_stuck(roomy):
           f"{1e3 * statistics.mean(uploads):.1f} ms, at most {1e3 * max(uploads):.0f}; others "
           f"{1e3 * statistics.mean(gets):.1f} ms, at most {1e3 * max(gets):.0f}")
     assert len(uploads) == len(gets) == BUSY * TURNS // 2
-    assert max(uploads + gets) < 5 * SLOW
+    if not SHORT:
+        assert max(uploads + gets) < 5

@@ -77,7 +77,8 @@ def fresh(tmp_path_factory):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_bounded_before_it_is_taken(case, fresh, name):
-    """The answer names the fault within a second, and the process grew by less than 4 bodies, or what a decoder takes."""
+    """The answer names the fault, in long form within a second, and the process grew by less than 4 bodies, or what a decoder
+    takes."""
     body, coding, params, status = case[name]
     server = fresh()
     before, begun = server.peak(), time.monotonic()
@@ -86,7 +87,7 @@ def test_bounded_before_it_is_taken(case, fresh, name):
     print(f"\n{name}: {len(body)} bytes, {answer.status_code}, {1e3 * seconds:.0f} ms, grew by {grown / MIB:.1f} MiB: "
           f"{answer.json()['detail']}")  # fmt: skip
     problem(answer, status)
-    assert seconds < 1
+    assert SHORT or seconds < 1
     assert grown < max(4 * len(body), 8 * MIB)
     assert server.metrics()["maskmeter_memory_used_bytes"] == 0
     server.score(small_file())

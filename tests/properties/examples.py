@@ -13,7 +13,7 @@ SHORT = bool(os.environ.get("MASKMETER_TEST_SHORT"))
 def examples(short, long):
     """In short form always the same ones, so that a change alone can make a test fail."""
     return hypothesis.settings(max_examples=short if SHORT else long, derandomize=SHORT, deadline=None, database=None,
-                               suppress_health_check=hypothesis.HealthCheck.all())
+                               suppress_health_check=list(hypothesis.HealthCheck))
 
 
 TEXT = st.text(st.characters(blacklist_categories=["Cs"]), max_size=40)
