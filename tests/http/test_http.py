@@ -1,17 +1,14 @@
-"""test_http.py - the protocol: methods, statuses, headers, malformed requests on a raw socket, draining."""
+"""test_http.py - the protocol: methods, statuses, headers, malformed requests on a raw socket."""
 
 import contextlib
 import re
-import signal
 import socket
 import subprocess
-import threading
 import time
 
 import pytest
 import support
 from support import (
-    DATA,
     SLOW,
     eventually,
     frame,
@@ -252,93 +249,7 @@ def test_http_1_0(server):
     assert b" 200 " in answer.split(b"\r\n")[0] and answer.endswith(b'{"status":"ok"}')
 
 
-# ------------------------------------------------------------------------------------------ starting and stopping
-
-
-def slow_upload(server, body, run, results, pieces=8, pause=0.1):
-    """Sends a body slowly and keeps the status line it got; nothing when the server went away."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30 * SLOW) as sock:
-        sock.sendall(head(f"/v1/evaluations?run={run}&step=0", Content_Length=len(body), Connection="close"))
-        step = len(body) // pieces + 1
-        try:
-            for begin in range(0, len(body), step):
-                sock.sendall(body[begin : begin + step])
-                time.sleep(pause)
-        except OSError:
-            pass
-        results.append(read_all(sock).split(b"\r\n")[0])
-
-
-def test_sigterm_drains(start):
-    """Uploads in flight are finished, stored and answered; then the server leaves with 0."""
-    server = start()
-    body, results = (DATA / "demo.safetensors").read_bytes(), []
-    threads = [
-        threading.Thread(target=slow_upload, args=(server, body, f"drain{n}", results), daemon=True) for n in range(10)
-    ]
-    for thread in threads:
-        thread.start()
-    eventually(lambda: server.metrics()["maskmeter_http_inflight_requests"] > 10)
-    server.signal(signal.SIGTERM)
-    assert server.wait() == 0
-    for thread in threads:
-        thread.join(10)
-    assert results == [b"HTTP/1.1 200 OK"] * 10
-    assert not server.noise
-    again = start(data=server.data)
-    assert {row["run"] for row in again.get("/v1/runs").json()["runs"]} == {f"drain{n}" for n in range(10)}
-
-
-def test_readiness_while_draining(start):
-    """Within the drain delay /readyz says 503, new uploads are sent elsewhere, and reading and liveness stay."""
-    server = start("--drain-delay", "2")
-    assert server.get("/readyz").status_code == 200
-    server.signal(signal.SIGTERM)
-    eventually(lambda: server.get("/readyz").status_code == 503, 1.5)
-    assert server.get("/readyz").json()["checks"]["draining"] == "yes"
-    assert server.get("/healthz").status_code == 200
-    answer = server.post(GOOD)
-    problem(answer, 503)
-    assert int(answer.headers["Retry-After"]) >= 1
-    assert server.get("/v1/runs").json() == {"runs": [], "next": None}
-    assert server.wait() == 0
-
-
-def test_idle_connections_do_not_hold_the_drain(start):
-    server = start()
-    connections = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(20)]
-    connections[0].sendall(b"GET /heal")
-    begin = time.monotonic()
-    server.signal(signal.SIGTERM)
-    assert server.wait() == 0
-    assert time.monotonic() - begin < 12 * SLOW
-    for connection in connections:
-        connection.close()
-
-
-def test_a_second_signal_leaves_at_once(start):
-    server = start()
-    results = []
-    thread = threading.Thread(
-        target=slow_upload, args=(server, bytes(10) + GOOD, "never", results, 4, 3.0), daemon=True
-    )
-    thread.start()
-    eventually(lambda: server.metrics()["maskmeter_http_inflight_requests"] > 1)
-    server.signal(signal.SIGTERM)
-    time.sleep(0.3)
-    assert server.process.poll() is None, "it did not wait for the upload"
-    begin = time.monotonic()
-    server.signal(signal.SIGTERM)
-    server.wait()
-    assert time.monotonic() - begin < 2 * SLOW
-    thread.join(15)
-    assert results == [b""]
-
-
-def test_interrupt_is_as_sigterm(start):
-    server = start()
-    server.signal(signal.SIGINT)
-    assert server.wait() == 0
+# ------------------------------------------------------------------------------------------ starting
 
 
 def test_listening_beyond_loopback_must_be_spelled_out(tmp_path):
