@@ -19,6 +19,7 @@
     X(access) \
     X(address) \
     X(accounts) \
+    X(admin) \
     X(admission) \
     X(body) \
     X(client) \
@@ -108,6 +109,7 @@
     X(tensor) \
     X(tls) \
     X(token_time) \
+    X(token_work) \
     X(tokens) \
     X(visitors) \
     X(wire_read) \
