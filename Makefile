@@ -129,8 +129,8 @@ build_packages := gcc libc6-dev clang pkg-config libmicrohttpd-dev libuv1-dev li
                   zlib1g-dev libgnutls28-dev python3 python3-yaml
 demo_packages  := curl zstd
 test_packages  := g++ libcunit1-dev libomp-dev libclang-rt-dev llvm valgrind libc6-dbg util-linux python3-pytest \
-                  strace faketime python3-numpy python3-hypothesis python3-jsonschema python3-requests prometheus \
-                  binutils chromium chromium-driver fonts-dejavu-core python3-selenium \
+                  python3-pytest-xdist python3-numpy python3-hypothesis python3-jsonschema python3-requests \
+                  strace faketime prometheus binutils chromium chromium-driver fonts-dejavu-core python3-selenium \
                   openssl sslscan testssl.sh haproxy nginx slowhttptest
 # node and npm may also come from elsewhere
 grafana_packages := prometheus systemd strace python3-pip $(if $(and $(shell command -v node),$(shell command -v npm)),,nodejs npm)
@@ -161,11 +161,17 @@ cpus   := scalar $(if $(x86_64),x86-64-v3 x86-64-v4)
 cxx     = $(CXX) -std=c++17 -I. -Wall -Wextra -Wpedantic -Werror
 # In long form the figures that tests print are kept also of those that pass.
 pytest  = $(PYTHON) -B -m pytest -q $(if $(SHORT),-rs,-rsP) -p no:cacheprovider --basetemp=$(BUILD)/pytest-$@
+# Test files, and unit suites, side by side; load measures, and what grafana sets up is one for all its files.
+workers := $(or $(filter 1 2 3,$(shell nproc)),4)
+abreast  = $(pytest) -n $(workers) --dist loadfile
+units    := $(patsubst tests/test_%.c,%,$(wildcard tests/test_*.c))
 # Tests that have a short form take it when this is not empty.
 export MASKMETER_TEST_SHORT = $(SHORT)
 export HYPOTHESIS_STORAGE_DIRECTORY = $(BUILD)/hypothesis
 # run_tests exits with 77, and says so, when this machine lacks the level.
 each_level = for cpu in $(cpus); do MM_CPU=$$cpu $1 || [ $$? = 77 ] || exit 1; done
+# $1 runs unit tests: at each level, in short form only the suites $2.
+unit_tests = $(if $(SHORT),printf '%s\n' $2 | xargs -P $(workers) -n 4 $1,$(call each_level,$1))
 
 # A suite that hangs is ended, so that its output tells where.
 test: deps                             ## every suite; sanitizers, valgrind and fuzzers in short form
@@ -199,9 +205,9 @@ check-suites:                          ## fail if tests/run.c forgets a suite
 unit: $(BUILD)/run_tests               ## unit tests at every CPU level
 	@$(call each_level,$(BUILD)/run_tests)
 http: $(BUILD)/maskmeter               ## the server as its clients see it
-	@MASKMETER_BIN=$< $(pytest) tests/http
+	@MASKMETER_BIN=$< $(abreast) tests/http
 faults: $(BUILD)/maskmeter $(BUILD)/tests/faults/fail.so  ## kill -9, failing system calls, full disks, damaged files
-	@MASKMETER_BIN=$< MASKMETER_FAIL=$(abspath $(word 2,$^)) $(pytest) tests/faults
+	@MASKMETER_BIN=$< MASKMETER_FAIL=$(abspath $(word 2,$^)) $(abreast) tests/faults
 	+@$(if $(SHORT),,$(MAKE) leaks)
 # gcc's sanitizers are libraries, which fail.so may come before.  What they know of the loader they do not see behind it.
 leaks: export ASAN_OPTIONS = detect_stack_use_after_return=1:allocator_may_return_null=1:verify_asan_link_order=0:exitcode=99
@@ -213,13 +219,13 @@ leaks: export MASKMETER_TEST_SLOWNESS = 4
 leaks: $(BUILD)/tests/faults/fail.so   ## every failing allocation again, under the address sanitizer: is all given back?
 	+@$(MAKE) CC=gcc KERNEL_CC=gcc CFLAGS='-O1 -g -fno-omit-frame-pointer' BUILD=$(BUILD)/leaks SAN=address,undefined \
 	    $(MASKMETER_BIN)
-	@$(pytest) tests/faults/test_malloc.py tests/faults/test_start.py
+	@$(abreast) tests/faults/test_malloc.py tests/faults/test_start.py
 load: $(BUILD)/maskmeter               ## more clients and uploads than fit: budget, fairness, overload, slow and idle ones
 	@MASKMETER_BIN=$< $(pytest) tests/load
 properties: $(BUILD)/maskmeter         ## what holds for every request: hypothesis, from openapi.yaml
-	@MASKMETER_BIN=$< $(pytest) tests/properties
+	@MASKMETER_BIN=$< $(abreast) tests/properties
 browser: $(BUILD)/maskmeter            ## the built-in page in Chromium, without a window
-	@MASKMETER_BIN=$< $(pytest) --maxfail=4 tests/browser
+	@MASKMETER_BIN=$< $(abreast) --maxfail=4 tests/browser
 grafana: export MASKMETER_NODE = $(BUILD)/grafana
 grafana: export MASKMETER_HADOLINT = $(BUILD)/hadolint
 grafana: $(BUILD)/maskmeter            ## deploy/ against Grafana's libraries, Prometheus, systemd, hadolint; the binary
@@ -227,9 +233,10 @@ grafana: $(BUILD)/maskmeter            ## deploy/ against Grafana's libraries, P
 	@MASKMETER_BIN=$< $(pytest) tests/grafana tests/deploy
 
 # Under sanitizers the short form leaves out what asks nothing of the server, and under the thread sanitizer also what
-# asks for numbers only: one request at a time.
+# has one thread, or asks for numbers only: one request at a time.
 http_suites  = $(filter-out $(patsubst %,tests/http/test_%.py,$1),$(wildcard tests/http/test_*.py))
 no_server   := bench data deploy_files deploy_prometheus readme
+no_threads  := columns json
 one_by_one  := bad_input commands expected natural openapi page peer_oracle scopes stock surface_data surface_oracle
 # Sanitized trees are built by clang alone, each in a folder of its own.
 sanitized = $(MAKE) CC=clang KERNEL_CC=clang CFLAGS='-O1 -g -fno-omit-frame-pointer'
@@ -240,8 +247,8 @@ sanitize: export MASKMETER_BIN = $(BUILD)/asan/maskmeter
 sanitize: export MASKMETER_TEST_SLOWNESS = 4
 sanitize:                              ## unit and HTTP tests under the address and undefined behaviour sanitizers
 	+@$(sanitized) BUILD=$(BUILD)/asan SAN=address,undefined $(BUILD)/asan/maskmeter $(BUILD)/asan/run_tests
-	@$(if $(SHORT),$(BUILD)/asan/run_tests,$(call each_level,$(BUILD)/asan/run_tests))
-	@$(pytest) $(call http_suites,$(if $(SHORT),$(no_server)))
+	@$(call unit_tests,$(BUILD)/asan/run_tests,$(units))
+	@$(abreast) $(call http_suites,$(if $(SHORT),$(no_server)))
 
 # libarcher tells the thread sanitizer what OpenMP orders.  setarch -R: older ones know no wide address randomisation.
 tsan: export OMP_TOOL_LIBRARIES = $(shell clang -print-resource-dir)/../../libarcher.so
@@ -250,8 +257,8 @@ tsan: export MASKMETER_BIN = $(BUILD)/tsan/maskmeter
 tsan: export MASKMETER_TEST_SLOWNESS = 8
 tsan:                                  ## unit and HTTP tests under the thread sanitizer
 	+@$(sanitized) BUILD=$(BUILD)/tsan SAN=thread $(BUILD)/tsan/maskmeter $(BUILD)/tsan/run_tests
-	@$(if $(SHORT),setarch -R $(BUILD)/tsan/run_tests,$(call each_level,setarch -R $(BUILD)/tsan/run_tests))
-	@setarch -R $(pytest) $(call http_suites,$(if $(SHORT),$(no_server) $(one_by_one)))
+	@$(call unit_tests,setarch -R $(BUILD)/tsan/run_tests,$(filter-out $(no_threads),$(units)))
+	@setarch -R $(abreast) $(call http_suites,$(if $(SHORT),$(no_server) $(one_by_one)))
 
 # Under valgrind all is built by gcc, the kernels too.  The server is a script, so that the HTTP tests can start it.
 memcheck = valgrind -q --fair-sched=try --child-silent-after-fork=yes --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect \
@@ -266,10 +273,10 @@ valgrind: export MASKMETER_TEST_SLOWNESS = 20
 valgrind:                              ## unit and HTTP tests under valgrind
 	@$(MAKE) BUILD=$(BUILD)/gcc CC=gcc KERNEL_CC=gcc CFLAGS='-O1 -g -U_FORTIFY_SOURCE' \
 	    $(BUILD)/gcc/maskmeter $(BUILD)/gcc/run_tests
-	@$(memcheck) $(BUILD)/gcc/run_tests $(if $(SHORT),$(memcheck_short))
+	@$(call unit_tests,$(memcheck) $(BUILD)/gcc/run_tests,$(memcheck_short))
 	@printf '#!/bin/sh\nexec $(memcheck) $(abspath $(BUILD))/gcc/maskmeter "$$@"\n' > $(MASKMETER_BIN)
 	@chmod +x $(MASKMETER_BIN)
-	@$(pytest) $(if $(SHORT),$(patsubst %,tests/http/test_%.py,routes expected exactness),tests/http)
+	@$(abreast) $(if $(SHORT),$(patsubst %,tests/http/test_%.py,routes expected exactness),tests/http)
 
 fuzz_seconds = $(if $(SHORT),3,600)
 fuzz:                                  ## each fuzzer on its corpus, then on what it makes of it (fuzz_seconds=N each)

@@ -405,14 +405,11 @@ void mm_json_time(mm_json *json, int64_t milliseconds)
     const int64_t part = (milliseconds % 1000 + 1000) % 1000;
     const time_t seconds = (time_t)(milliseconds / 1000 - (milliseconds % 1000 < 0));
     struct tm utc = {.tm_mday = 1};
-    char day[96], text[128];
+    char text[128];
 
     (void)gmtime_r(&seconds, &utc); /* no year of theirs is more than an int can hold */
-    snprintf(day, sizeof day, "%04d-%02d-%02dT%02d:%02d:%02d", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-             utc.tm_hour, utc.tm_min, utc.tm_sec); /* strftime() writes years before 1000 with fewer digits */
-    if (part == 0)
-        snprintf(text, sizeof text, "%sZ", day);
-    else
-        snprintf(text, sizeof text, "%s.%03dZ", day, (int)part);
+    /* Always as long, so that times sort as text; strftime() writes years before 1000 with fewer digits. */
+    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+             utc.tm_hour, utc.tm_min, utc.tm_sec, (int)part);
     mm_json_string(json, text);
 }

@@ -33,7 +33,7 @@ void mm_json_colon(mm_json *json);                    /* after a string that is 
 void mm_json_number(mm_json *json, double number);    /* null when not finite */
 void mm_json_count(mm_json *json, uint64_t number);
 void mm_json_integer(mm_json *json, int64_t number);
-/* RFC 3339 in UTC, of ms since 1970; the milliseconds only when there are some. */
+/* RFC 3339 in UTC with milliseconds, of ms since 1970. */
 void mm_json_time(mm_json *json, int64_t milliseconds);
 void mm_json_boolean(mm_json *json, int yes);
 /* A piece of finished JSON: one value. */

@@ -466,10 +466,11 @@ static void runs(void)
     char *text = mm_reply_runs(&list, &size);
 
     CU_ASSERT_STRING_EQUAL(
-        text, "{\"runs\":[{\"run\":\"a\",\"created\":\"1970-01-01T00:00:00Z\",\"updated\":\"1969-12-31T23:59:59.999Z\","
-              "\"splits\":[\"train\",\"val\"],\"evaluations\":3,\"first_step\":1,\"last_step\":9,\"tags\":{}},"
-              "{\"run\":\"b\",\"created\":\"2026-01-01T00:00:00.250Z\",\"updated\":\"0001-01-01T00:00:00Z\","
-              "\"splits\":[],\"evaluations\":0,\"first_step\":0,\"last_step\":0,\"tags\":{}}],\"next\":\"c\"}");
+        text,
+        "{\"runs\":[{\"run\":\"a\",\"created\":\"1970-01-01T00:00:00.000Z\",\"updated\":\"1969-12-31T23:59:59.999Z\","
+        "\"splits\":[\"train\",\"val\"],\"evaluations\":3,\"first_step\":1,\"last_step\":9,\"tags\":{}},"
+        "{\"run\":\"b\",\"created\":\"2026-01-01T00:00:00.250Z\",\"updated\":\"0001-01-01T00:00:00.000Z\","
+        "\"splits\":[],\"evaluations\":0,\"first_step\":0,\"last_step\":0,\"tags\":{}}],\"next\":\"c\"}");
     free(text);
     text = mm_reply_run(&rows[0], &size);
     CU_ASSERT_EQUAL(strncmp(text, "{\"run\":\"a\",", 11), 0);
@@ -496,7 +497,7 @@ static void run_evaluations(void)
     char *text = mm_reply_run_evaluations("unet", &list, &size);
 
     CU_ASSERT_STRING_EQUAL(text, "{\"run\":\"unet\",\"evaluations\":[{\"split\":\"val\",\"step\":7,"
-                                 "\"time\":\"2026-01-01T00:00:00Z\",\"images\":40,\"parts_received\":8,"
+                                 "\"time\":\"2026-01-01T00:00:00.000Z\",\"images\":40,\"parts_received\":8,"
                                  "\"parts_expected\":8,\"complete\":true,\"scores\":{\"dice\":0.5,\"a\\\"b\":null}}],"
                                  "\"next\":null}");
     CU_ASSERT_EQUAL(size, strlen(text));

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import re
 import subprocess
 
@@ -14,6 +15,7 @@ from support import (
     SLOW,
     bits,
     data_params,
+    eventually,
     near,
     safetensors,
     scores_of,
@@ -261,6 +263,7 @@ def test_its_memory_is_for_nobody_else(tmp_path):
     """Others of its user may not read it; the kernel then writes no core either."""
     server, waiting = Unprivileged(tmp_path), subprocess.Popen([*UNPRIVILEGED, "sleep", "60"])
     try:
+        eventually(lambda: pathlib.Path(f"/proc/{waiting.pid}/comm").read_text(encoding="ascii") == "sleep\n")  # not setpriv
         for pid, code in ((server.process.pid, 1), (waiting.pid, 0)):
             done = subprocess.run([*UNPRIVILEGED, "cat", f"/proc/{pid}/environ"], capture_output=True, check=False)
             assert done.returncode == code and (b"Permission denied" in done.stderr) == bool(code)

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import pathlib
+import sys
 
 import numpy as np
 import pytest
@@ -271,8 +272,9 @@ def test_every_field_is_compared():
 def test_table(capsys):
     """What was compared above, by library: how many fields, and the worst error (relative, absolute below 1)."""
     assert set(COUNTED) == {"overlap", "medpy", "deepmind", "monai"}
-    with capsys.disabled():
-        print()
-        for library, worst in COUNTED.items():
-            path = max(worst, key=worst.get)
-            print(f"{library:10} {len(worst):3} fields  worst error {worst[path]:.1e}  {path}")
+    rows = []
+    for library, worst in COUNTED.items():
+        path = max(worst, key=worst.get)
+        rows.append(f"{library:10} {len(worst):3} fields  worst error {worst[path]:.1e}  {path}")
+    with capsys.disabled():  # on stderr: what a worker of pytest-xdist prints on stdout is nobody's
+        print("", *rows, sep="\n", file=sys.__stderr__, flush=True)
