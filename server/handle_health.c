@@ -66,10 +66,13 @@ mm_next mm_get_readyz(mm_call *call)
     const mm_store_status store = mm_history_health(call->server->history);
     const int ready = store == MM_STORE_OK && !call->server->draining;
     const mm_store_check file = mm_history_check(call->server->history);
+    const int low = mm_history_disk_is_low(call->server->history); /* a warning: there is room still */
     char text[160];
     const int size = snprintf(
-        text, sizeof text, "{\"status\":\"%s\",\"checks\":{\"store\":\"%s\",\"file\":\"%s\",\"draining\":\"%s\"}}",
-        ready ? "ok" : "unavailable", store_word(store), file_word(file), call->server->draining ? "yes" : "no");
+        text, sizeof text,
+        "{\"status\":\"%s\",\"checks\":{\"store\":\"%s\",\"disk\":\"%s\",\"file\":\"%s\",\"draining\":\"%s\"}}",
+        ready ? "ok" : "unavailable", store_word(store), low ? "low" : "ok", file_word(file),
+        call->server->draining ? "yes" : "no");
 
     call->answer.retry_after = ready ? 0 : 5;
     return answer(call, ready ? 200 : 503, "application/json", text, (size_t)size);

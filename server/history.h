@@ -229,4 +229,8 @@ size_t mm_history_waiting(mm_history *history);
 typedef enum mm_store_check { MM_CHECK_ENDED, MM_CHECK_RUNNING, MM_CHECK_DAMAGED } mm_store_check;
 mm_store_check mm_history_check(mm_history *history);
 
+/* Is there less room left on the disk than the log may take at most?  Parts are taken until there is none for them. */
+#define MM_HISTORY_LOW ((int64_t)64 << 20)
+int mm_history_disk_is_low(mm_history *history);
+
 #endif

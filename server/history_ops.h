@@ -26,6 +26,8 @@ typedef struct mm_store_ops {
     mm_store_status (*sweep)(mm_store *store, int *more);
     /* Any thread: how far is the look for damage? */
     mm_store_check (*check)(mm_store *store);
+    /* Any thread: bytes that the disk still takes; INT64_MAX when it does not say. */
+    int64_t (*room)(const mm_store *store);
 
     mm_store_status (*evaluation)(mm_store *store, const char *project, const char *run, const char *split,
                                   int64_t step, const mm_room *room, mm_stored_evaluation **out, mm_problem *problem);

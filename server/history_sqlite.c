@@ -716,6 +716,7 @@ const mm_store_ops mm_store_sqlite = {
     .tend = tend_store,
     .sweep = sweep_store,
     .check = check_store,
+    .room = disk_room,
     .evaluation = mm_sqlite_evaluation,
     .runs = mm_sqlite_runs,
     .evaluations = mm_sqlite_evaluations,

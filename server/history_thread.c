@@ -301,6 +301,11 @@ mm_store_check mm_history_check(mm_history *history)
     return history->ops->check(history->store);
 }
 
+int mm_history_disk_is_low(mm_history *history)
+{
+    return history->ops->room(history->store) < MM_HISTORY_LOW;
+}
+
 size_t mm_history_waiting(mm_history *history)
 {
     pthread_mutex_lock(&history->guard);

@@ -91,6 +91,7 @@ def check_full(server, reference, run, count):
     assert server.get("/healthz").status_code == 200
     answer = server.get("/readyz")
     assert answer.status_code in (200, 503)  # there may be room for less than a part
+    assert answer.json()["checks"]["disk"] == "low"
     if answer.status_code == 503:
         assert answer.json()["checks"]["store"] == "full" and int(answer.headers["Retry-After"]) > 0
     assert server.get(f"/v1/runs/{run}").json()["evaluations"] == count
