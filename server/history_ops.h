@@ -22,7 +22,7 @@ typedef struct mm_store_ops {
     mm_store_status (*write)(mm_store *store, mm_store_item *const *items, size_t count, size_t *taken);
     /* Nothing waits: housekeeping, and proof that writing works where the last write found no space. */
     mm_store_status (*tend)(mm_store *store, mm_store_status last);
-    /* Between groups: takes away a bounded amount of what was deleted.  *more: that was not all. */
+    /* Between groups: takes away a bounded amount of what was deleted, *more: that was not all; keeps the log short. */
     mm_store_status (*sweep)(mm_store *store, int *more);
     /* Any thread: how far is the look for damage? */
     mm_store_check (*check)(mm_store *store);

@@ -669,14 +669,10 @@ static mm_store_status tend_store(mm_store *store, mm_store_status last)
     return status;
 }
 
-static mm_store_status sweep_store(mm_store *store, int *more)
+/* One transaction's worth of what was deleted. */
+static mm_store_status remove_some(mm_store *store)
 {
     mm_store_status status = MM_STORE_OK;
-
-    if (!store->removing)
-        return MM_STORE_OK;
-    if (!is_sound(store))
-        return MM_STORE_FATAL;
     int code = mm_sql_run(&store->writer, "BEGIN IMMEDIATE", "");
 
     if (code == SQLITE_OK)
@@ -687,11 +683,23 @@ static mm_store_status sweep_store(mm_store *store, int *more)
         status = mm_sql_status(&store->writer, code, NULL);
         mm_sql_roll_back(&store->writer);
     }
+    store->full = status == MM_STORE_FULL || (store->full && store->removing);
+    return status;
+}
+
+/* The log is seen to here, not in write_store(): who waits for an answer need not wait for it. */
+static mm_store_status sweep_store(mm_store *store, int *more)
+{
+    mm_store_status status = MM_STORE_OK;
+
+    if (!is_sound(store))
+        return MM_STORE_FATAL;
+    if (store->removing)
+        status = remove_some(store);
     if (status == MM_STORE_OK && shorten_log(store) == MM_STORE_FATAL)
         status = MM_STORE_FATAL;
     if (status == MM_STORE_FATAL)
         store->broken = 1;
-    store->full = status == MM_STORE_FULL || (store->full && store->removing);
     *more = store->removing && status == MM_STORE_OK;
     return status;
 }
@@ -703,8 +711,6 @@ static mm_store_status write_store(mm_store *store, mm_store_item *const *items,
 
     if (status == MM_STORE_FATAL)
         store->broken = 1;
-    else if (shorten_log(store) == MM_STORE_FATAL)
-        store->broken = 1; /* this group is in the log, safe; the next one is refused */
     store->full = store->full || status == MM_STORE_FULL;
     return status;
 }
