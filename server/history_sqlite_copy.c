@@ -253,20 +253,61 @@ static mm_store_status copy_pages(copy *c)
     return wanted ? broken(c, "cannot copy to", c->partial, code) : stopped(c);
 }
 
+/* Is it the name of a file that a server has in use?  In the directory of the history, that is. */
+static int is_in_use(const copy *c)
+{
+    static const char *const names[] = {"maskmeter.db",         "maskmeter.db-wal", "maskmeter.db-shm",
+                                        "maskmeter.db-journal", "maskmeter.lock",   "admin.sock"};
+    const char *slash = strrchr(c->target, '/');
+    const char *name = slash != NULL ? slash + 1 : c->target;
+    char *directory = slash != NULL ? strndup(c->target, (size_t)(name - c->target)) : strdup(".");
+    struct stat ours, theirs;
+    int same = directory == NULL; /* out of memory: it might be */
+
+    if (directory != NULL && stat(directory, &theirs) == 0 && stat(c->options->directory, &ours) == 0)
+        same = ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+    free(directory);
+    for (size_t i = 0; same && i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0)
+            return 1;
+    return 0;
+}
+
+/* A copy takes the place of nothing, or when it may of another file: of no link, device, or part of a history. */
+static mm_store_status check_target(copy *c)
+{
+    struct stat info;
+
+    if (is_in_use(c)) {
+        mm_store_explain(c->problem, "", "%s belongs to the history itself: name another file", c->target);
+        return MM_STORE_CONFLICT;
+    }
+    if (lstat(c->target, &info) != 0)
+        return errno == ENOENT ? MM_STORE_OK : failed(c, "cannot make", c->target);
+    if (!S_ISREG(info.st_mode)) {
+        mm_store_explain(c->problem, "", "%s is there already, and is no file: name another", c->target);
+        return MM_STORE_CONFLICT;
+    }
+    if (c->options->force)
+        return MM_STORE_OK;
+    mm_store_explain(c->problem, "", "%s is there already: say --force to replace it", c->target);
+    return MM_STORE_CONFLICT;
+}
+
 static mm_store_status back_up(copy *c)
 {
     int descriptor = -1;
 
     if (!is_there(c->source)) {
+        if (errno != ENOENT)
+            return failed(c, "cannot read", c->source);
         mm_store_explain(c->problem, "", "there is no history at %s", c->source);
         return MM_STORE_NOT_FOUND;
     }
-    if (!c->options->force && is_there(c->target)) {
-        mm_store_explain(c->problem, "", "%s is there already: say --force to replace it", c->target);
-        return MM_STORE_CONFLICT;
-    }
-    mm_store_status status = make_partial(c, &descriptor);
+    mm_store_status status = check_target(c);
 
+    if (status == MM_STORE_OK)
+        status = make_partial(c, &descriptor);
     if (descriptor >= 0)
         close(descriptor);
     if (status == MM_STORE_OK)
@@ -357,10 +398,14 @@ static mm_store_status bring_in(copy *c)
     int to = -1;
     mm_store_status status = MM_STORE_OK;
     struct stat info;
-    const int from = open(c->source, O_RDONLY | O_CLOEXEC);
+    const int from = open(c->source, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a pipe would be waited for */
 
     if (from < 0 || fstat(from, &info) != 0)
         status = failed(c, "cannot read", c->source);
+    else if (!S_ISREG(info.st_mode)) {
+        mm_store_explain(c->problem, "", "%s is no file", c->source);
+        status = MM_STORE_FATAL;
+    }
     if (status == MM_STORE_OK)
         status = make_partial(c, &to);
     if (status == MM_STORE_OK)

@@ -1,19 +1,25 @@
 """test_backup.py - `maskmeter backup` while a server writes, `maskmeter restore`, and what both refuse."""
 
+import hashlib
 import os
+import pathlib
 import pty
 import shutil
 import signal
+import socket
 import sqlite3
 import stat
 import subprocess
+import tempfile
 
 import pytest
 from durable import PARTS, SHORT, Reference, Writers, check_file, database
-from support import BINARY, SLOW, Server, eventually, problem
+from support import BINARY, SLOW, Server, eventually, problem, small_file
+from test_full_disk import may_mount
 
 ROUNDS = 3 if SHORT else 50
 WRITERS = 4
+GOOD = small_file()
 
 
 @pytest.fixture(scope="module")
@@ -140,22 +146,148 @@ def test_no_room_for_the_copy(tmp_path, stored):
     assert not names(tmp_path)
 
 
-def test_a_signal_leaves_nothing_behind(tmp_path):
-    """Stopped in the middle of a large copy."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    Server(folder).stop()
-    with sqlite3.connect(folder / "maskmeter.db") as large:
-        large.execute("PRAGMA synchronous = OFF")
-        large.execute("CREATE TABLE filler (bytes BLOB)")
-        large.execute("INSERT INTO filler VALUES (zeroblob(400000000))")
-    large.close()
-    process = subprocess.Popen([BINARY, "backup", "--data", folder, tmp_path / "copy"], stderr=subprocess.PIPE)
-    eventually(lambda: any("partial" in name for name in names(tmp_path)))
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=20 * SLOW)
-    assert process.returncode == -signal.SIGTERM
-    assert names(tmp_path) == ["data"]
+@pytest.mark.skipif(not may_mount(), reason="nothing can be mounted here: test_no_room_for_the_copy stands in")
+def test_a_full_disk_for_the_copy(tmp_path, stored):
+    """It says so, leaves nothing there, and what was there stays."""
+    (tmp_path / "disk").mkdir()
+    script = ('mount -t tmpfs -o size=128k tmpfs disk && echo precious > disk/copy && "$@" backup --force disk/copy;'
+              " echo $?; cat disk/*; ls disk")  # fmt: skip
+    data = {**os.environ, "MASKMETER_DATA": str(stored[0])}
+    done = subprocess.run(["unshare", "-rm", "sh", "-c", script, "sh", BINARY], capture_output=True, text=True, env=data,
+                          cwd=tmp_path, timeout=60 * SLOW, check=False)  # fmt: skip
+    assert done.stdout == "1\nprecious\ncopy\n", done
+    assert "full" in done.stderr or "No space" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("name", ["maskmeter.db", "maskmeter.db-wal", "maskmeter.db-shm", "maskmeter.lock", "admin.sock"])
+@pytest.mark.parametrize("through", ["itself", "a link"])
+def test_no_copy_takes_the_place_of_the_history(start, tmp_path, name, through):
+    """Not even when told: a server would go on in a file that has no name any more."""
+    server = start()
+    server.score(GOOD, run="before", step=1)
+    folder = server.data
+    if through == "a link":
+        folder = tmp_path / "link"
+        folder.symlink_to(server.data)
+    before = os.stat(server.data / name).st_ino
+    said = command("backup", "--data", server.data, "--force", folder / name, code=1)
+    assert "belongs to the history" in said
+    assert os.stat(server.data / name).st_ino == before
+    assert not [name for name in names(server.data) if "partial" in name]
+    server.score(GOOD, run="after", step=1)
+    assert len(server.get("/v1/runs").json()["runs"]) == 2
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "folder", "pipe", "socket"])
+def test_a_copy_replaces_files_only(tmp_path, stored, kind):
+    """A link, or a device, in whose place a copy came would be gone."""
+    path, precious = tmp_path / "copy", tmp_path / "precious"
+    precious.write_text("precious")
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(path))
+    else:
+        path.symlink_to(precious if kind == "link" else tmp_path / "nowhere")
+    mode, there = os.lstat(path).st_mode, names(tmp_path)
+    for force in ([], ["--force"]):
+        assert "no file" in command("backup", "--data", stored[0], *force, path, code=1)
+    assert os.lstat(path).st_mode == mode and precious.read_text() == "precious"
+    assert names(tmp_path) == there
+
+
+NOBODY = 54321
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_without_permission(stored):
+    """To the history, and to the folder of the copy: said, and nothing is left there."""
+    binary = os.open(BINARY, os.O_RDONLY)  # the folders on the way to it may be closed to others
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o755)
+        shutil.copytree(stored[0], folder / "closed")
+        shutil.copytree(stored[0], folder / "own")
+        for path in (folder / "own", *(folder / "own").iterdir()):
+            os.chown(path, NOBODY, NOBODY)
+        (folder / "closed").chmod(0o700)
+        for data, place, words in (("closed", "own/copy", "closed/maskmeter.db"), ("own", "copy", "copy.partial")):
+            done = subprocess.run([f"/proc/self/fd/{binary}", "backup", "--data", data, place], capture_output=True,
+                                  text=True, cwd=folder, user=NOBODY, group=NOBODY, extra_groups=[], pass_fds=[binary],
+                                  timeout=60 * SLOW, check=False)  # fmt: skip
+            assert done.returncode == 1 and words in done.stderr and "Permission denied" in done.stderr, done
+        assert not [path for path in folder.rglob("*") if "copy" in path.name]
+    os.close(binary)
+
+
+# ------------------------------------------------------------------------------------------- interrupted
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A history that takes a while to copy, and a copy of it."""
+    folder = tmp_path_factory.mktemp("large")
+    server = Server(folder / "data")
+    server.score(GOOD, run="large", step=1)
+    server.stop()
+    with sqlite3.connect(folder / "data" / "maskmeter.db") as filled:
+        filled.execute("PRAGMA synchronous = OFF")
+        filled.execute("CREATE TABLE filler (bytes BLOB)")
+        filled.execute("INSERT INTO filler VALUES (zeroblob(400000000))")
+    filled.close()
+    yield folder
+    shutil.rmtree(folder)
+
+
+def digest(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def interrupted(verb, data, path, number):
+    """The exit code, once it was told in the middle of its work."""
+    process = subprocess.Popen([BINARY, verb, "--data", data, "--force", path], stderr=subprocess.PIPE)
+    folder = path.parent if verb == "backup" else data
+    eventually(lambda: any("partial" in name for name in names(folder)))
+    process.send_signal(number)
+    process.communicate(timeout=60 * SLOW)
+    return process.returncode
+
+
+ENDINGS = [signal.SIGTERM] if SHORT else [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL]
+
+
+@pytest.mark.parametrize("number", ENDINGS)
+def test_a_copy_that_is_interrupted(tmp_path, large, number):
+    """Nothing of it is left, but by a kill, and then under another name; what was to be replaced is as it was."""
+    path, data = tmp_path / "copy", large / "data"
+    path.write_text("precious")
+    before = digest(data / "maskmeter.db")
+    assert interrupted("backup", data, path, number) == -number
+    assert len(names(tmp_path)) == (2 if number == signal.SIGKILL else 1)
+    assert path.read_text() == "precious" and digest(data / "maskmeter.db") == before
+
+
+@pytest.mark.skipif(SHORT, reason="the long form takes the time for it")
+@pytest.mark.parametrize("number", ENDINGS)
+def test_a_restore_that_is_interrupted(start, tmp_path, large, stored, number):
+    """The history that is there is as it was, and served."""
+    copy, data = tmp_path / "copy", tmp_path / "data"
+    command("backup", "--data", large / "data", copy)
+    shutil.copytree(stored[0], data)
+    before = digest(data / "maskmeter.db")
+    assert interrupted("restore", data, copy, number) == -number
+    assert digest(data / "maskmeter.db") == before
+    partial = [name for name in names(data) if "partial" in name]
+    assert len(partial) == (number == signal.SIGKILL)
+    server = start(data=data)
+    assert server.get("/v1/runs/kept").status_code == 200
+    server.stop()
+    command("restore", "--data", data, "--force", copy)
+    assert start(data=data).get("/v1/runs/large").status_code == 200
 
 
 def test_progress_on_a_terminal(tmp_path, stored):
@@ -206,6 +338,20 @@ def test_restore_keeps_what_was_there(start, tmp_path, copy, stored, reference):
     writers.check(again, reference)
     again.stop()
     check_file(old, reference, writers.acknowledged)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device"])
+def test_what_is_no_file_is_not_restored(tmp_path, kind):
+    """Nor waited for."""
+    path = tmp_path / "copy"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path = pathlib.Path("/dev/null")
+    assert "is no file" in command("restore", "--data", tmp_path / "data", path, code=1)
+    assert names(tmp_path / "data") == ["maskmeter.lock"]
 
 
 def spoil_header(path):
