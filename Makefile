@@ -219,7 +219,7 @@ leaks: export MASKMETER_TEST_SLOWNESS = 4
 leaks: $(BUILD)/tests/faults/fail.so   ## every failing allocation again, under the address sanitizer: is all given back?
 	+@$(MAKE) CC=gcc KERNEL_CC=gcc CFLAGS='-O1 -g -fno-omit-frame-pointer' BUILD=$(BUILD)/leaks SAN=address,undefined \
 	    $(MASKMETER_BIN)
-	@$(abreast) tests/faults/test_malloc.py tests/faults/test_start.py
+	@$(abreast) tests/faults/test_malloc.py
 load: $(BUILD)/maskmeter               ## more clients and uploads than fit: budget, fairness, overload, slow and idle ones
 	@MASKMETER_BIN=$< $(pytest) tests/load
 properties: $(BUILD)/maskmeter         ## what holds for every request: hypothesis, from openapi.yaml
