@@ -4,9 +4,10 @@ import random
 import threading
 import time
 
+import numpy as np
 import pytest
-from durable import PARTS, SHORT, Reference, Writers, check_file, number_from, send
-from support import SLOW, Server
+from durable import PARTS, SHORT, Reference, Writers, check_file, database, number_from, send
+from support import SLOW, Server, safetensors
 
 WRITERS = 8
 KILLS = number_from("MASKMETER_TEST_KILLS", 50, 1000)
@@ -72,6 +73,58 @@ def test_nothing_acknowledged_is_lost(tmp_path, reference, capfd):
                   f" slowest start {slowest:.2f} s", end="", flush=True)  # fmt: skip
     assert untold <= kills * WRITERS
     assert kills >= KILLS * 0.8 and acknowledged >= kills * WRITERS, "too slow to have proved anything"
+
+
+IMAGES, CLASSES = (60, 1000) if SHORT else (number_from("MASKMETER_TEST_IMAGES", 0, 400), 2000)
+
+
+def sparse_file(images, classes):
+    """A voxel per image and class: small to send, and 43 bytes of each in the record."""
+    rng = np.random.default_rng(7)
+    shape = (images, classes, 1)
+    return safetensors({name: rng.integers(0, 2, shape).astype("u1") for name in ("pred", "label")})
+
+
+def test_kill_around_a_large_record(tmp_path, capfd):
+    """A record of megabytes is there as a whole or not at all, wherever in its commit the kill comes."""
+    body = sparse_file(IMAGES, CLASSES)
+    query = {"run": "large", "pred_kind": "masks", "task": "multilabel", "scores": "dice"}
+    server = Server(tmp_path)
+    began = time.monotonic()
+    expected = server.score(body, step=0, **query)["scores"]
+    took, whole, slowest = time.monotonic() - began, {0}, 0.0
+    for step, share in enumerate([0.5, 0.9, 0.99, 1.0] if SHORT else [0.3, 0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05], 1):
+        answers = []
+        sender = threading.Thread(target=lambda step=step: answers.append(answer_of(server, body, step=step, **query)))
+        sender.start()
+        time.sleep(share * took)
+        server.kill()
+        sender.join()
+        began = time.monotonic()
+        server = Server(tmp_path)
+        slowest = max(slowest, time.monotonic() - began)
+        there = server.get("/v1/evaluations", run="large", split="val", step=str(step))
+        assert there.status_code == 200 if answers == [200] else there.status_code in (200, 404), (step, answers)
+        if there.status_code == 200:
+            assert there.json()["scores"] == expected
+            whole.add(step)
+    listed = server.get("/v1/runs/large/evaluations").json()["evaluations"]
+    assert {row["step"] for row in listed} == whole
+    server.stop()
+    with database(tmp_path) as stored:
+        assert stored.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        records = [record for (record,) in stored.execute("SELECT length(record) FROM parts")]
+    assert len(records) == len(whole) and len(set(records)) == 1
+    with capfd.disabled():
+        print(f"\na record of {records[0] / 1e6:.1f} MB, {len(whole)} of {step + 1} there, start within {slowest:.2f} s", end="")
+
+
+def answer_of(server, *args, **kwargs):
+    """The status; None when the server is gone."""
+    try:
+        return server.post(*args, **kwargs).status_code
+    except OSError:
+        return None
 
 
 def test_retries_of_one_part(start, reference):
