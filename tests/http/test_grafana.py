@@ -3,10 +3,11 @@
 import json
 import threading
 import time
+from urllib.parse import quote
 
 import numpy as np
 import pytest
-from support import near, problem, safetensors, softmax_case
+from support import near, problem, safetensors, small_file, softmax_case
 
 SERIES, LATEST = "/v1/grafana/series", "/v1/grafana/latest"
 CLASSES = ("background", "liver", "tumour")
@@ -142,6 +143,20 @@ def test_no_filter(filled, value):
     everything = rows(filled, score="dice", split="val", shape="value")
     assert len(everything) == 6 and rows(filled, score="dice", split="val", shape="value", run=value) == everything
     assert rows(filled, score="dice", split=value, run="other") == rows(filled, score="dice", run="other")
+
+
+@pytest.mark.parametrize("name", ["*", "$__all", "$run", "{unet}"])
+def test_names_that_dashboards_read_otherwise(start, name):
+    """A run may have such a name: it is stored, listed, exported and deleted under it; here it stands for what it always does."""
+    server = start()
+    server.score(small_file(), run=name, step=1, scores="dice")
+    server.score(small_file(seed=2), run="unet", step=2, scores="dice")
+    assert {row["run"] for row in server.get("/v1/runs").json()["runs"]} == {name, "unet"}
+    assert server.get("/v1/evaluations", run=name, split="val", step="1").json()["images"] == 2
+    answer = server.get("/v1/grafana/series", run=name, score="dice", shape="value").json()["rows"]
+    assert [row.get("run") for row in answer] == (["unet"] if name == "{unet}" else [name, "unet"])
+    assert server.request("DELETE", "/v1/runs/" + quote(name, safe="")).status_code == 204
+    assert [row["run"] for row in server.get("/v1/runs").json()["runs"]] == ["unet"]
 
 
 def test_lists_as_globs_and_macros_without_a_value(filled):
