@@ -5,6 +5,7 @@ import glob
 import time
 
 import pytest
+import tokens
 from support import Server, small_file
 
 LIBRARY = next(iter(sorted(glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1"))), None)
@@ -68,6 +69,40 @@ def test_a_clock_that_jumps(tmp_path, jump):
         assert server.get("/readyz").status_code == 200
         uploading.close()
         idle.close()
+    finally:
+        server.stop()
+
+
+@pytest.mark.skipif(LIBRARY is None, reason="this machine has no libfaketime: `make deps` installs it on Debian")
+def test_a_token_that_expires(tmp_path):
+    """It goes by the time of day: what that says is over is refused, and once it is set back it is not over."""
+    clock = Clock(tmp_path)
+    server = Server(tmp_path / "data", env=clock.environment)
+    try:
+        token = tokens.create(server.data, "read", "--expires", "1d")
+        forever = tokens.create(server.data, "read")
+        for jump, status in ("+0", 200), ("+23h", 200), ("+25h", 401), ("-1d", 200), ("@2038-01-19 03:14:05", 401):
+            clock.set(jump)
+            assert server.request("GET", "/v1/runs", headers=tokens.bearer(token)).status_code == status, jump
+            assert server.request("GET", "/v1/runs", headers=tokens.bearer(forever)).status_code == 200, jump
+    finally:
+        server.stop()
+
+
+@pytest.mark.skipif(LIBRARY is None, reason="this machine has no libfaketime: `make deps` installs it on Debian")
+def test_the_limit_of_bad_tokens_is_no_matter_of_the_clock(tmp_path):
+    """Who has sent too many waits as long when the time of day jumps, and no longer."""
+    clock = Clock(tmp_path)
+    server = Server(tmp_path / "data", env=clock.environment)
+    try:
+        tokens.create(server.data, "read")
+        bad = tokens.bearer("mm_nonsense")
+        for _ in range(20):
+            assert server.request("GET", "/v1/runs", headers=bad).status_code == 401
+        for jump in "+0", "+1d", "-1d":
+            clock.set(jump)
+            answer = server.request("GET", "/v1/runs", headers=bad)
+            assert answer.status_code == 429 and int(answer.headers["Retry-After"]) <= 180, jump
     finally:
         server.stop()
 

@@ -3,6 +3,7 @@
 What is refused must be refused once, and whatever follows on that connection must not become a request.
 """
 
+import concurrent.futures
 import itertools
 import os
 import random
@@ -263,6 +264,42 @@ def test_bodies_of_no_bytes(server):
     one = POST + "Content-Length: 0\r\n"
     raw = exchange(server, (one + "\r\n" + one + "Connection: close\r\n\r\n").encode())
     assert [status for status, _, _ in responses(raw)] == [400, 400]
+
+
+# ------------------------------------------------------------------------------------------ slow lines
+
+
+def slowly(server, begin, line):
+    """(statuses, seconds) of a request that comes at a byte each second, after what is sent at once."""
+    with connect(server) as sock:
+        sock.settimeout(1)
+        sock.sendall(begin)
+        got, started = b"", time.monotonic()
+        for i in range(30):
+            try:
+                sock.sendall(line[i : i + 1])
+                piece = sock.recv(65536)
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+            if not piece:
+                break
+            got += piece
+        return statuses_of(got), time.monotonic() - started
+
+
+@pytest.mark.skipif(SHORT, reason="ten seconds: the long form")
+def test_a_request_at_a_byte_a_second(start):
+    """It is cut after ten seconds, and not sixty, whether it is the first or began in the segment of the one before."""
+    server, line = start(), b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    upload = POST.encode() + f"Content-Length: {SIZE}\r\n\r\n".encode() + GOOD
+    begins = {b"": [408], line: [200, 408], line + b"G": [200, 408], upload + b"G": [200, 408]}
+    with concurrent.futures.ThreadPoolExecutor(5) as pool:
+        silent = pool.submit(slowly, server, line + b"GET /hea", b"")
+        cut = list(pool.map(lambda begin: slowly(server, begin, line), begins))
+    for (statuses, seconds), expected in zip([*cut, silent.result()], [*begins.values(), [200, 408]]):
+        assert statuses == expected and 9 < seconds < 14 + 5 * (SLOW - 1), (statuses, seconds)
 
 
 # ------------------------------------------------------------------------------------------ leavers
