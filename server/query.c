@@ -395,9 +395,9 @@ mm_status mm_query_integer(const mm_query *query, const char *name, int64_t min,
         return bad_integer(problem, name, min, max);
     for (size_t i = 0; i < digits; i++)
         magnitude = magnitude * 10 + (uint64_t)(text[i] - '0');
-    if (magnitude > INT64_MAX)
+    if (magnitude > (uint64_t)INT64_MAX + (unsigned)negative)
         return bad_integer(problem, name, min, max);
-    value = negative ? -(int64_t)magnitude : (int64_t)magnitude;
+    value = negative && magnitude > 0 ? -1 - (int64_t)(magnitude - 1) : (int64_t)magnitude;
     if (value < min || value > max)
         return bad_integer(problem, name, min, max);
     *out = value;
