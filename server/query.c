@@ -210,7 +210,7 @@ static mm_status parse_pair(mm_query *query, const char *text, size_t size, mm_p
     const char *equals = memchr(text, '=', size);
     const size_t name_size = equals != NULL ? (size_t)(equals - text) : size;
     const size_t value_at = equals != NULL ? name_size + 1 : size;
-    char *name = malloc(size + 2), *value = name + name_size + 1;
+    char *name = malloc(size + 2), *value;
     const char *fault;
     mm_status status;
 
@@ -221,6 +221,7 @@ static mm_status parse_pair(mm_query *query, const char *text, size_t size, mm_p
         status = bad(problem, "", "a parameter name of the query %s", fault);
         goto done;
     }
+    value = name + name_size + 1;
     fault = decode(text + value_at, size - value_at, 1, value);
     if (fault != NULL) {
         status = bad(problem, name, "the value %s", fault);

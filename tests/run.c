@@ -22,6 +22,7 @@
     X(admin) \
     X(admission) \
     X(body) \
+    X(chunk) \
     X(client) \
     X(cmd_eval) \
     X(coding) \
@@ -57,6 +58,8 @@
     X(ip) \
     X(json) \
     X(kernels) \
+    X(kernels_distance) \
+    X(kernels_surface) \
     X(lines) \
     X(log) \
     X(loop) \

@@ -359,6 +359,7 @@ static void test_trace_ids(void)
     CU_ASSERT_TRUE(mm_trace_id(good, id));
     CU_ASSERT_STRING_EQUAL(id, "4bf92f3577b34da6a3ce929d0e0e4736");
     CU_ASSERT_TRUE(mm_trace_id("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-later", id));
+    CU_ASSERT_TRUE(mm_trace_id("fe-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", id));
     CU_ASSERT_TRUE(mm_trace_id("00-00000000000000000000000000000001-0000000000000001-00", id));
     for (size_t i = 0; i < COUNT(bad); i++)
         CU_ASSERT_FALSE(mm_trace_id(bad[i], id));

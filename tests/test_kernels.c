@@ -454,6 +454,8 @@ static void rows_scanned(void)
 {
     static float rows[ROWS][MM_CHUNK], label[MM_CHUNK], arg[MM_CHUNK], at[MM_CHUNK];
     const mm_kernels *k = mm_kernels_chosen();
+    static const float nothing[MM_LANES + MM_CHUNK];
+    float zero[2 * MM_LANES];
     size_t off, right = 0;
 
     fill_rows(rows, label);
@@ -463,6 +465,7 @@ static void rows_scanned(void)
     }
     CU_ASSERT_EQUAL(k->scan(rows[0], MM_CHUNK, ROWS, label, arg, at, &off, MM_CHUNK), 0);
     CU_ASSERT_EQUAL(off, right);
+    CU_ASSERT_EQUAL(k->scan(nothing, MM_LANES, 1, label, zero, zero + MM_LANES, &off, MM_LANES), 0);
     for (size_t i = 0; i < MM_CHUNK; i++) {
         const int first = rows[0][i] >= rows[1][i] && rows[0][i] >= rows[2][i] ? 0 : rows[1][i] >= rows[2][i] ? 1 : 2;
 

@@ -500,6 +500,25 @@ static void test_days(void)
     CU_ASSERT_EQUAL(wrong, 0);
 }
 
+/* The last days of months, and those after them: the C library takes the 31st of November for another day. */
+static void test_month_ends(void)
+{
+    for (int year = 2023; year <= 2024; year++)
+        for (int month = 1; month <= 12; month++)
+            for (int day = 27; day <= 32; day++) {
+                struct tm parts = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day};
+                mm_query query = {.count = 0};
+                int64_t value = 0;
+                char text[64];
+
+                (void)snprintf(text, sizeof text, "%d-%02d-%02dT00:00:00Z", year, month, day);
+                CU_ASSERT_EQUAL(mm_query_add(&query, "time", text, NULL), MM_OK);
+                (void)timegm(&parts);
+                CU_ASSERT_EQUAL(mm_query_time(&query, "time", &value, NULL) == MM_OK, parts.tm_mday == day);
+                mm_query_free(&query);
+            }
+}
+
 static void test_times(void)
 {
     /* clang-format off */
@@ -668,6 +687,7 @@ static CU_TestInfo tests[] = {
     {"words", test_words},
     {"names", test_names},
     {"days against the C library", test_days},
+    {"the ends of months", test_month_ends},
     {"times", test_times},
     {"random queries", test_random_queries},
     {"out of memory", test_out_of_memory},

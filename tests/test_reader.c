@@ -56,6 +56,8 @@ static const struct {
     {"\"\\ud83d\\ude00\"",      "\xf0\x9f\x98\x80", NULL},
     {"\"\\ud800\\udc00\"",      "\xf0\x90\x80\x80", NULL},
     {"\"\\udbff\\udfff\"",      "\xf4\x8f\xbf\xbf", NULL},
+    {"\"\\u007f\\u0080\"",      "\x7f\xc2\x80",     NULL},
+    {"\"\\u07ff\\u0800\"",      "\xdf\xbf\xe0\xa0\x80", NULL},
     {"\"\\uffff\\u0001\"",      "\xef\xbf\xbf\x01", NULL},
     {"\"\x7f\xc3\xa4\"",        "\x7f\xc3\xa4",     NULL},
     {"pred",                    NULL, "string was expected"},

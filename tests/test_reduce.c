@@ -127,6 +127,50 @@ static void classes_added(void)
                     2 * (30 + 45) + 1e3 * 2 * (10 + 5) + 1e6 * label + 1e9 * pred + 1e12 * both);
 }
 
+/* As many columns as a row may have: 1 + i times the class. */
+static size_t most_stats(const mm_args *args, mm_stat stats[MM_ROW_STATS])
+{
+    (void)args;
+    for (unsigned i = 0; i < MM_ROW_STATS; i++)
+        stats[i] = (mm_stat){.kind = MM_SUM_P, .gamma = i};
+    return MM_ROW_STATS;
+}
+
+static mm_value weighted_columns(const mm_group *x, const mm_args *args)
+{
+    double sum = 0.0;
+
+    (void)args;
+    for (size_t i = 0; i < MM_ROW_STATS; i++)
+        sum += mm_wide(x, i, 0) == x->sum[i] ? (double)(1 + i) * x->sum[i] : (double)NAN;
+    return mm_defined(sum);
+}
+
+/* All columns of all classes added: sum over c and i of (1 + i) (10 c + i). */
+static void columns_added(void)
+{
+    const mm_score row = {.info = {.kind = MM_METRIC}, .stats = most_stats, .per_class = weighted_columns, .always = 1};
+    const mm_args args = {.common = {.pooled = 1, .absent = -1, .average = MM_MICRO}, .classes = CLASSES};
+    mm_stat stats[MM_ROW_STATS];
+    mm_images *images = NULL;
+    mm_scored out;
+    double right = 0.0;
+
+    CU_ASSERT_EQUAL_FATAL(mm_images_new(&images, MM_MULTICLASS, CLASSES), MM_OK);
+    mm_record *record = mm_images_append(images, "a", stats, most_stats(&args, stats), 0);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(record);
+    for (size_t i = 0; i < MM_ROW_STATS; i++)
+        for (size_t c = 0; c < CLASSES; c++) {
+            record->sums[i * CLASSES + c] = (double)(10 * c + i);
+            right += (double)((1 + i) * (10 * c + i));
+        }
+    CU_ASSERT_EQUAL(mm_score_images(&out, &row, &args, images, NULL), MM_OK);
+    CU_ASSERT_EQUAL(out.result.value.value, right);
+    mm_scored_clear(&out);
+    mm_images_free(images);
+}
+
 /* ------------------------------------------------------------------- lists */
 
 /* As many values as asked for, of which only the first is defined. */
@@ -172,6 +216,7 @@ static CU_TestInfo tests[] = {
     {"classes averaged by hand", classes_averaged},
     {"absent classes", absent_classes},
     {"classes added by hand", classes_added},
+    {"columns added by hand", columns_added},
     {"lists of peers", lists_of_peers},
     CU_TEST_INFO_NULL,
 };

@@ -123,8 +123,29 @@ static void stats_found(void)
     for (size_t i = 0; i < 3; i++)
         CU_ASSERT_EQUAL(mm_stat_find(list, 3, &list[i]), i);
     CU_ASSERT_EQUAL(mm_stat_find(list, 3, &other), 3);
-    CU_ASSERT(!mm_stat_needs_probs(&list[0]));
-    CU_ASSERT(mm_stat_needs_probs(&list[1]));
+}
+
+/* Logarithms, bins, activations and what is done to p first: hard masks cannot give them. */
+static void stats_of_probs(void)
+{
+    static const mm_stat hard[] = {{.kind = MM_SUM_P},
+                                   {.kind = MM_SUM_AD, .form = MM_FORM_SENT},
+                                   {.kind = MM_SUM_P, .form = MM_FORM_APART},
+                                   {.kind = MM_SUM_OVER, .more = {0.5}},
+                                   {.kind = MM_IMAGE_SURFACE}};
+    static const mm_stat soft[] = {{.kind = MM_SUM_P, .form = MM_FORM_SIGMOID},
+                                   {.kind = MM_SUM_P, .form = MM_FORM_SOFTMAX_REST},
+                                   {.kind = MM_SUM_P, .flags = MM_STAT_CLIP, .eps = 1e-7},
+                                   {.kind = MM_SUM_P, .flags = MM_STAT_NORMALIZE},
+                                   {.kind = MM_SUM_POS},
+                                   {.kind = MM_SUM_LOG_POWER_REST},
+                                   {.kind = MM_HISTOGRAM_P, .more = {10.0}},
+                                   {.kind = MM_IMAGE_LOVASZ}};
+
+    for (size_t i = 0; i < 5; i++)
+        CU_ASSERT(!mm_stat_needs_probs(&hard[i]));
+    for (size_t i = 0; i < 8; i++)
+        CU_ASSERT(mm_stat_needs_probs(&soft[i]));
 }
 
 /* The least and the greatest of kinds, forms and bins, and what lies beside them. */
@@ -186,6 +207,7 @@ static CU_TestInfo tests[] = {
     {"elementary functions against long double", elementary_accuracy},
     {"elementary functions at their edges", elementary_edges},
     {"columns are found", stats_found},
+    {"columns that need probabilities", stats_of_probs},
     {"columns that are known", stats_known},
     {"columns have their places", stats_placed},
     CU_TEST_INFO_NULL,
