@@ -94,13 +94,16 @@ static int read_arguments(arguments *a, int argc, char **argv)
 /* Signals that end a command wait until the partial file is gone. */
 static const int endings[] = {SIGINT, SIGTERM, SIGHUP};
 
+/* But not those that end nothing, as SIGHUP under nohup. */
 static void hold_signals(sigset_t *before)
 {
+    struct sigaction action;
     sigset_t set;
 
     sigemptyset(&set);
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
-        sigaddset(&set, endings[i]);
+        if (sigaction(endings[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            sigaddset(&set, endings[i]);
     sigprocmask(SIG_BLOCK, &set, before);
 }
 

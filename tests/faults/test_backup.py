@@ -247,9 +247,15 @@ def digest(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def interrupted(verb, data, path, number):
+def prepare(number, action):
+    if number != signal.SIGKILL:
+        signal.signal(number, action)
+
+
+def interrupted(verb, data, path, number, action=signal.SIG_DFL):
     """The exit code, once it was told in the middle of its work."""
-    process = subprocess.Popen([BINARY, verb, "--data", data, "--force", path], stderr=subprocess.PIPE)
+    process = subprocess.Popen([BINARY, verb, "--data", data, "--force", path], stderr=subprocess.PIPE,
+                               stdout=subprocess.DEVNULL, preexec_fn=lambda: prepare(number, action))  # fmt: skip
     folder = path.parent if verb == "backup" else data
     eventually(lambda: any("partial" in name for name in names(folder)))
     process.send_signal(number)
@@ -269,6 +275,12 @@ def test_a_copy_that_is_interrupted(tmp_path, large, number):
     assert interrupted("backup", data, path, number) == -number
     assert len(names(tmp_path)) == (2 if number == signal.SIGKILL else 1)
     assert path.read_text() == "precious" and digest(data / "maskmeter.db") == before
+
+
+def test_a_signal_that_is_ignored(tmp_path, large):
+    """Under nohup a copy goes on when the terminal is gone."""
+    assert interrupted("backup", large / "data", tmp_path / "copy", signal.SIGHUP, signal.SIG_IGN) == 0
+    assert names(tmp_path) == ["copy"]
 
 
 @pytest.mark.skipif(SHORT, reason="the long form takes the time for it")
