@@ -1,6 +1,8 @@
 """test_kill.py - kill -9 in the middle of uploads: nothing acknowledged is lost, nothing is there twice or in half."""
 
 import random
+import shutil
+import sqlite3
 import threading
 import time
 
@@ -125,6 +127,57 @@ def answer_of(server, *args, **kwargs):
         return server.post(*args, **kwargs).status_code
     except OSError:
         return None
+
+
+FILE_MB, LOG_MB = 640, 500
+FILL = [
+    "INSERT INTO runs (project, name, created, updated) VALUES ('default', :run, 1, 1)",
+    "INSERT INTO splits SELECT id, 'val', 1, 1, 1 FROM runs WHERE name = :run",
+    "INSERT INTO evaluations (run, split, step, time, classes, class_count, task, threshold, scores, weights)"
+    " SELECT id, 'val', 1, 1, 'a,b', 2, 0, 0.5, 'dice', '' FROM runs WHERE name = :run",
+]
+PART = ("INSERT INTO parts (evaluation, name, images, received, record)"
+        " SELECT e.id, ?, 1, 1, ? FROM evaluations e JOIN runs r ON r.id = e.run WHERE r.name = ?")  # fmt: skip
+
+
+def fill(stored, run, megabytes):
+    for statement in FILL:
+        stored.execute(statement, {"run": run})
+    for number in range(megabytes * 10):
+        stored.execute(PART, (str(number), random.randbytes(100_000), run))
+        if number % 100 == 99:
+            stored.commit()
+    stored.commit()
+
+
+@pytest.mark.skipif(SHORT, reason="the long form writes more than a gigabyte")
+def test_start_with_a_long_log(tmp_path, capfd):
+    """A large file, and all that a backup of it had kept in the log: served in time, and the first upload is taken."""
+    server = Server(tmp_path / "data")
+    server.stop()
+    stored = sqlite3.connect(server.data / "maskmeter.db")
+    stored.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 0")
+    fill(stored, "file", FILE_MB)
+    stored.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    fill(stored, "log", LOG_MB)
+    left = tmp_path / "left"
+    left.mkdir()
+    for name in ("maskmeter.db", "maskmeter.db-wal"):
+        shutil.copy(server.data / name, left / name)  # as a kill leaves them
+    stored.close()
+    shutil.rmtree(server.data)
+    assert (left / "maskmeter.db-wal").stat().st_size > LOG_MB * 1e6
+    began = time.monotonic()
+    server = Server(left)
+    started = time.monotonic() - began
+    assert send(server.connect(), "after", 0, 0)[0] == 200
+    taken = time.monotonic() - began
+    assert {row["run"] for row in server.get("/v1/runs").json()["runs"]} == {"file", "log", "after"}
+    server.stop()
+    shutil.rmtree(left)
+    with capfd.disabled():
+        print(f"\n{LOG_MB} MB of log: started in {started:.2f} s, the first part taken after {taken:.2f} s", end="")
+    assert started < START_SECONDS * SLOW
 
 
 def test_retries_of_one_part(start, reference):
