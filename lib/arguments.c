@@ -121,7 +121,6 @@ static int follows_number_grammar(const char *text)
 int mm_token_number(const mm_token *token, double *number)
 {
     char text[64];
-    char *end;
 
     if (token->length == 0 || token->length >= sizeof text)
         return 0;
@@ -129,8 +128,8 @@ int mm_token_number(const mm_token *token, double *number)
     text[token->length] = '\0';
     if (!follows_number_grammar(text))
         return 0;
-    *number = strtod(text, &end);
-    return *end == '\0' && isfinite(*number);
+    *number = strtod(text, NULL);
+    return isfinite(*number);
 }
 
 /* ------------------------------------------------------------------ values */
@@ -167,37 +166,24 @@ static int takes_list(mm_type type)
 static void describe(const mm_param *param, char *text, size_t size)
 {
     const char *choices = param->type == MM_BOOLEAN ? "true|false" : param->choices;
-    const int words_only = param->type == MM_WORD || param->type == MM_BOOLEAN;
-    size_t used = 0;
+    const char *one_of = choices != NULL && strchr(choices, '|') != NULL ? "one of " : "";
+    const char *what = takes_number(param->type)  ? "a number"
+                       : param->type == MM_MATRIX ? "a square list of lists of numbers"
+                                                  : "a list of numbers";
+    const char *more = takes_number(param->type) && takes_list(param->type) ? " or a list of such" : "";
 
-    text[0] = '\0';
-    if (!words_only && (param->type != MM_LIST || choices == NULL)) {
-        const char *what = takes_number(param->type)  ? "a number"
-                           : param->type == MM_MATRIX ? "a square list of lists of numbers"
-                                                      : "a list of numbers";
-        const char *more = takes_number(param->type) && takes_list(param->type) ? " or a list of such" : "";
-
-        used = (size_t)snprintf(text, size, "%s from %g to %g%s", what, param->min, param->max, more);
-    }
-    if (choices != NULL && used < size)
-        snprintf(text + used, size - used, "%s%s%s", used > 0 ? ", or " : "",
-                 param->type == MM_LIST         ? "a list of "
-                 : strchr(choices, '|') != NULL ? "one of "
-                                                : "",
-                 choices);
+    if (param->type == MM_WORD || param->type == MM_BOOLEAN)
+        snprintf(text, size, "%s%s", one_of, choices);
+    else
+        snprintf(text, size, "%s from %g to %g%s%s%s%s", what, param->min, param->max, more,
+                 choices != NULL ? ", or " : "", one_of, choices != NULL ? choices : "");
 }
 
-/* One number of a list; the index of a word where the list is of words. */
+/* One number of a list. */
 static int read_member(mm_cursor *cursor, const mm_param *param, double *member)
 {
     const mm_token token = mm_next_token(cursor);
 
-    if (param->type == MM_LIST && param->choices != NULL) {
-        const int word = choice_of(&token, param->choices);
-
-        *member = word;
-        return word >= 0;
-    }
     return mm_token_number(&token, member) && in_range(param, *member);
 }
 

@@ -62,14 +62,6 @@ static void put_choice(text *to, const char *choices, size_t which)
     put_bytes(to, choices, strcspn(choices, "|"));
 }
 
-static void put_member(text *to, const mm_param *param, double member)
-{
-    if (param->type == MM_LIST && param->choices != NULL)
-        put_choice(to, param->choices, (size_t)member);
-    else
-        put_number(to, member);
-}
-
 /* [a,b], or [[a,b],[c,d]] */
 static void put_list(text *to, const mm_param *param, const mm_arg *arg)
 {
@@ -80,7 +72,7 @@ static void put_list(text *to, const mm_param *param, const mm_arg *arg)
     for (size_t i = 0; i < arg->count; i++) {
         if (i > 0)
             put(to, matrix && i % width == 0 ? "],[" : ",");
-        put_member(to, param, arg->list[i]);
+        put_number(to, arg->list[i]);
     }
     put(to, matrix ? "]]" : "]");
 }

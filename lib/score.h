@@ -14,7 +14,7 @@
  *
  *   MM_NUMBER, MM_BOOLEAN  number (0 or 1 for a boolean)
  *   MM_WORD                word: which of the choices
- *   MM_LIST                list of numbers; of indices of choices when the parameter has choices
+ *   MM_LIST                list of numbers
  *   MM_NUMBER_OR_LIST      number, or list of numbers
  *   MM_WORD_OR_LIST        word, or list of numbers
  *   MM_NUMBERS             number, or list of numbers of any length: the row's check says how many

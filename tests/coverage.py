@@ -9,9 +9,11 @@ import subprocess
 import sys
 
 GOAL_LINES = 90.0  # per cent, of all files together
-# Bytes from outside are read here: every branch counts.
-STRICT = ("proto/reader.c", "proto/header.c", "proto/wire_read.c", "lib/expression.c", "server/query.c",
-          "server/http_check.c", "server/tokens.c", "server/access.c")
+# Bytes from outside are read here, it is decided who may do what, and text is written for others: not a branch may be
+# left out.
+STRICT = ("proto/reader.c", "proto/header.c", "proto/wire_read.c", "lib/expression.c", "lib/arguments.c",
+          "server/query.c", "server/http_check.c", "server/ip.c", "server/tokens.c", "server/access.c",
+          "server/failures.c", "server/json.c")
 
 
 def gcovr(sources, objects, html):
@@ -40,12 +42,15 @@ def main():
     for entry in sorted(summary["files"], key=lambda entry: entry["filename"]):
         row(entry["filename"], entry)
     print()
-    for entry in summary["files"]:
-        if entry["filename"] in STRICT:
-            row(entry["filename"], entry)
+    strict = [entry for entry in summary["files"] if entry["filename"] in STRICT]
+    for entry in strict:
+        row(entry["filename"], entry)
     row("all", summary)
     print(f"every line: {html.relative_to(sources)}/index.html")
-    return 0 if summary["line_percent"] >= GOAL_LINES else 1
+    missed = [entry["filename"] for entry in strict if entry["branch_covered"] < entry["branch_total"]]
+    if missed:
+        print(f"not every branch was taken in {', '.join(missed)}")
+    return 0 if not missed and summary["line_percent"] >= GOAL_LINES else 1
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@
 #include "server/token_work.h"
 #include "tests/failing.h"
 #include "tests/history_help.h"
+#include "tests/sqlite_shim.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define NOW          INT64_C(1800000000000) /* 2027-01-15T08:00:00Z */
@@ -282,13 +283,25 @@ static void test_not_stored(void)
     mm_tokens_free(tokens);
 }
 
+/* With live ones: mm_00000000 and so on. */
+static void fill_table(mm_tokens *tokens)
+{
+    char removed[MM_TOKEN_ID_SIZE + 1];
+
+    for (unsigned i = 0; i < MM_TOKENS_MAX; i++) {
+        mm_token token = {.scopes = MM_SCOPE_READ};
+
+        (void)snprintf(token.id, sizeof token.id, "mm_%08u", i);
+        CU_ASSERT_EQUAL(mm_tokens_add(tokens, &token, NOW, removed), MM_OK);
+    }
+}
+
 /* A table full of live tokens, and no random bytes. */
 static void test_no_room(void)
 {
     mm_tokens *tokens = new_table();
     mm_token_work work;
     cJSON *answer;
-    char removed[MM_TOKEN_ID_SIZE + 1];
 
     fail_begin(FAIL_RANDOM, 0, 1);
     mm_token_work_begin(&work, tokens, "/create?scope=read", NOW);
@@ -297,12 +310,7 @@ static void test_no_room(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(work.answer, "no random bytes can be had"));
     CU_ASSERT_EQUAL(mm_tokens_count(tokens), 0);
     mm_token_work_free(&work);
-    for (unsigned i = 0; i < MM_TOKENS_MAX; i++) {
-        mm_token token = {.scopes = MM_SCOPE_READ};
-
-        (void)snprintf(token.id, sizeof token.id, "mm_%08u", i);
-        CU_ASSERT_EQUAL(mm_tokens_add(tokens, &token, NOW, removed), MM_OK);
-    }
+    fill_table(tokens);
     answer = answer_to(&work, tokens, "/create?scope=read");
     CU_ASSERT_PTR_NOT_NULL(strstr(text_of(answer, "error"), "revoke some first"));
     CU_ASSERT(!work.stores);
@@ -392,6 +400,33 @@ static void test_load(void)
     mm_tokens_free(tokens);
 }
 
+/* A history that no server has written: too many tokens, and none to be read. */
+static void test_bad_histories(void)
+{
+    static const char fill[] = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 4096) "
+                               "INSERT INTO tokens SELECT printf('mm_%08d', i), zeroblob(32), 2, 'p', '', 1, 0, 0, 0 "
+                               "FROM n RETURNING 1";
+    char path[64];
+    mm_tokens *loaded = NULL;
+    mm_problem problem = {.text = ""};
+    mm_history *history;
+
+    help_directory(path);
+    mm_history_close(help_open(path));
+    CU_ASSERT_EQUAL(help_sql(path, fill), 1);
+    CU_ASSERT_EQUAL_FATAL(help_sql(path, "SELECT count(*) FROM tokens"), MM_TOKENS_MAX + 1);
+    history = help_open(path);
+    CU_ASSERT_EQUAL(mm_tokens_load(&loaded, history, &problem), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(problem.text, "more tokens than 4096"));
+    (void)help_sql(path, "DROP TABLE tokens");
+    problem.text[0] = '\0';
+    CU_ASSERT_EQUAL(mm_tokens_load(&loaded, history, &problem), 0);
+    CU_ASSERT(problem.text[0] != '\0');
+    CU_ASSERT_PTR_NULL(loaded);
+    mm_history_close(history);
+    help_remove(path);
+}
+
 /* A history, a table, and the bootstrap file beside them. */
 typedef struct start {
     char path[64], file[128];
@@ -479,6 +514,30 @@ static void test_bootstrap(void)
     finish(&s);
 }
 
+/* Neither in a table full of live tokens nor on a full disk. */
+static void test_bootstrap_without_room(void)
+{
+    start s;
+
+    shim_install();
+    begin(&s);
+    shim_fail_write("-wal", 0);
+    CU_ASSERT_EQUAL(bootstrap(&s), 0);
+    CU_ASSERT(s.problem.text[0] != '\0');
+    shim_fail_write(NULL, 0);
+    CU_ASSERT_EQUAL(help_sql(s.path, "SELECT count(*) FROM tokens"), 0);
+    mm_tokens_free(s.tokens); /* as after a start that was refused */
+    s.tokens = new_table();
+    fill_table(s.tokens);
+    CU_ASSERT_EQUAL(bootstrap(&s), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(s.problem.text, "as many live tokens as can be"));
+    mm_tokens_find(s.tokens, "mm_00000007")->revoked = NOW - 5;
+    CU_ASSERT_EQUAL(bootstrap(&s), 1);
+    CU_ASSERT_EQUAL(help_sql(s.path, "SELECT count(*) FROM tokens"), 1);
+    finish(&s);
+    shim_remove();
+}
+
 static void test_bad_bootstrap_files(void)
 {
     start s;
@@ -526,7 +585,9 @@ static CU_TestInfo tests[] = {
     {"no room, no random bytes", test_no_room},
     {"out of memory", test_out_of_memory},
     {"the table of a start", test_load},
+    {"histories that no server has written", test_bad_histories},
     {"the bootstrap file", test_bootstrap},
+    {"a bootstrap token that finds no room", test_bootstrap_without_room},
     {"bootstrap files that must not be used", test_bad_bootstrap_files},
     CU_TEST_INFO_NULL,
 };
