@@ -159,9 +159,8 @@ def test_a_full_disk_for_the_copy(tmp_path, stored):
     assert "full" in done.stderr or "No space" in done.stderr, done.stderr
 
 
-@pytest.mark.parametrize("name", ["maskmeter.db", "maskmeter.db-wal", "maskmeter.db-shm", "maskmeter.lock", "admin.sock"])
 @pytest.mark.parametrize("through", ["itself", "a link"])
-def test_no_copy_takes_the_place_of_the_history(start, tmp_path, name, through):
+def test_no_copy_takes_the_place_of_the_history(start, tmp_path, through):
     """Not even when told: a server would go on in a file that has no name any more."""
     server = start()
     server.score(GOOD, run="before", step=1)
@@ -169,10 +168,10 @@ def test_no_copy_takes_the_place_of_the_history(start, tmp_path, name, through):
     if through == "a link":
         folder = tmp_path / "link"
         folder.symlink_to(server.data)
-    before = os.stat(server.data / name).st_ino
-    said = command("backup", "--data", server.data, "--force", folder / name, code=1)
-    assert "belongs to the history" in said
-    assert os.stat(server.data / name).st_ino == before
+    for name in ("maskmeter.db", "maskmeter.db-wal", "maskmeter.db-shm", "maskmeter.lock", "admin.sock"):
+        before = os.stat(server.data / name).st_ino
+        assert "belongs to the history" in command("backup", "--data", server.data, "--force", folder / name, code=1)
+        assert os.stat(server.data / name).st_ino == before
     assert not [name for name in names(server.data) if "partial" in name]
     server.score(GOOD, run="after", step=1)
     assert len(server.get("/v1/runs").json()["runs"]) == 2
