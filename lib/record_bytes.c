@@ -30,6 +30,7 @@
 #define VERSION      1
 #define HEAD_BYTES   22
 #define COLUMN_BYTES (3 + 8 * (2 + MM_STAT_MORE))
+#define BLOCK_BYTES  32 /* that the allocator may add to a block */
 #define CRC_BYTES    4
 
 static const char magic[8] = {'M', 'M', 'I', 'M', 'A', 'G', 'E', 'S'};
@@ -437,6 +438,27 @@ static mm_status get_head(reader *r, mm_task *task, size_t *classes, size_t *cou
         return MM_BAD_RECORD;
     *task = (mm_task)task_number;
     return *classes == 0 || r->failed ? MM_BAD_RECORD : MM_OK;
+}
+
+/* a * b + c, or SIZE_MAX. */
+static size_t linear(size_t a, size_t b, size_t c)
+{
+    return b != 0 && a > (SIZE_MAX - c) / b ? SIZE_MAX : a * b + c;
+}
+
+/* Counts are 8 bytes in memory and may be a single one in the file, sums are 8 in both, columns are written once for
+ * all images that share them but have at least a value each. */
+size_t mm_images_bound(size_t images, size_t classes, size_t saved)
+{
+    const size_t place = 2 * sizeof(mm_record) + 4 * sizeof(size_t); /* the tables double */
+    const size_t image = linear(classes, 3 * sizeof(uint64_t), place + 5 * BLOCK_BYTES);
+    const size_t table = linear(images, linear(classes, linear(classes, sizeof(uint64_t), 0), 0), 0);
+    const size_t written = linear(saved, sizeof(uint64_t), 0);
+    const size_t counts = linear(images, image, table < written ? table : written);
+
+    const size_t columns = classes == 0 ? 0 : linear(saved / classes, sizeof(mm_stat) / sizeof(double) + 1, 0);
+
+    return linear(saved, 1, linear(1, columns, linear(1, counts, 16 * place)));
 }
 
 mm_status mm_images_load(mm_images **out, const unsigned char *bytes, size_t size)

@@ -102,9 +102,16 @@ static size_t body_limit(const mm_admission *a)
     return round_up(a->budget - a->budget / 8, PAGE);
 }
 
-size_t mm_admission_most(const mm_admission *admission)
+static size_t most(const mm_admission *a)
 {
-    return admission->budget - small_part(admission);
+    return a->budget - small_part(a);
+}
+
+size_t mm_claim_most(const mm_claim *claim)
+{
+    const mm_admission *a = claim->admission;
+
+    return claim->held == 0 ? body_limit(a) : most(a) > claim->held ? most(a) - claim->held : 0;
 }
 
 static int is_within(const mm_admission *a, size_t bytes, size_t limit)
@@ -115,7 +122,7 @@ static int is_within(const mm_admission *a, size_t bytes, size_t limit)
 /* A request that stays small. */
 static verdict judge_small(const mm_admission *a, const mm_claim *claim, size_t bytes)
 {
-    if (is_within(a, bytes, mm_admission_most(a)))
+    if (is_within(a, bytes, most(a)))
         return FITS;
     if (!is_within(a, bytes, a->budget))
         return NO_ROOM;
@@ -181,7 +188,7 @@ static verdict judge(mm_admission *a, mm_claim *claim, size_t bytes)
         return judge_small(a, claim, bytes);
     if (claim->held == 0)
         return judge_first(a, claim, bytes, now_ms());
-    return is_within(a, bytes, mm_admission_most(a)) ? FITS : NO_ROOM;
+    return is_within(a, bytes, most(a)) ? FITS : NO_ROOM;
 }
 
 static void move_claim(mm_claim *claim, size_t held)

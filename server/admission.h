@@ -89,6 +89,6 @@ mm_admission_counts mm_admission_count(mm_admission *admission);
 size_t mm_admission_used(mm_admission *admission); /* admitted, without what is idle */
 size_t mm_admission_idle(mm_admission *admission); /* bytes kept for reuse */
 size_t mm_admission_limit(const mm_admission *admission);
-size_t mm_admission_most(const mm_admission *admission); /* the most that one request can ever hold */
+size_t mm_claim_most(const mm_claim *claim); /* the most that it can ever get beside what it holds */
 
 #endif

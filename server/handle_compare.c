@@ -293,9 +293,11 @@ static int is_bounded(comparison *c)
             columns, MOST_VALUES);
         return fail(c, 413, "score", text);
     }
-    return mm_call_reserve(c->call, (base + head) * (sizeof(named) + sizeof(pair) + 4 * sizeof(double)))
-               ? 1
-               : fail(c, 503, "", "comparing so many images takes more memory than is free");
+    const size_t bytes = (base + head) * (sizeof(named) + sizeof(pair) + 4 * sizeof(double));
+    mm_problem problem = {.has_index = 0};
+    const mm_status status = mm_call_reserve(c->call, bytes, "comparing so many images", &problem);
+
+    return status == MM_OK || fail(c, mm_http_status(status), "", problem.text);
 }
 
 static void compare(comparison *c)

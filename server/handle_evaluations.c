@@ -4,7 +4,6 @@
  * The life of an upload: admitted at the headers (parameters) -> prepared when the body is whole (tensors, memory) ->
  * scored, on the loop when it is tiny, else by the compute thread -> stored, when it has a run -> answered.
  */
-#include "server/admission.h"
 #include "server/answer.h"
 #include "server/compute.h"
 #include "server/config.h"
@@ -124,25 +123,6 @@ mm_next mm_admit_evaluation(mm_call *call)
     return status == MM_OK ? MM_DONE : mm_answer_failure(call, status, &problem);
 }
 
-/* Memory for scoring; a client should not try again what can never fit beside its body. */
-static mm_status reserve(mm_call *call, size_t bytes, mm_problem *problem)
-{
-    const size_t limit = mm_admission_most(call->server->admission);
-    const size_t most = limit > call->body_size ? limit - call->body_size : 0;
-
-    if (bytes > most) {
-        snprintf(problem->text, sizeof problem->text,
-                 "scoring this takes %zu bytes beside the body, of which the server's whole budget leaves %zu", bytes,
-                 most);
-        return MM_TOO_LARGE;
-    }
-    if (mm_call_reserve(call, bytes))
-        return MM_OK;
-    snprintf(problem->text, sizeof problem->text, "scoring this takes %zu bytes, which are not free at the moment",
-             bytes);
-    return MM_NO_MEMORY;
-}
-
 /* Everything that the tensors and the metadata decide, up to an evaluation that is ready to run.  *bytes: its size. */
 static mm_status prepare(upload *up, size_t *bytes, mm_problem *problem)
 {
@@ -167,7 +147,7 @@ static mm_status prepare(upload *up, size_t *bytes, mm_problem *problem)
     if (status == MM_OK)
         *bytes += mm_scoring_bytes(request->ready.plan, request->shape.images, request->include);
     if (status == MM_OK)
-        status = reserve(call, *bytes, problem);
+        status = mm_call_reserve(call, *bytes, "scoring this beside its body", problem);
     if (status == MM_OK)
         status = mm_eval_new(&up->eval, &request->input, request->plan, keep, problem);
     return status;
@@ -412,12 +392,9 @@ static void write_export(merged *all)
     const mm_exported what = {.run = all->run, .split = all->split, .step = all->step, .stored = stored};
     const size_t bytes = mm_export_size(&what, format);
 
-    if (!mm_call_reserve(all->work.call, bytes)) {
-        stored->status = MM_NO_MEMORY;
-        snprintf(stored->problem.text, sizeof stored->problem.text,
-                 "the text of this export takes up to %zu bytes, which are not free at the moment", bytes);
+    stored->status = mm_call_reserve(all->work.call, bytes, "the text of this export", &stored->problem);
+    if (stored->status != MM_OK)
         return;
-    }
     all->work.bytes = mm_export(&what, format, &all->work.size);
     pack_reply(all);
 }

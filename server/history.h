@@ -205,7 +205,8 @@ mm_store_status mm_history_evaluations(mm_history *history, const char *project,
                                        mm_evaluation_list **out, mm_problem *problem);
 mm_store_status mm_history_run_row(mm_history *history, const char *project, const char *run, mm_run_list **out,
                                    mm_problem *problem);
-/* The same, once take() has agreed to the bytes of all its records together; 0: MM_STORE_BUSY, and none is read. */
+/* The same, once take() has agreed to the memory in which all its records are read, taken apart and merged; 0:
+ * MM_STORE_BUSY, and none is read. */
 typedef struct mm_room {
     int (*take)(void *context, size_t bytes);
     void *context;

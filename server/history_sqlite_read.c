@@ -72,19 +72,25 @@ static int read_definition(mm_connection *reader, const char *project, const cha
     return d->classes == NULL || d->scores == NULL || d->weights == NULL ? SQLITE_NOMEM : SQLITE_OK;
 }
 
-/* Of all records together, which are not read for it. */
-static int make_room(mm_connection *reader, int64_t id, const mm_room *room)
+/* For all records, which are not read for it: their bytes, all images, and the part that is being merged into them. */
+static int make_room(mm_connection *reader, int64_t id, size_t classes, const mm_room *room)
 {
-    sqlite3_stmt *statement =
-        mm_sql(reader, "SELECT ifnull(sum(length(record)), 0) FROM parts WHERE evaluation = ?", "i", id);
+    sqlite3_stmt *statement = mm_sql(reader,
+                                     "SELECT ifnull(sum(length(record)), 0), ifnull(sum(images), 0),"
+                                     " ifnull(max(length(record)), 0), ifnull(max(images), 0)"
+                                     " FROM parts WHERE evaluation = ?",
+                                     "i", id);
     const int code = mm_sql_step(reader, statement);
 
     if (code != SQLITE_ROW)
         return code == SQLITE_DONE ? SQLITE_CORRUPT : code;
-    const size_t bytes = (size_t)sqlite3_column_int64(statement, 0);
+    const size_t bytes = (size_t)sqlite3_column_int64(statement, 0), most = (size_t)sqlite3_column_int64(statement, 2);
+    const size_t all = mm_images_bound((size_t)sqlite3_column_int64(statement, 1), classes, bytes);
+    const size_t part = mm_images_bound((size_t)sqlite3_column_int64(statement, 3), classes, most);
 
     sqlite3_reset(statement);
-    return room->take(room->context, bytes) ? SQLITE_OK : NO_ROOM;
+    return all < SIZE_MAX / 4 && part < SIZE_MAX / 4 && room->take(room->context, bytes + all + part) ? SQLITE_OK
+                                                                                                      : NO_ROOM;
 }
 
 static int read_part(sqlite3_stmt *statement, mm_stored_evaluation *evaluation)
@@ -136,7 +142,7 @@ mm_store_status mm_sqlite_evaluation(mm_store *store, const char *project, const
     if (evaluation != NULL)
         code = read_definition(reader, project, run, split, step, evaluation, &id);
     if (code == SQLITE_OK && room != NULL)
-        code = make_room(reader, id, room);
+        code = make_room(reader, id, evaluation->definition.class_count, room);
     if (code == SQLITE_OK)
         code = read_parts(reader, id, evaluation);
     status = finish(store, reader, code, "evaluation", problem);

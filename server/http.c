@@ -51,10 +51,21 @@ int mm_call_left(const mm_call *call)
     return atomic_load_explicit(call->left, memory_order_relaxed);
 }
 
-int mm_call_reserve(mm_call *call, size_t bytes)
+mm_status mm_call_reserve(mm_call *call, size_t bytes, const char *what, mm_problem *problem)
 {
-    return mm_admission_reserve(call->server->admission, mm_http_claim((mm_http_request *)(void *)call), bytes) ==
-           MM_OK;
+    mm_claim *claim = mm_http_claim((mm_http_request *)(void *)call);
+    const size_t most = mm_claim_most(claim), held = claim->held;
+
+    if (bytes > most) {
+        snprintf(problem->text, sizeof problem->text,
+                 "%s takes %zu bytes, of which the server's whole budget leaves %zu beside %zu that it has", what,
+                 bytes, most, held);
+        return MM_TOO_LARGE;
+    }
+    if (mm_admission_reserve(call->server->admission, claim, bytes) == MM_OK)
+        return MM_OK;
+    snprintf(problem->text, sizeof problem->text, "%s takes %zu bytes, which are not free at the moment", what, bytes);
+    return MM_NO_MEMORY;
 }
 
 uint64_t *mm_call_turn(mm_call *call)

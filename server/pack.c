@@ -107,11 +107,20 @@ void mm_pack(mm_packed *packed, const mm_call *call, char *bytes, size_t size, s
 
 void mm_pack_within(mm_packed *packed, mm_call *call, char *bytes, size_t size, size_t tagged)
 {
-    if (bytes != NULL && !mm_call_reserve(call, size)) {
+    mm_problem problem = {.has_index = 0};
+    mm_status status = MM_OK;
+
+    if (bytes != NULL)
+        status = mm_call_reserve(call, size, "this answer", &problem);
+    if (status != MM_OK) {
         free(bytes);
         bytes = NULL;
     }
     mm_pack(packed, call, bytes, size, tagged);
+    if (status == MM_TOO_LARGE) {
+        packed->status = 413;
+        packed->problem = problem;
+    }
 }
 
 void mm_pack_constant(mm_packed *packed, const mm_call *call, const unsigned char *bytes, size_t size,
@@ -132,6 +141,8 @@ mm_next mm_answer_packed(mm_call *call, mm_packed *packed, const char *content_t
 {
     if (packed->status == 0)
         return mm_answer_no_memory(call);
+    if (packed->status == 413)
+        return mm_answer_problem(call, 413, &packed->problem);
     call->answer = (mm_answer){.status = packed->status,
                                .content_type = content_type,
                                .bytes = packed->bytes,

@@ -13,7 +13,8 @@
 typedef struct mm_packed {
     char *bytes; /* NULL: out of memory, or nothing to send with 304 */
     size_t size;
-    int status; /* 0: out of memory */
+    int status;         /* 0: out of memory */
+    mm_problem problem; /* of an answer that is larger than may be; 413 is its status */
     int gzip;
     int constant; /* bytes are nobody's to free */
     char tag[48];
@@ -23,7 +24,7 @@ typedef struct mm_packed {
  * is not what the client asked for; less than `size` makes the tag weak. */
 void mm_pack(mm_packed *packed, const mm_call *call, char *bytes, size_t size, size_t tagged);
 /* Likewise, when the call may hold so much until it is sent: what its connection is slow to take is memory too.  Else
- * it is as if there were no memory. */
+ * the answer is 413, or it is as if there were no memory. */
 void mm_pack_within(mm_packed *packed, mm_call *call, char *bytes, size_t size, size_t tagged);
 /* Likewise of constant bytes, and of the same as gzip. */
 void mm_pack_constant(mm_packed *packed, const mm_call *call, const unsigned char *bytes, size_t size,

@@ -112,8 +112,9 @@ void mm_call_ready(mm_call *call);
 int mm_call_left(const mm_call *call);
 
 /* Extra memory of a call (scratch of an evaluation), within the one budget, until the call ends.  On the loop, or on
- * the one thread that works for the call.  0: over the budget, answer 503. */
-int mm_call_reserve(mm_call *call, size_t bytes);
+ * the one thread that works for the call.  MM_TOO_LARGE, 413: more than the budget will ever have for it;
+ * MM_NO_MEMORY, 503: it is not free now.  The problem says of `what`. */
+mm_status mm_call_reserve(mm_call *call, size_t bytes, const char *what, mm_problem *problem);
 
 /* Whose turn it is when the call's evaluation is computed: the same for all calls of a token or an address; in whose
  * line it stands at the history; and mm_loop_work() in that line. */

@@ -26,10 +26,18 @@ size_t mm_scoring_bytes(mm_plan *plan, size_t images, unsigned include)
 
 /* ------------------------------------------------------------------ reading */
 
-/* The records as they are read, taken apart, and merged: three times their bytes. */
-static int reserve_records(void *call, size_t bytes)
+/* Whose memory it is that an evaluation is read into. */
+typedef struct reader {
+    mm_stored *stored;
+    mm_call *call;
+} reader;
+
+static int reserve_records(void *context, size_t bytes)
 {
-    return bytes < SIZE_MAX / 3 && mm_call_reserve(call, 3 * bytes);
+    const reader *r = context;
+
+    r->stored->status = mm_call_reserve(r->call, bytes, "reading this evaluation", &r->stored->problem);
+    return r->stored->status == MM_OK;
 }
 
 /* The union of the parts, in their order. */
@@ -66,10 +74,15 @@ static mm_status read_texts(mm_stored *stored)
 
 int mm_stored_read(mm_stored *stored, mm_call *call, const char *run, const char *split, int64_t step)
 {
-    const mm_room room = {reserve_records, call};
+    reader r = {stored, call};
+    const mm_room room = {reserve_records, &r};
 
     stored->found = mm_history_evaluation_within(call->server->history, call->project, run, split, step, &room,
                                                  &stored->evaluation, &stored->problem);
+    if (stored->status != MM_OK) {
+        stored->found = MM_STORE_OK;
+        return 0;
+    }
     if (stored->found != MM_STORE_OK)
         return 0;
     stored->status = read_texts(stored);
@@ -121,11 +134,9 @@ int mm_stored_score(mm_stored *stored, mm_call *call, const char *scores, const 
         status = mm_plan_new(&stored->plan, scores != NULL ? scores : stored->evaluation->definition.scores, problem);
     if (status == MM_OK)
         status = bind_plan(stored);
-    if (status == MM_OK &&
-        !mm_call_reserve(call, mm_scoring_bytes(stored->plan, mm_images_count(stored->images), include))) {
-        snprintf(problem->text, sizeof problem->text, "scoring so many images takes more memory than is free");
-        status = MM_NO_MEMORY;
-    }
+    if (status == MM_OK)
+        status = mm_call_reserve(call, mm_scoring_bytes(stored->plan, mm_images_count(stored->images), include),
+                                 "scoring so many images", problem);
     if (status == MM_OK)
         status = mm_images_score(&stored->results, stored->images, stored->plan, stored->weights, problem);
     stored->status = status;

@@ -3,6 +3,8 @@
  */
 #include "tests/suites.h"
 
+#include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,7 +172,56 @@ static void noise(void)
     free(bytes);
 }
 
+/* What the C library has handed out, by its own count; 0 with an allocator that does not count. */
+static size_t allocated(void)
+{
+    const struct mallinfo2 info = mallinfo2();
+
+    return info.uordblks + info.hblkhd;
+}
+
+/* Of a set of that shape, once it has been saved: what loading it takes, and what was foretold. */
+static void foretell(size_t count, size_t classes, size_t columns, int confusion)
+{
+    mm_images *images = NULL, *loaded = NULL;
+    unsigned char *bytes = NULL;
+    size_t size = 0, before, taken;
+    char id[32];
+
+    CU_ASSERT_EQUAL_FATAL(mm_images_new(&images, MM_MULTICLASS, classes), MM_OK);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(id, sizeof id, "%zu", i);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(mm_images_append(images, id, stats, columns, confusion));
+    }
+    CU_ASSERT_EQUAL_FATAL(mm_images_save(images, &bytes, &size), MM_OK);
+    mm_images_free(images);
+    before = allocated();
+    CU_ASSERT_EQUAL_FATAL(mm_images_load(&loaded, bytes, size), MM_OK);
+    taken = allocated() - before;
+    CU_ASSERT(taken <= mm_images_bound(count, classes, size));
+    CU_ASSERT(taken == 0 || mm_images_bound(count, classes, size) < 6 * taken + 4096);
+    mm_images_free(loaded);
+    free(bytes);
+}
+
+/* The bound holds, and is no more than a few times what is taken, whatever the bytes are spent on. */
+static void bound(void)
+{
+    foretell(0, 1, 0, 0);
+    foretell(1, 1, 0, 0);
+    foretell(100000, 1, 0, 0); /* mostly tables and blocks */
+    foretell(65537, 1, 1, 0);  /* tables that have just doubled */
+    foretell(1000, 1, sizeof stats / sizeof stats[0], 0);
+    foretell(20, 4096, 0, 0);
+    foretell(20, 500, 1, 0);
+    foretell(2, 2000, 0, 1); /* counts of one byte: eight times their bytes */
+    foretell(500, 19, 1, 1);
+    CU_ASSERT_EQUAL(mm_images_bound(SIZE_MAX / 2, 4096, 1000), SIZE_MAX);
+    CU_ASSERT_EQUAL(mm_images_bound(1000, SIZE_MAX / 2, 1000), SIZE_MAX);
+}
+
 static CU_TestInfo tests[] = {
+    {"how much they can take", bound},
     {"round trip", round_trip},
     {"cut and flipped", damage},
     {"one rule broken at a time", rules},
