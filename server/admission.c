@@ -28,8 +28,11 @@ struct mm_admission {
     size_t budget;
     pthread_mutex_t lock; /* of all below */
     size_t used;          /* bytes admitted: room of buffers out, reservations */
-    size_t idle;          /* bytes touched by idle buffers; used + idle <= budget */
-    mm_buffer *buffers;   /* idle ones */
+    size_t idle;          /* bytes touched by idle buffers */
+    size_t kept;          /* bytes that the server could do without; used + idle + kept <= budget */
+    size_t (*let_go)(void *context, size_t bytes);
+    void *keeper;
+    mm_buffer *buffers; /* idle ones */
     mm_accounts *accounts;
     promise promise;
     mm_rates rates;
@@ -303,12 +306,18 @@ static mm_buffer *unlink_idle(mm_admission *admission, mm_buffer **link)
     return buffer;
 }
 
-/* Lets go of kept memory until `bytes` more fit, the smallest buffers first: they cost least to touch again. */
+static size_t unclaimed(const mm_admission *a)
+{
+    return a->budget - a->used - a->idle - a->kept;
+}
+
+/* Lets go of kept memory until `bytes` more fit, the smallest buffers first: they cost least to touch again.  0: what
+ * was kept is on its way to be used. */
 static int make_room(mm_admission *admission, size_t bytes)
 {
     if (bytes > admission->budget - admission->used)
         return 0;
-    while (bytes > admission->budget - admission->used - admission->idle) {
+    while (bytes > unclaimed(admission) && admission->buffers != NULL) {
         mm_buffer **least = &admission->buffers;
 
         for (mm_buffer **link = least; *link != NULL; link = &(*link)->next)
@@ -316,7 +325,33 @@ static int make_room(mm_admission *admission, size_t bytes)
                 least = link;
         destroy(unlink_idle(admission, least));
     }
-    return 1;
+    if (bytes > unclaimed(admission) && admission->kept > 0)
+        admission->kept -= admission->let_go(admission->keeper, bytes - unclaimed(admission));
+    return bytes <= unclaimed(admission);
+}
+
+void mm_admission_set_keeper(mm_admission *admission, size_t (*let_go)(void *context, size_t bytes), void *context)
+{
+    pthread_mutex_lock(&admission->lock);
+    admission->let_go = let_go;
+    admission->keeper = context;
+    pthread_mutex_unlock(&admission->lock);
+}
+
+void mm_admission_keep(mm_admission *admission, size_t bytes)
+{
+    pthread_mutex_lock(&admission->lock);
+    admission->used -= bytes;
+    admission->kept += bytes;
+    pthread_mutex_unlock(&admission->lock);
+}
+
+void mm_admission_use(mm_admission *admission, size_t bytes)
+{
+    pthread_mutex_lock(&admission->lock);
+    admission->kept -= bytes;
+    admission->used += bytes;
+    pthread_mutex_unlock(&admission->lock);
 }
 
 mm_status mm_admission_reserve(mm_admission *admission, mm_claim *claim, size_t bytes)
@@ -401,7 +436,7 @@ static mm_status take_large(mm_buffer **out, mm_admission *admission, mm_buffer 
     buffer = pick_idle(admission, room);
     *out = buffer != NULL ? buffer : fresh;
     (*out)->claim = fresh->claim;
-    return charge(admission, *out, room); /* cannot fail: its room fits, and its idle pages were counted before */
+    return charge(admission, *out, room);
 }
 
 mm_status mm_buffer_take(mm_buffer **out, mm_admission *admission, mm_claim *claim, size_t room)
@@ -416,12 +451,12 @@ mm_status mm_buffer_take(mm_buffer **out, mm_admission *admission, mm_claim *cla
     if (may_take(admission, claim, room > MM_SMALL_BODY ? round_up(room, PAGE) : room))
         status = room > MM_SMALL_BODY ? take_large(&buffer, admission, fresh, room) : charge(admission, fresh, room);
     pthread_mutex_unlock(&admission->lock);
-    if (buffer != fresh)
+    if (status != MM_OK && buffer != fresh)
+        mm_buffer_give(admission, buffer, 0);
+    if (status != MM_OK || buffer != fresh)
         free(fresh);
-    if (status != MM_OK) {
-        free(fresh);
+    if (status != MM_OK)
         return status;
-    }
     if (room > MM_SMALL_BODY)
         status = map(buffer, room);
     else
@@ -487,7 +522,7 @@ void mm_buffer_give(mm_admission *admission, mm_buffer *buffer, size_t used)
     pthread_mutex_lock(&admission->lock);
     release(admission, buffer->claim, buffer->charged);
     buffer->claim = NULL;
-    if (buffer->mapped > 0 && buffer->touched <= admission->budget - admission->used - admission->idle) {
+    if (buffer->mapped > 0 && buffer->touched <= unclaimed(admission)) {
         buffer->charged = buffer->room = 0;
         buffer->next = admission->buffers;
         admission->buffers = buffer;
@@ -516,7 +551,7 @@ size_t mm_admission_idle(mm_admission *admission)
     size_t idle;
 
     pthread_mutex_lock(&admission->lock);
-    idle = admission->idle;
+    idle = admission->idle + admission->kept;
     pthread_mutex_unlock(&admission->lock);
     return idle;
 }

@@ -67,7 +67,14 @@ struct mm_line *mm_claim_work_line(mm_claim *claim);
 mm_status mm_admission_reserve(mm_admission *admission, mm_claim *claim, size_t bytes);
 void mm_admission_release(mm_admission *admission, mm_claim *claim, size_t bytes);
 
-/* Likewise, or the system has none. */
+/* What the server has reserved for itself and could do without is kept: it counts like idle pages.  When somebody needs
+ * the room, let_go() frees so much, or what there is, and tells how much.  It is called under a lock, from any thread,
+ * and must not come back here.  use: what was kept is reserved again. */
+void mm_admission_keep(mm_admission *admission, size_t bytes);
+void mm_admission_use(mm_admission *admission, size_t bytes);
+void mm_admission_set_keeper(mm_admission *admission, size_t (*let_go)(void *context, size_t bytes), void *context);
+
+/* Like mm_admission_reserve(), or the system has none. */
 mm_status mm_buffer_take(mm_buffer **out, mm_admission *admission, mm_claim *claim, size_t room);
 /* More room, what lies in the buffer is kept.  On failure it is as it was. */
 mm_status mm_buffer_grow(mm_admission *admission, mm_buffer *buffer, size_t room);

@@ -47,6 +47,8 @@ static int store_http_status(mm_store_status status)
         return 507;
     case MM_STORE_BUSY:
         return 503;
+    case MM_STORE_TOO_LARGE:
+        return 413;
     case MM_STORE_OK:
     case MM_STORE_FATAL:
         break;

@@ -382,6 +382,54 @@ static void start_admin(service *s)
         mm_log_text(s->server.log, MM_LOG_WARNING, "no_admin_socket", problem.text);
 }
 
+static mm_store_status take_memory(void *context, size_t bytes, size_t held, mm_problem *problem)
+{
+    mm_admission *admission = context;
+    const size_t limit = mm_admission_limit(admission), most = limit > held ? limit - held : 0;
+
+    problem->param[0] = '\0';
+    if (bytes > most) {
+        (void)snprintf(problem->text, sizeof problem->text,
+                       "merging this evaluation takes %zu bytes, of which the server's whole budget leaves %zu", bytes,
+                       most);
+        return MM_STORE_TOO_LARGE;
+    }
+    if (mm_admission_reserve(admission, NULL, bytes) == MM_OK)
+        return MM_STORE_OK;
+    (void)snprintf(problem->text, sizeof problem->text,
+                   "merging this evaluation takes %zu bytes, which are not free at the moment", bytes);
+    return MM_STORE_BUSY;
+}
+
+static void give_memory(void *context, size_t bytes)
+{
+    mm_admission_release(context, NULL, bytes);
+}
+
+static void keep_memory(void *context, size_t bytes)
+{
+    mm_admission_keep(context, bytes);
+}
+
+static void use_memory(void *context, size_t bytes)
+{
+    mm_admission_use(context, bytes);
+}
+
+static size_t let_go(void *context, size_t bytes)
+{
+    return mm_history_let_go(context, bytes);
+}
+
+/* The history's writer works within the one budget. */
+static void share_memory(const mm_server *server)
+{
+    const mm_store_memory memory = {take_memory, give_memory, keep_memory, use_memory, server->admission};
+
+    mm_admission_set_keeper(server->admission, let_go, server->history);
+    mm_history_set_memory(server->history, &memory);
+}
+
 static mm_status start_parts(service *s, unsigned max_connections)
 {
     mm_server *server = &s->server;
@@ -407,6 +455,7 @@ static mm_status start_parts(service *s, unsigned max_connections)
         mm_compute_start(&server->compute, compute_threads(s)) != MM_OK)
         return MM_NO_MEMORY;
     mm_admission_set_rates(server->admission, &rates);
+    share_memory(server);
     if (mm_loop_signals(server->loop, on_signal, s) != MM_OK ||
         mm_timer_new(&s->health, server->loop, look_at_history, s) != MM_OK ||
         mm_retention_start(&s->retention, server) != MM_OK)

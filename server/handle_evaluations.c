@@ -232,7 +232,7 @@ static void on_stored(mm_store_part *part)
     mm_stats_stage(stats, MM_STAGE_STORE, seconds);
     if (part->status == MM_STORE_OK)
         mm_stats_store_write(stats, seconds);
-    else if (part->status != MM_STORE_CONFLICT)
+    else if (part->status != MM_STORE_CONFLICT && part->status != MM_STORE_TOO_LARGE)
         mm_stats_store_error(stats);
     mm_call_ready(up->work.call);
 }
@@ -295,6 +295,7 @@ static mm_next store(upload *up)
         .tags = up->tags,
         .tag_count = request->tag_count,
         .line = mm_call_store_line(call),
+        .held = mm_call_held(call),
         .done = on_stored,
         .context = up,
     };

@@ -41,6 +41,7 @@ static const char *store_word(mm_store_status status)
         return "ok";
     case MM_STORE_FULL:
         return "full";
+    case MM_STORE_TOO_LARGE:
     case MM_STORE_BUSY:
         return "busy";
     default:

@@ -20,6 +20,7 @@ typedef enum mm_store_status {
     MM_STORE_FULL,      /* 507: no space; nothing was changed */
     MM_STORE_BUSY,      /* 503: down, draining or out of memory; try again */
     MM_STORE_FATAL,     /* 500: corrupt or failing to sync; the process must stop */
+    MM_STORE_TOO_LARGE, /* 413: more than the writer's memory will ever hold */
     MM_STORE_BAD_CURSOR /* 400: problem.param is "cursor"; reads only */
 } mm_store_status;
 
@@ -69,6 +70,7 @@ typedef struct mm_store_part {
     const mm_tag *tags; /* of the run */
     size_t tag_count;
     mm_line *line; /* of whom it is; NULL: of nobody */
+    size_t held;   /* bytes of the memory's budget that its request holds until done() */
     /* filled before done() */
     mm_store_status status;
     mm_problem problem;
@@ -178,10 +180,25 @@ typedef struct mm_evaluation_list {
     char *next;
 } mm_evaluation_list;
 
+/* Whose memory it is in which the writer merges parts; called on its thread.  take: MM_STORE_BUSY when it is not free,
+ * MM_STORE_TOO_LARGE when it will never be beside what `held` bytes are taken for; problem says so.  keep: what was
+ * taken holds merged images for the part that comes next, and may be let go at any time; use: it is taken again. */
+typedef struct mm_store_memory {
+    mm_store_status (*take)(void *context, size_t bytes, size_t held, mm_problem *problem);
+    void (*give)(void *context, size_t bytes);
+    void (*keep)(void *context, size_t bytes);
+    void (*use)(void *context, size_t bytes);
+    void *context;
+} mm_store_memory;
+
 /* Opens (and creates or migrates) DIR/maskmeter.db and starts the writer. `problem->text` says what is wrong:
  * not a directory, locked by another server, corrupt, or written by a newer version.  A large file is looked through
  * for damage afterwards, beside the work: see mm_history_check(). */
 mm_store_status mm_history_open(mm_history **out, const char *directory, mm_problem *problem);
+/* Before the first part; without it memory is not counted.  It is copied. */
+void mm_history_set_memory(mm_history *history, const mm_store_memory *memory);
+/* From any thread: frees merged images that are kept, so many bytes or all; returns how many. */
+size_t mm_history_let_go(mm_history *history, size_t bytes);
 /* Stores everything accepted so far, then closes.  NULL is fine. */
 void mm_history_close(mm_history *history);
 

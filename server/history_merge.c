@@ -30,35 +30,49 @@ int mm_definition_agrees(const mm_definition *evaluation, const mm_definition *p
 
 /* ------------------------------------------------------------------- cache */
 
-void mm_cache_slot_empty(mm_cache_slot *slot)
+mm_store_status mm_cache_grow(const mm_cache *cache, mm_cache_slot *slot, size_t bytes, size_t held,
+                              mm_problem *problem)
+{
+    const mm_store_memory *memory = &cache->memory;
+    const mm_store_status status =
+        memory->take != NULL ? memory->take(memory->context, bytes, held + slot->bytes, problem) : MM_STORE_OK;
+
+    if (status == MM_STORE_OK)
+        slot->bytes += bytes;
+    return status;
+}
+
+void mm_cache_shrink(const mm_cache *cache, mm_cache_slot *slot, size_t bytes)
+{
+    if (cache->memory.give != NULL)
+        cache->memory.give(cache->memory.context, bytes);
+    slot->bytes -= bytes;
+}
+
+void mm_cache_slot_empty(mm_cache *cache, mm_cache_slot *slot)
 {
     mm_images_free(slot->images);
     slot->images = NULL;
-    slot->bytes = 0;
+    mm_cache_shrink(cache, slot, slot->bytes);
 }
 
-static void drop(mm_cache *cache, mm_cache_slot *slot)
+/* With the guard held: what is in the place, which is empty then. */
+static mm_cache_slot lift(mm_cache *cache, mm_cache_slot *place)
 {
-    cache->bytes -= slot->bytes;
-    mm_cache_slot_empty(slot);
-    *slot = (mm_cache_slot){0};
+    const mm_cache_slot slot = *place;
+
+    cache->bytes -= slot.bytes;
+    *place = (mm_cache_slot){0};
+    return slot;
 }
 
-mm_cache_slot mm_cache_take(mm_cache *cache, int64_t evaluation)
+static void use(const mm_cache *cache, const mm_cache_slot *slot)
 {
-    for (size_t i = 0; i < MM_CACHE_SLOTS; i++) {
-        const mm_cache_slot slot = cache->slots[i];
-
-        if (slot.images != NULL && slot.evaluation == evaluation) {
-            cache->bytes -= slot.bytes;
-            cache->slots[i] = (mm_cache_slot){0};
-            return slot;
-        }
-    }
-    return (mm_cache_slot){.evaluation = evaluation};
+    if (cache->memory.use != NULL && slot->bytes > 0)
+        cache->memory.use(cache->memory.context, slot->bytes);
 }
 
-/* The longest unused; of those that hold something only, when asked: NULL if there is none. */
+/* With the guard held: the longest unused; of those that hold something only, when asked: NULL if there is none. */
 static mm_cache_slot *oldest(mm_cache *cache, int full)
 {
     mm_cache_slot *found = NULL;
@@ -72,31 +86,91 @@ static mm_cache_slot *oldest(mm_cache *cache, int full)
     return found;
 }
 
+size_t mm_cache_let_go(mm_cache *cache, size_t bytes)
+{
+    size_t freed = 0;
+
+    pthread_mutex_lock(&cache->guard);
+    for (mm_cache_slot *place; freed < bytes && (place = oldest(cache, 1)) != NULL;) {
+        const mm_cache_slot slot = lift(cache, place);
+
+        mm_images_free(slot.images);
+        freed += slot.bytes;
+    }
+    pthread_mutex_unlock(&cache->guard);
+    return freed;
+}
+
+/* Out of the cache and freed. */
+static void drop(mm_cache *cache, mm_cache_slot *place)
+{
+    mm_cache_slot slot;
+
+    pthread_mutex_lock(&cache->guard);
+    slot = lift(cache, place); /* empty by now, if it was let go */
+    pthread_mutex_unlock(&cache->guard);
+    use(cache, &slot);
+    mm_cache_slot_empty(cache, &slot);
+}
+
+mm_cache_slot mm_cache_take(mm_cache *cache, int64_t evaluation)
+{
+    mm_cache_slot slot = {.evaluation = evaluation};
+
+    pthread_mutex_lock(&cache->guard);
+    for (size_t i = 0; i < MM_CACHE_SLOTS && slot.images == NULL; i++)
+        if (cache->slots[i].images != NULL && cache->slots[i].evaluation == evaluation)
+            slot = lift(cache, &cache->slots[i]);
+    pthread_mutex_unlock(&cache->guard);
+    use(cache, &slot);
+    return slot;
+}
+
 /* Drops the longest unused until no more than `bytes` are kept. */
 static void shrink(mm_cache *cache, size_t bytes)
 {
-    while (cache->bytes > bytes)
-        drop(cache, oldest(cache, 1));
+    for (;;) {
+        pthread_mutex_lock(&cache->guard);
+        mm_cache_slot *place = cache->bytes > bytes ? oldest(cache, 1) : NULL;
+
+        pthread_mutex_unlock(&cache->guard);
+        if (place == NULL)
+            return;
+        drop(cache, place);
+    }
 }
 
 void mm_cache_keep(mm_cache *cache, mm_cache_slot slot)
 {
-    if (slot.images == NULL)
+    if (slot.images == NULL) {
+        mm_cache_shrink(cache, &slot, slot.bytes);
         return;
+    }
     shrink(cache, slot.bytes < MM_CACHE_BYTES ? MM_CACHE_BYTES - slot.bytes : 0);
+    pthread_mutex_lock(&cache->guard);
     mm_cache_slot *place = oldest(cache, 0); /* an empty one, if any: those were never used */
 
+    pthread_mutex_unlock(&cache->guard);
     drop(cache, place);
+    if (cache->memory.keep != NULL)
+        cache->memory.keep(cache->memory.context, slot.bytes);
+    pthread_mutex_lock(&cache->guard);
     slot.used = ++cache->clock;
     cache->bytes += slot.bytes;
     *place = slot;
+    pthread_mutex_unlock(&cache->guard);
 }
 
 void mm_cache_drop_run(mm_cache *cache, int64_t run)
 {
-    for (size_t i = 0; i < MM_CACHE_SLOTS; i++)
-        if (cache->slots[i].run == run)
+    for (size_t i = 0; i < MM_CACHE_SLOTS; i++) {
+        pthread_mutex_lock(&cache->guard);
+        const int found = cache->slots[i].run == run;
+
+        pthread_mutex_unlock(&cache->guard);
+        if (found)
             drop(cache, &cache->slots[i]);
+    }
 }
 
 void mm_cache_trim(mm_cache *cache)

@@ -5,6 +5,8 @@
 #ifndef MM_HISTORY_MERGE_H
 #define MM_HISTORY_MERGE_H
 
+#include <pthread.h>
+
 #include "server/history.h"
 
 /* Does `part` agree with the evaluation it is sent to?  0: no, problem names the parameter. */
@@ -12,14 +14,14 @@ int mm_definition_agrees(const mm_definition *evaluation, const mm_definition *p
 
 /* The merged images of evaluations that are being filled, so that a part need not read all that came before it.
  * Zero-initialised is empty.  Bounded: the longest unused leave first; the last one used stays, however large, until
- * mm_cache_trim(). */
+ * mm_cache_trim().  One thread fills it; any may call mm_cache_let_go(). */
 #define MM_CACHE_SLOTS 64
-#define MM_CACHE_BYTES ((size_t)64 << 20) /* of saved records; in memory they are about as large */
+#define MM_CACHE_BYTES ((size_t)64 << 20)
 
 typedef struct mm_cache_slot {
     int64_t run, evaluation; /* row numbers, never used twice */
     mm_images *images;       /* NULL: nothing is kept */
-    size_t bytes;
+    size_t bytes;            /* taken for them */
     uint64_t used;
 } mm_cache_slot;
 
@@ -27,15 +29,24 @@ typedef struct mm_cache {
     mm_cache_slot slots[MM_CACHE_SLOTS];
     size_t bytes;
     uint64_t clock;
+    mm_store_memory memory; /* zero: nobody counts */
+    pthread_mutex_t guard;  /* of slots and bytes; zero is a mutex */
 } mm_cache;
 
 /* What is kept of an evaluation, handed over; the evaluation's number alone when there is nothing. */
 mm_cache_slot mm_cache_take(mm_cache *cache, int64_t evaluation);
-void mm_cache_keep(mm_cache *cache, mm_cache_slot slot); /* owns slot.images from here on */
-void mm_cache_slot_empty(mm_cache_slot *slot);           /* frees the images; the numbers stay */
+void mm_cache_keep(mm_cache *cache, mm_cache_slot slot);        /* owns slot.images from here on */
+void mm_cache_slot_empty(mm_cache *cache, mm_cache_slot *slot); /* frees the images; the numbers stay */
+/* More memory for the images of a slot in hand, or less.  held: see mm_store_memory. */
+mm_store_status mm_cache_grow(const mm_cache *cache, mm_cache_slot *slot, size_t bytes, size_t held,
+                              mm_problem *problem);
+void mm_cache_shrink(const mm_cache *cache, mm_cache_slot *slot, size_t bytes);
 void mm_cache_drop_run(mm_cache *cache, int64_t run);
 void mm_cache_trim(mm_cache *cache); /* down to MM_CACHE_BYTES */
 void mm_cache_clear(mm_cache *cache);
+/* Any thread: frees the longest unused until so many bytes are free, or all; returns how many, which are not given back
+ * to the memory. */
+size_t mm_cache_let_go(mm_cache *cache, size_t bytes);
 
 /* The scores of merged images, as an evaluation's definition asks for them. */
 typedef struct mm_scored {

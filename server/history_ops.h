@@ -15,6 +15,9 @@ typedef struct mm_store_ops {
     mm_store_status (*open)(mm_store **out, const char *where, mm_problem *problem);
     void (*close)(mm_store *store);
 
+    void (*set_memory)(mm_store *store, const mm_store_memory *memory);
+    size_t (*let_go)(mm_store *store, size_t bytes);
+
     /* Carries out the first *taken of the items, at least one, in order, in one transaction, and sets their status.
      * One item's conflict, or its lack of room, does not hurt the others; what fails the transaction becomes the status
      * of all of them.  What is returned is the store's health.  `scores` of the touched evaluations are written by the

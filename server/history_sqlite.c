@@ -715,9 +715,21 @@ static mm_store_status write_store(mm_store *store, mm_store_item *const *items,
     return status;
 }
 
+static void set_memory(mm_store *store, const mm_store_memory *memory)
+{
+    store->cache.memory = *memory;
+}
+
+static size_t let_go(mm_store *store, size_t bytes)
+{
+    return mm_cache_let_go(&store->cache, bytes);
+}
+
 const mm_store_ops mm_store_sqlite = {
     .open = open_store,
     .close = close_store,
+    .set_memory = set_memory,
+    .let_go = let_go,
     .write = write_store,
     .tend = tend_store,
     .sweep = sweep_store,

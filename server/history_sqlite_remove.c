@@ -192,7 +192,7 @@ static int remove_expired(mm_store *store, const expired *old, mm_effect *effect
 {
     mm_cache_slot slot = mm_cache_take(&store->cache, old->evaluation);
 
-    mm_cache_slot_empty(&slot);
+    mm_cache_slot_empty(&store->cache, &slot);
     for (size_t i = 0; i < count; i++)
         if (effects[i].evaluation == old->evaluation)
             effects[i].evaluation = 0;

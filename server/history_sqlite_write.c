@@ -233,9 +233,45 @@ static int merge_stored(mm_connection *writer, mm_task task, size_t classes, int
             sqlite3_reset(statement);
             return SQLITE_NOMEM;
         }
-        slot->bytes += size;
     }
     return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+/* What merging the stored parts of the evaluation but one takes: all their images, and the part that is being read. */
+static int foresee(mm_connection *writer, size_t classes, int64_t evaluation, int64_t except, size_t *all, size_t *part)
+{
+    sqlite3_stmt *statement = mm_sql(writer,
+                                     "SELECT ifnull(sum(length(record)), 0), ifnull(sum(images), 0),"
+                                     " ifnull(max(length(record)), 0), ifnull(max(images), 0)"
+                                     " FROM parts WHERE evaluation = ? AND id <> ?",
+                                     "ii", evaluation, except);
+    const int code = mm_sql_step(writer, statement);
+
+    if (code != SQLITE_ROW)
+        return code == SQLITE_DONE ? SQLITE_CORRUPT : code;
+    const size_t bytes = (size_t)sqlite3_column_int64(statement, 0), most = (size_t)sqlite3_column_int64(statement, 2);
+
+    *all = mm_images_bound((size_t)sqlite3_column_int64(statement, 1), classes, bytes);
+    *part = most + mm_images_bound((size_t)sqlite3_column_int64(statement, 3), classes, most);
+    sqlite3_reset(statement);
+    return *all > SIZE_MAX / 4 || *part > SIZE_MAX / 4 ? SQLITE_NOMEM : SQLITE_OK;
+}
+
+/* Merges the stored parts, once there is memory for it; *status says when there is not. */
+static int fill_slot(mm_store *store, const mm_definition *definition, int64_t except, size_t held, mm_cache_slot *slot,
+                     mm_store_status *status, mm_problem *problem)
+{
+    mm_connection *writer = &store->writer;
+    size_t all = 0, part = 0;
+    int code = foresee(writer, definition->class_count, slot->evaluation, except, &all, &part);
+
+    if (code == SQLITE_OK)
+        *status = mm_cache_grow(&store->cache, slot, all + part, held, problem);
+    if (code != SQLITE_OK || *status != MM_STORE_OK)
+        return code;
+    code = merge_stored(writer, definition->task, definition->class_count, except, slot);
+    mm_cache_shrink(&store->cache, slot, part);
+    return code;
 }
 
 /* Adds the part to the merged images of all others; an image that two of them hold with different records is a
@@ -243,28 +279,33 @@ static int merge_stored(mm_connection *writer, mm_task task, size_t classes, int
 static int merge_part(incoming *in)
 {
     mm_store_part *part = in->part;
-    mm_cache_slot slot = mm_cache_take(&in->store->cache, in->evaluation);
+    mm_cache *cache = &in->store->cache;
+    mm_cache_slot slot = mm_cache_take(cache, in->evaluation);
     int code = SQLITE_OK;
 
+    const size_t own = mm_images_bound(mm_images_count(part->images), part->definition.class_count, in->size);
+
     if (in->replaces)
-        mm_cache_slot_empty(&slot);
+        mm_cache_slot_empty(cache, &slot);
     slot.run = in->run;
     if (slot.images == NULL)
-        code = merge_stored(&in->store->writer, part->definition.task, part->definition.class_count, in->row, &slot);
-    if (code == SQLITE_OK) {
+        code = fill_slot(in->store, &part->definition, in->row, part->held, &slot, &part->status, &part->problem);
+    if (code == SQLITE_OK && part->status == MM_STORE_OK)
+        part->status = mm_cache_grow(cache, &slot, own, part->held, &part->problem);
+    if (code == SQLITE_OK && part->status == MM_STORE_OK) {
         const mm_status merged = mm_images_merge(slot.images, part->images, &part->problem);
 
         if (merged == MM_NO_MEMORY)
             code = SQLITE_NOMEM;
         else if (merged != MM_OK)
             part->status = MM_STORE_CONFLICT;
-        else
-            slot.bytes += in->size;
+        if (part->status != MM_STORE_OK)
+            mm_cache_shrink(cache, &slot, own);
     }
     /* After a conflict the old part stays, or the evaluation goes and its number is given to another. */
     if (code != SQLITE_OK || (part->status != MM_STORE_OK && (in->replaces || in->received == 1)))
-        mm_cache_slot_empty(&slot);
-    mm_cache_keep(&in->store->cache, slot);
+        mm_cache_slot_empty(cache, &slot);
+    mm_cache_keep(cache, slot);
     return code;
 }
 
@@ -447,6 +488,16 @@ static int score_evaluation(const scoring *to, const mm_images *images)
     return code;
 }
 
+/* What the cache could not keep until now; there was memory for it a moment ago. */
+static int fill_again(mm_store *store, const mm_definition *definition, mm_cache_slot *slot)
+{
+    mm_store_status status = MM_STORE_OK;
+    mm_problem problem;
+    const int code = fill_slot(store, definition, 0, 0, slot, &status, &problem);
+
+    return code == SQLITE_OK && status != MM_STORE_OK ? SQLITE_NOMEM : code;
+}
+
 static int score_touched(mm_store *store, const mm_effect *touched)
 {
     mm_connection *writer = &store->writer;
@@ -472,7 +523,7 @@ static int score_touched(mm_store *store, const mm_effect *touched)
 
         code = definition->scores == NULL || definition->weights == NULL || to.split == NULL ? SQLITE_NOMEM : SQLITE_OK;
         if (code == SQLITE_OK && slot.images == NULL)
-            code = merge_stored(writer, definition->task, definition->class_count, 0, &slot);
+            code = fill_again(store, definition, &slot);
         if (code == SQLITE_OK)
             code = score_evaluation(&to, slot.images);
         sqlite3_reset(statement);

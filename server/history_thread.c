@@ -287,6 +287,16 @@ void mm_history_close(mm_history *history)
     free(history);
 }
 
+void mm_history_set_memory(mm_history *history, const mm_store_memory *memory)
+{
+    history->ops->set_memory(history->store, memory);
+}
+
+size_t mm_history_let_go(mm_history *history, size_t bytes)
+{
+    return history->ops->let_go(history->store, bytes);
+}
+
 mm_store_status mm_history_health(mm_history *history)
 {
     pthread_mutex_lock(&history->guard);

@@ -68,6 +68,11 @@ mm_status mm_call_reserve(mm_call *call, size_t bytes, const char *what, mm_prob
     return MM_NO_MEMORY;
 }
 
+size_t mm_call_held(mm_call *call)
+{
+    return mm_http_claim((mm_http_request *)(void *)call)->held;
+}
+
 uint64_t *mm_call_turn(mm_call *call)
 {
     return mm_claim_turn(mm_http_claim((mm_http_request *)(void *)call));

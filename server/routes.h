@@ -116,6 +116,8 @@ int mm_call_left(const mm_call *call);
  * MM_NO_MEMORY, 503: it is not free now.  The problem says of `what`. */
 mm_status mm_call_reserve(mm_call *call, size_t bytes, const char *what, mm_problem *problem);
 
+size_t mm_call_held(mm_call *call); /* bytes of the budget that it has */
+
 /* Whose turn it is when the call's evaluation is computed: the same for all calls of a token or an address; in whose
  * line it stands at the history; and mm_loop_work() in that line. */
 uint64_t *mm_call_turn(mm_call *call);

@@ -28,16 +28,17 @@ size_t mm_scoring_bytes(mm_plan *plan, size_t images, unsigned include)
 
 /* Whose memory it is that an evaluation is read into. */
 typedef struct reader {
-    mm_stored *stored;
     mm_call *call;
+    mm_status status;
+    mm_problem problem;
 } reader;
 
 static int reserve_records(void *context, size_t bytes)
 {
-    const reader *r = context;
+    reader *r = context;
 
-    r->stored->status = mm_call_reserve(r->call, bytes, "reading this evaluation", &r->stored->problem);
-    return r->stored->status == MM_OK;
+    r->status = mm_call_reserve(r->call, bytes, "reading this evaluation", &r->problem);
+    return r->status == MM_OK;
 }
 
 /* The union of the parts, in their order. */
@@ -74,13 +75,15 @@ static mm_status read_texts(mm_stored *stored)
 
 int mm_stored_read(mm_stored *stored, mm_call *call, const char *run, const char *split, int64_t step)
 {
-    reader r = {stored, call};
+    reader r = {.call = call, .status = MM_OK};
     const mm_room room = {reserve_records, &r};
 
     stored->found = mm_history_evaluation_within(call->server->history, call->project, run, split, step, &room,
                                                  &stored->evaluation, &stored->problem);
-    if (stored->status != MM_OK) {
+    if (r.status != MM_OK) {
         stored->found = MM_STORE_OK;
+        stored->status = r.status;
+        stored->problem = r.problem;
         return 0;
     }
     if (stored->found != MM_STORE_OK)

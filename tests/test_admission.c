@@ -396,7 +396,78 @@ static void test_promise(void)
     mm_admission_free(a);
 }
 
+/* What the server keeps, in pieces of 10 MiB. */
+typedef struct keeper {
+    size_t pieces, asked;
+} keeper;
+
+static size_t let_go(void *context, size_t bytes)
+{
+    keeper *k = context;
+    size_t freed = 0;
+
+    k->asked = bytes;
+    for (; freed < bytes && k->pieces > 0; k->pieces--)
+        freed += 10 * MIB;
+    return freed;
+}
+
+/* What is kept counts as idle and makes way for whoever needs the room; idle buffers go first. */
+static void test_kept(void)
+{
+    mm_admission *a = new_admission(100 * MIB);
+    keeper k = {.pieces = 6};
+    mm_buffer *buffer = take(a, 20 * MIB);
+
+    mm_admission_set_keeper(a, let_go, &k);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(buffer);
+    mm_buffer_give(a, buffer, 20 * MIB);
+    CU_ASSERT_EQUAL(mm_admission_reserve(a, NULL, 60 * MIB), MM_OK);
+    mm_admission_keep(a, 60 * MIB);
+    CU_ASSERT_EQUAL(mm_admission_used(a), 0);
+    CU_ASSERT_EQUAL(mm_admission_idle(a), 80 * MIB);
+    CU_ASSERT_EQUAL(mm_admission_reserve(a, NULL, 30 * MIB), MM_OK);
+    CU_ASSERT_EQUAL(k.pieces, 6);
+    CU_ASSERT_EQUAL(mm_admission_reserve(a, NULL, 25 * MIB), MM_OK);
+    CU_ASSERT_EQUAL(k.asked, 15 * MIB);
+    CU_ASSERT_EQUAL(mm_admission_idle(a), 40 * MIB);
+    k.pieces--; /* one is on its way to be used */
+    CU_ASSERT_EQUAL(mm_admission_reserve(a, NULL, 45 * MIB), MM_NO_MEMORY);
+    CU_ASSERT_EQUAL(mm_admission_used(a), 55 * MIB);
+    CU_ASSERT_EQUAL(mm_admission_idle(a), 10 * MIB);
+    mm_admission_use(a, 10 * MIB);
+    CU_ASSERT_EQUAL(mm_admission_used(a), 65 * MIB);
+    CU_ASSERT_EQUAL(mm_admission_reserve(a, NULL, 35 * MIB), MM_OK);
+    mm_admission_release(a, NULL, 100 * MIB);
+    mm_admission_free(a);
+}
+
+/* A buffer whose room is not there after all goes back to the pool. */
+static void test_kept_on_its_way(void)
+{
+    mm_admission *a = new_admission(100 * MIB);
+    keeper k = {.pieces = 0};
+    mm_buffer *buffer = take(a, 10 * MIB);
+
+    mm_admission_set_keeper(a, let_go, &k);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(buffer);
+    mm_buffer_give(a, buffer, 10 * MIB);
+    CU_ASSERT_EQUAL(mm_admission_reserve(a, NULL, 60 * MIB), MM_OK);
+    mm_admission_keep(a, 60 * MIB);
+    CU_ASSERT_PTR_NULL(take(a, 50 * MIB));
+    CU_ASSERT_EQUAL(mm_admission_used(a), 0);
+    CU_ASSERT_EQUAL(mm_admission_idle(a), 70 * MIB);
+    mm_admission_use(a, 60 * MIB);
+    mm_admission_release(a, NULL, 60 * MIB);
+    buffer = take(a, 50 * MIB);
+    CU_ASSERT_PTR_NOT_NULL(buffer);
+    mm_buffer_give(a, buffer, 0);
+    mm_admission_free(a);
+}
+
 static CU_TestInfo tests[] = {
+    {"what the server keeps makes way", test_kept},
+    {"what it keeps is on its way", test_kept_on_its_way},
     {"one alone has everything", test_alone},
     {"small ones go through", test_small_part},
     {"shares", test_shares},

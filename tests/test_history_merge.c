@@ -23,7 +23,7 @@ static int has(mm_cache *cache, int64_t evaluation)
     const int found = taken.images != NULL;
 
     CU_ASSERT_EQUAL(taken.evaluation, evaluation);
-    mm_cache_slot_empty(&taken);
+    mm_cache_slot_empty(cache, &taken);
     return found;
 }
 
@@ -166,7 +166,86 @@ static void test_texts_that_cannot_be_read(void)
     mm_images_free(images);
 }
 
+/* Counts as admission does. */
+typedef struct counted {
+    size_t used, kept, most, held;
+} counted;
+
+static mm_store_status take_bytes(void *context, size_t bytes, size_t held, mm_problem *problem)
+{
+    counted *c = context;
+
+    (void)problem;
+    c->held = held;
+    if (c->used + bytes > c->most)
+        return MM_STORE_BUSY;
+    c->used += bytes;
+    return MM_STORE_OK;
+}
+
+static void give_bytes(void *context, size_t bytes)
+{
+    ((counted *)context)->used -= bytes;
+}
+
+static void keep_bytes(void *context, size_t bytes)
+{
+    counted *c = context;
+
+    c->used -= bytes;
+    c->kept += bytes;
+}
+
+static void use_bytes(void *context, size_t bytes)
+{
+    counted *c = context;
+
+    c->kept -= bytes;
+    c->used += bytes;
+}
+
+/* An evaluation's images in hand, for which so much was taken. */
+static mm_cache_slot grown(mm_cache *cache, int64_t evaluation, size_t bytes)
+{
+    mm_cache_slot made = slot(1, evaluation, 0);
+
+    CU_ASSERT_EQUAL(mm_cache_grow(cache, &made, bytes, 7, NULL), MM_STORE_OK);
+    return made;
+}
+
+/* What images take is counted once, whether they are in hand, kept, dropped or let go. */
+static void test_memory_is_counted(void)
+{
+    mm_cache *cache = calloc(1, sizeof *cache);
+    counted c = {.most = MM_CACHE_BYTES};
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(cache);
+    cache->memory = (mm_store_memory){take_bytes, give_bytes, keep_bytes, use_bytes, &c};
+    mm_cache_keep(cache, grown(cache, 1, 100));
+    mm_cache_keep(cache, grown(cache, 2, 200));
+    mm_cache_keep(cache, grown(cache, 3, 300));
+    CU_ASSERT(c.used == 0 && c.kept == 600);
+    mm_cache_slot taken = mm_cache_take(cache, 2);
+
+    CU_ASSERT(c.used == 200 && c.kept == 400);
+    CU_ASSERT_EQUAL(mm_cache_grow(cache, &taken, MM_CACHE_BYTES, 7, NULL), MM_STORE_BUSY);
+    CU_ASSERT_EQUAL(c.held, 207); /* what it has already is no more to be had */
+    CU_ASSERT_EQUAL(taken.bytes, 200);
+    mm_cache_shrink(cache, &taken, 50);
+    mm_cache_keep(cache, taken);
+    CU_ASSERT(c.used == 0 && c.kept == 550);
+    c.kept -= mm_cache_let_go(cache, 101); /* the longest unused: 1, then 3 */
+    CU_ASSERT(c.kept == 150 && !has(cache, 1) && !has(cache, 3));
+    mm_cache_keep(cache, grown(cache, 4, MM_CACHE_BYTES)); /* 2 is dropped for it */
+    CU_ASSERT(c.used == 0 && c.kept == MM_CACHE_BYTES);
+    mm_cache_clear(cache);
+    CU_ASSERT(c.used == 0 && c.kept == 0);
+    CU_ASSERT_EQUAL(mm_cache_let_go(cache, 1), 0);
+    free(cache);
+}
+
 static CU_TestInfo tests[] = {
+    {"memory is counted", test_memory_is_counted},
     {"what is kept is given back", test_cache_gives_back},
     {"what is kept is bounded", test_cache_is_bounded},
     {"one giant at a time", test_cache_of_one_giant},
