@@ -278,8 +278,9 @@ mm_status mm_images_new(mm_images **out, mm_task task, size_t classes);         
 mm_status mm_images_save(const mm_images *images, unsigned char **bytes, size_t *size); /* free(*bytes) */
 /* MM_BAD_RECORD: damaged, truncated, or written by a newer version. */
 mm_status mm_images_load(mm_images **out, const unsigned char *bytes, size_t size);
-/* The most memory that they take, which may be many times the bytes that they are loaded from: for `images` images of
- * records that have `saved` bytes together.  SIZE_MAX when that is no number. */
+/* The memory that images take, and the most that they can, which may be many times the bytes that they are loaded from:
+ * `images` images of one upload, whose records have `saved` bytes together.  SIZE_MAX when that is no number. */
+size_t mm_images_memory(const mm_images *images);
 size_t mm_images_bound(size_t images, size_t classes, size_t saved);
 void mm_images_free(mm_images *images); /* NULL is fine */
 

@@ -446,19 +446,37 @@ static size_t linear(size_t a, size_t b, size_t c)
     return b != 0 && a > (SIZE_MAX - c) / b ? SIZE_MAX : a * b + c;
 }
 
+/* An image's place in tables that double, and what the allocator adds to the blocks of its record. */
+#define IMAGE_BYTES (2 * sizeof(mm_record) + 4 * sizeof(size_t) + 5 * BLOCK_BYTES)
+#define TABLE_BYTES ((size_t)4096) /* however few images there are */
+
+size_t mm_images_memory(const mm_images *images)
+{
+    const size_t classes = images->classes;
+    size_t bytes = TABLE_BYTES;
+
+    for (size_t i = 0; i < images->count; i++) {
+        const mm_record *record = &images->records[i];
+
+        bytes += IMAGE_BYTES + strlen(record->id) + record->stat_count * sizeof *record->stats;
+        bytes += 3 * classes * sizeof(uint64_t) +
+                 mm_stats_offset(record->stats, record->stat_count, classes) * sizeof(double);
+        bytes += record->confusion != NULL ? classes * classes * sizeof(uint64_t) : 0;
+    }
+    return bytes;
+}
+
 /* Counts are 8 bytes in memory and may be a single one in the file, sums are 8 in both, columns are written once for
- * all images that share them but have at least a value each. */
+ * all images that share them but have at least a value each.  All images of an upload have a confusion table or none.
+ */
 size_t mm_images_bound(size_t images, size_t classes, size_t saved)
 {
-    const size_t place = 2 * sizeof(mm_record) + 4 * sizeof(size_t); /* the tables double */
-    const size_t image = linear(classes, 3 * sizeof(uint64_t), place + 5 * BLOCK_BYTES);
-    const size_t table = linear(images, linear(classes, linear(classes, sizeof(uint64_t), 0), 0), 0);
-    const size_t written = linear(saved, sizeof(uint64_t), 0);
-    const size_t counts = linear(images, image, table < written ? table : written);
-
+    const size_t image = linear(classes, 3 * sizeof(uint64_t), IMAGE_BYTES);
+    const size_t table = linear(images, linear(classes, classes, 0), 0);
+    const size_t counts = linear(images, image, table > saved ? 0 : table * sizeof(uint64_t));
     const size_t columns = classes == 0 ? 0 : linear(saved / classes, sizeof(mm_stat) / sizeof(double) + 1, 0);
 
-    return linear(saved, 1, linear(1, columns, linear(1, counts, 16 * place)));
+    return linear(saved, 1, linear(1, columns, linear(1, counts, TABLE_BYTES)));
 }
 
 mm_status mm_images_load(mm_images **out, const unsigned char *bytes, size_t size)

@@ -100,6 +100,11 @@ int mm_sqlite_expire(mm_store *store, mm_store_expiry *expiry, mm_effect *effect
 /* Takes away a bounded amount of deleted runs; store->removing: is there more? */
 int mm_sqlite_sweep(mm_store *store);
 
+/* What merging the stored parts of an evaluation takes, all but one (0: all): memory of all their images, and of the
+ * part that is being read. */
+int mm_sqlite_foresee(mm_connection *connection, int64_t evaluation, int64_t except, size_t classes, size_t *all,
+                      size_t *part);
+
 /* Is there room for a record of that size, and for what must be possible after it? */
 int mm_sqlite_has_room(mm_store *store, size_t record);
 

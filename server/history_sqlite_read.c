@@ -72,25 +72,42 @@ static int read_definition(mm_connection *reader, const char *project, const cha
     return d->classes == NULL || d->scores == NULL || d->weights == NULL ? SQLITE_NOMEM : SQLITE_OK;
 }
 
-/* For all records, which are not read for it: their bytes, all images, and the part that is being merged into them. */
+int mm_sqlite_foresee(mm_connection *connection, int64_t evaluation, int64_t except, size_t classes, size_t *all,
+                      size_t *part)
+{
+    sqlite3_stmt *statement =
+        mm_sql(connection, "SELECT length(record), images FROM parts WHERE evaluation = ? AND id <> ?", "ii",
+               evaluation, except);
+    int code;
+
+    *all = *part = 0;
+    while ((code = mm_sql_step(connection, statement)) == SQLITE_ROW) {
+        const size_t bytes = (size_t)sqlite3_column_int64(statement, 0);
+        const size_t bound = mm_images_bound((size_t)sqlite3_column_int64(statement, 1), classes, bytes);
+
+        *all = bound > SIZE_MAX / 2 - *all ? SIZE_MAX / 2 : *all + bound; /* in any case too much */
+        if (bytes + bound > *part)
+            *part = bytes + bound;
+    }
+    return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+/* For all records, which are not read for it. */
 static int make_room(mm_connection *reader, int64_t id, size_t classes, const mm_room *room)
 {
-    sqlite3_stmt *statement = mm_sql(reader,
-                                     "SELECT ifnull(sum(length(record)), 0), ifnull(sum(images), 0),"
-                                     " ifnull(max(length(record)), 0), ifnull(max(images), 0)"
-                                     " FROM parts WHERE evaluation = ?",
-                                     "i", id);
-    const int code = mm_sql_step(reader, statement);
+    sqlite3_stmt *statement =
+        mm_sql(reader, "SELECT ifnull(sum(length(record)), 0) FROM parts WHERE evaluation = ?", "i", id);
+    int code = mm_sql_step(reader, statement);
+    size_t bytes, all, part;
 
     if (code != SQLITE_ROW)
         return code == SQLITE_DONE ? SQLITE_CORRUPT : code;
-    const size_t bytes = (size_t)sqlite3_column_int64(statement, 0), most = (size_t)sqlite3_column_int64(statement, 2);
-    const size_t all = mm_images_bound((size_t)sqlite3_column_int64(statement, 1), classes, bytes);
-    const size_t part = mm_images_bound((size_t)sqlite3_column_int64(statement, 3), classes, most);
-
+    bytes = (size_t)sqlite3_column_int64(statement, 0);
     sqlite3_reset(statement);
-    return all < SIZE_MAX / 4 && part < SIZE_MAX / 4 && room->take(room->context, bytes + all + part) ? SQLITE_OK
-                                                                                                      : NO_ROOM;
+    code = mm_sqlite_foresee(reader, id, 0, classes, &all, &part);
+    if (code != SQLITE_OK)
+        return code;
+    return all < SIZE_MAX / 4 && room->take(room->context, bytes + all + part) ? SQLITE_OK : NO_ROOM;
 }
 
 static int read_part(sqlite3_stmt *statement, mm_stored_evaluation *evaluation)

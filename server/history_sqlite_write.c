@@ -237,40 +237,23 @@ static int merge_stored(mm_connection *writer, mm_task task, size_t classes, int
     return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-/* What merging the stored parts of the evaluation but one takes: all their images, and the part that is being read. */
-static int foresee(mm_connection *writer, size_t classes, int64_t evaluation, int64_t except, size_t *all, size_t *part)
-{
-    sqlite3_stmt *statement = mm_sql(writer,
-                                     "SELECT ifnull(sum(length(record)), 0), ifnull(sum(images), 0),"
-                                     " ifnull(max(length(record)), 0), ifnull(max(images), 0)"
-                                     " FROM parts WHERE evaluation = ? AND id <> ?",
-                                     "ii", evaluation, except);
-    const int code = mm_sql_step(writer, statement);
-
-    if (code != SQLITE_ROW)
-        return code == SQLITE_DONE ? SQLITE_CORRUPT : code;
-    const size_t bytes = (size_t)sqlite3_column_int64(statement, 0), most = (size_t)sqlite3_column_int64(statement, 2);
-
-    *all = mm_images_bound((size_t)sqlite3_column_int64(statement, 1), classes, bytes);
-    *part = most + mm_images_bound((size_t)sqlite3_column_int64(statement, 3), classes, most);
-    sqlite3_reset(statement);
-    return *all > SIZE_MAX / 4 || *part > SIZE_MAX / 4 ? SQLITE_NOMEM : SQLITE_OK;
-}
-
 /* Merges the stored parts, once there is memory for it; *status says when there is not. */
 static int fill_slot(mm_store *store, const mm_definition *definition, int64_t except, size_t held, mm_cache_slot *slot,
                      mm_store_status *status, mm_problem *problem)
 {
     mm_connection *writer = &store->writer;
     size_t all = 0, part = 0;
-    int code = foresee(writer, definition->class_count, slot->evaluation, except, &all, &part);
+    int code = mm_sqlite_foresee(writer, slot->evaluation, except, definition->class_count, &all, &part);
 
     if (code == SQLITE_OK)
         *status = mm_cache_grow(&store->cache, slot, all + part, held, problem);
     if (code != SQLITE_OK || *status != MM_STORE_OK)
         return code;
     code = merge_stored(writer, definition->task, definition->class_count, except, slot);
-    mm_cache_shrink(&store->cache, slot, part);
+    const size_t taken = code == SQLITE_OK ? mm_images_memory(slot->images) : 0;
+
+    if (taken < all + part)
+        mm_cache_shrink(&store->cache, slot, all + part - taken);
     return code;
 }
 
@@ -283,7 +266,7 @@ static int merge_part(incoming *in)
     mm_cache_slot slot = mm_cache_take(cache, in->evaluation);
     int code = SQLITE_OK;
 
-    const size_t own = mm_images_bound(mm_images_count(part->images), part->definition.class_count, in->size);
+    const size_t own = mm_images_memory(part->images);
 
     if (in->replaces)
         mm_cache_slot_empty(cache, &slot);

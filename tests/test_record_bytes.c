@@ -198,8 +198,10 @@ static void foretell(size_t count, size_t classes, size_t columns, int confusion
     before = allocated();
     CU_ASSERT_EQUAL_FATAL(mm_images_load(&loaded, bytes, size), MM_OK);
     taken = allocated() - before;
-    CU_ASSERT(taken <= mm_images_bound(count, classes, size));
-    CU_ASSERT(taken == 0 || mm_images_bound(count, classes, size) < 6 * taken + 4096);
+    CU_ASSERT(taken <= mm_images_memory(loaded));
+    CU_ASSERT(taken == 0 || mm_images_memory(loaded) < 3 * taken + 8192);
+    CU_ASSERT(mm_images_memory(loaded) <= mm_images_bound(count, classes, size));
+    CU_ASSERT(taken == 0 || mm_images_bound(count, classes, size) < 6 * taken + 8192);
     mm_images_free(loaded);
     free(bytes);
 }
