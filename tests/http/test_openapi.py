@@ -9,6 +9,7 @@ import json
 import pathlib
 import re
 import sys
+import urllib.parse
 
 import jsonschema
 import numpy as np
@@ -406,3 +407,22 @@ def test_examples_are_real_answers(start):
         assert without_moments(DOCUMENT["components"]["examples"][name]["value"]) == without_moments(
             answers[name]
         ), name
+
+
+def test_names_are_what_the_pattern_says(server):
+    """The server refuses the same characters as the document, in a query and in a path."""
+    pattern = re.compile(DOCUMENT["components"]["schemas"]["Name"]["pattern"])
+    for code in [*range(1, 0xA2), 0x2028, 0x202E, 0xFEFF, 0xFFFE, 0x1F600]:
+        name = f"a{chr(code)}b"
+        expected = 404 if pattern.search(name) else 400
+        for path in ("/v1/evaluations?step=1&run=", "/v1/runs/"):
+            answer = server.get(path + urllib.parse.quote(name, safe=""))
+            assert answer.status_code == expected, (path, hex(code), answer.text)
+
+
+def test_integers_end_where_the_format_does(server):
+    """int64, to its last values."""
+    server.score(GOOD, run="ends", step=str(2**63 - 1), scores="dice")
+    for value, status in ((-(2**63), 200), (2**63 - 1, 200), (-(2**63) - 1, 400), (2**63, 400)):
+        answer = server.get("/v1/grafana/series", run="ends", score="dice", **{"from": str(value)})
+        assert answer.status_code == status, (value, answer.text)

@@ -207,6 +207,29 @@ def test_pipelined_and_kept_connections(server, pair):
     assert [status for status, _, _ in support.responses(got + rest)] == [200] * 4
 
 
+def test_clients_that_end_their_side(server, pair):
+    """After two requests both are answered; in the middle of a body, by TLS or by TCP alone, nothing is left of it."""
+    body = support.small_file()
+    upload = upload_head(len(body)) + body
+    with connect(server, pair) as sock:
+        sock.sendall(upload + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        with socket.socket(fileno=os.dup(sock.fileno())) as plain:
+            plain.shutdown(socket.SHUT_WR)
+        got = b"".join(iter(lambda: sock.recv(65536), b""))
+    assert [status for status, _, _ in support.responses(got)] == [200, 200]
+    before = server.metrics()["maskmeter_http_inflight_requests"]
+    for end in "tls", "tcp":
+        with connect(server, pair) as sock:
+            sock.sendall(upload[:-100])
+            if end == "tls":
+                sock.unwrap()
+            else:
+                with socket.socket(fileno=os.dup(sock.fileno())) as plain:
+                    plain.shutdown(socket.SHUT_WR)
+            eventually(lambda: server.metrics()["maskmeter_http_inflight_requests"] == before, 1.5)
+            eventually(lambda: server.metrics()["maskmeter_memory_used_bytes"] == 0, 1)
+
+
 def test_refused_upload_is_answered(server, pair):
     """The answer arrives although the body is on its way."""
     with connect(server, pair) as sock:
