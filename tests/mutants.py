@@ -31,15 +31,15 @@ SPARE = 10  # times the processor time of the original, after which a mutant wil
 # source: unit suites, the quick ones first; fuzz targets whose corpora are replayed
 SOURCES = {
     "proto/reader.c": ("reader header wire_read", "wire"),
-    "proto/header.c": ("header wire_read", "wire"),
-    "proto/wire_read.c": ("wire_read", "wire"),
+    "proto/header.c": ("header wire_read out_of_memory", "wire"),
+    "proto/wire_read.c": ("wire_read out_of_memory", "wire"),
     "lib/elementary.h": ("sums kernels score_overlap", ""),
     "lib/kernels.c": ("kernels chunk input scores score_entropy oracle eval", ""),
     "lib/kernels_distance.c": ("kernels_distance nearest score_distance distance", ""),
     "lib/kernels_surface.c": ("kernels_surface nearest score_border score_distance surface", ""),
     "lib/chunk.c": ("chunk scores score_confusion oracle eval", ""),
     "lib/columns.c": ("chunk score_overlap scores score_entropy oracle eval columns", ""),
-    "lib/reduce.c": ("reduce score_overlap scores score_confusion explain oracle eval", ""),
+    "lib/reduce.c": ("reduce score_overlap scores score_confusion explain oracle eval out_of_memory", ""),
     "lib/overlap.c": ("overlap score_overlap peer_common peer_smp peer_monai peer_torchmetrics peers scores", ""),
     "lib/score_overlap.c": ("score_overlap scores", ""),
     "lib/sums.c": ("sums score_overlap score_entropy scores record record_bytes explain eval", ""),

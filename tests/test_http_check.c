@@ -94,6 +94,7 @@ static void test_refused(void)
         {HOST "\nContent-Length :3",                                        400, "not a token"},
         {HOST "\nx y:3",                                                    400, "not a token"},
         {HOST "\n:3",                                                       400, "not a token"},
+        {HOST "\n(x):3",                                                    400, "not a token"},
         {HOST "\nx(y):3",                                                   400, "not a token"},
         {HOST "\nx\xc3:3",                                                  400, "not a token"},
         {HOST "\nx-09!#$%&'*+-.^_`|~:3",                                       0, NULL},

@@ -519,6 +519,10 @@ static void limits(void)
     CU_ASSERT_DOUBLE_EQUAL(x[1], log(4.0), 1e-15);
     CU_ASSERT_DOUBLE_EQUAL(x[2], log(2.0), 1e-15);
     CU_ASSERT_EQUAL(x[3], 0.0);
+    x[0] = x[2] = 51.0;
+    x[1] = x[3] = 255.0;
+    k->scale_bytes(x, 4);
+    CU_ASSERT(x[0] == 0.2 && x[1] == 1.0 && x[2] == 0.2 && x[3] == 1.0);
 }
 
 /* A label with a class axis: c where g is 1, and how many classes say so. */

@@ -212,12 +212,64 @@ static void lists_of_peers(void)
     mm_images_free(images);
 }
 
+static unsigned one_by_class(const mm_args *args, size_t images, size_t dim[3])
+{
+    (void)images;
+    dim[0] = args->classes;
+    return 1;
+}
+
+/* Of each chosen class its label count; of one that the label does not have, why there is none. */
+static void label_counts(const mm_group *x, size_t count, const mm_args *args, mm_value *list)
+{
+    (void)args;
+    for (size_t i = 0; i < count; i++)
+        list[x[i].index] = x[i].label > 0 ? mm_defined((double)x[i].label) : mm_undefined(MM_ABSENT_IN_LABEL);
+}
+
+/* Classes 1 and 2 of each image, then over the images: class 2 is there in the second alone; or of both at once. */
+static void lists_of_classes(void)
+{
+    const mm_score row = {.shape = one_by_class, .list = label_counts};
+    mm_common common = {.absent = -1, .chosen = MM_FOREGROUND};
+    mm_scored out = scored_with(&row, common, NULL);
+
+    CU_ASSERT(out.result.rank == 1 && out.result.dim[0] == CLASSES);
+    CU_ASSERT_EQUAL(out.result.list[0].reason, MM_NOT_CHOSEN);
+    CU_ASSERT(out.result.list[1].value == 4.5 && out.result.list[2].value == 8.0);
+    CU_ASSERT_EQUAL(out.result.omitted[MM_ABSENT_IN_LABEL], 0);
+    mm_scored_clear(&out);
+    common.pooled = 1;
+    out = scored_with(&row, common, NULL);
+    CU_ASSERT(out.result.list[1].value == 9.0 && out.result.list[2].value == 8.0);
+    mm_scored_clear(&out);
+}
+
+/* A list whose last value no image has. */
+static void not_in_any_image(const mm_group *x, size_t count, const mm_args *args, mm_value *list)
+{
+    label_counts(x, count, args, list);
+    list[CLASSES - 1] = mm_undefined(MM_ABSENT_IN_LABEL);
+}
+
+static void lists_with_gaps(void)
+{
+    const mm_score row = {.shape = one_by_class, .list = not_in_any_image};
+    mm_scored out = scored_with(&row, (mm_common){.absent = -1}, NULL);
+
+    CU_ASSERT_EQUAL(out.result.list[CLASSES - 1].reason, MM_ABSENT_IN_LABEL);
+    CU_ASSERT_EQUAL(out.result.omitted[MM_ABSENT_IN_LABEL], 1);
+    mm_scored_clear(&out);
+}
+
 static CU_TestInfo tests[] = {
     {"classes averaged by hand", classes_averaged},
     {"absent classes", absent_classes},
     {"classes added by hand", classes_added},
     {"columns added by hand", columns_added},
     {"lists of peers", lists_of_peers},
+    {"lists of classes", lists_of_classes},
+    {"lists with gaps", lists_with_gaps},
     CU_TEST_INFO_NULL,
 };
 
