@@ -4,6 +4,7 @@
 #include "tests/suites.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +67,7 @@ typedef struct guest {
     const char *says;
     size_t size, piece; /* bytes; of each send, 0: all at once */
     int hangs_up;       /* says no more, and shows it */
-    long waits;         /* ms before listening: what has been said by then fills the socket */
+    long waits;         /* ms between the answer's begin and listening: what comes in between fills the socket */
     char *answer;
     size_t filled;
 } guest;
@@ -90,7 +91,10 @@ static void *visit(void *context)
     }
     if (g->hangs_up)
         (void)shutdown(fd, SHUT_WR);
-    help_nap(g->waits);
+    if (g->waits > 0) {
+        (void)poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, -1);
+        help_nap(g->waits);
+    }
     while (fd >= 0 && got > 0 && g->filled < ANSWER_BYTES) {
         got = recv(fd, g->answer + g->filled, ANSWER_BYTES - g->filled, 0);
         g->filled += got > 0 ? (size_t)got : 0;
