@@ -57,21 +57,22 @@ typedef struct asked {
     char text[512]; /* of the answer */
 } asked;
 
-/* What becomes of a request with that header (NULL: none) from that address. */
-static asked ask(house *h, const char *address, const char *authorization)
+/* What becomes of a request with that header (NULL: none) from that address; until the next one. */
+static const asked *ask(house *h, const char *address, const char *authorization)
 {
-    asked a = {.call = {.server = &h->server, .route = &h->route}};
+    static asked a;
 
+    a = (asked){.call = {.server = &h->server, .route = &h->route}};
     (void)snprintf(a.call.address, sizeof a.call.address, "%s", address);
     a.may = mm_access(&a.call, authorization, &a.token);
     if (a.call.answer.bytes != NULL)
         (void)snprintf(a.text, sizeof a.text, "%.*s", (int)a.call.answer.size, a.call.answer.bytes);
     free(a.call.answer.bytes);
     a.call.answer.bytes = NULL;
-    return a;
+    return &a;
 }
 
-static asked ask_with(house *h, const char *address, const char *text)
+static const asked *ask_with(house *h, const char *address, const char *text)
 {
     char header[128];
 
@@ -109,47 +110,47 @@ static int64_t refusals(house *h, const char *reason)
 static void test_open(void)
 {
     house h;
-    asked a;
+    const asked *a;
 
     open_house(&h);
     a = ask(&h, "192.0.2.1", NULL);
-    CU_ASSERT(a.may);
-    CU_ASSERT_STRING_EQUAL(a.call.project, "default");
-    CU_ASSERT(ask(&h, "192.0.2.1", "Bearer nonsense").may);
+    CU_ASSERT(a->may);
+    CU_ASSERT_STRING_EQUAL(a->call.project, "default");
+    CU_ASSERT(ask(&h, "192.0.2.1", "Bearer nonsense")->may);
     add_token(&h, (mm_token){.scopes = MM_SCOPE_ADMIN});
     h.route.scopes = 0; /* for everybody, still */
-    CU_ASSERT(ask(&h, "192.0.2.1", NULL).may);
+    CU_ASSERT(ask(&h, "192.0.2.1", NULL)->may);
     a = ask_with(&h, "192.0.2.1", h.text);
-    CU_ASSERT(a.may);
-    CU_ASSERT_PTR_NULL(a.call.token);
+    CU_ASSERT(a->may);
+    CU_ASSERT_PTR_NULL(a->call.token);
     close_house(&h);
 }
 
 static void test_good_tokens(void)
 {
     house h;
-    asked a;
+    const asked *a;
     char lower[128];
 
     open_house(&h);
     add_token(&h, (mm_token){.scopes = MM_SCOPE_READ | MM_SCOPE_INGEST, .project = "liver"});
     a = ask_with(&h, "192.0.2.1", h.text);
-    CU_ASSERT(a.may);
-    CU_ASSERT_STRING_EQUAL(a.call.project, "liver");
-    CU_ASSERT_STRING_EQUAL(a.token.project, "liver");
+    CU_ASSERT(a->may);
+    CU_ASSERT_STRING_EQUAL(a->call.project, "liver");
+    CU_ASSERT_STRING_EQUAL(a->token.project, "liver");
     (void)snprintf(lower, sizeof lower, "bEARER %s", h.text);
-    CU_ASSERT(ask(&h, "192.0.2.1", lower).may);
+    CU_ASSERT(ask(&h, "192.0.2.1", lower)->may);
     h.route.scopes = MM_SCOPE_INGEST;
-    CU_ASSERT(ask_with(&h, "192.0.2.1", h.text).may);
+    CU_ASSERT(ask_with(&h, "192.0.2.1", h.text)->may);
     h.route.scopes = MM_SCOPE_ADMIN;
     a = ask_with(&h, "192.0.2.1", h.text);
-    check_refusal(&a, 403, "the token lacks the scope admin");
+    check_refusal(a, 403, "the token lacks the scope admin");
     h.route.scopes = MM_SCOPE_ANY;
-    CU_ASSERT(ask_with(&h, "192.0.2.1", h.text).may);
+    CU_ASSERT(ask_with(&h, "192.0.2.1", h.text)->may);
     add_token(&h, (mm_token){.scopes = MM_SCOPE_ADMIN, .project = MM_OPERATOR_PROJECT});
     a = ask_with(&h, "192.0.2.1", h.text);
-    CU_ASSERT(a.may);
-    CU_ASSERT_STRING_EQUAL(a.call.project, "default");
+    CU_ASSERT(a->may);
+    CU_ASSERT_STRING_EQUAL(a->call.project, "default");
     CU_ASSERT_EQUAL(refusals(&h, "scope"), 1);
     close_house(&h);
 }
@@ -157,32 +158,32 @@ static void test_good_tokens(void)
 static void test_bad_tokens(void)
 {
     house h;
-    asked a;
+    const asked *a;
     mm_token other;
     char text[MM_TOKEN_SIZE + 1];
 
     open_house(&h);
     add_token(&h, (mm_token){.scopes = MM_SCOPE_READ, .expires = 1});
     a = ask_with(&h, "192.0.2.1", h.text);
-    check_refusal(&a, 401, "has expired");
-    CU_ASSERT_STRING_EQUAL(a.call.token->id, a.token.id); /* for the log: the secret was right */
+    check_refusal(a, 401, "has expired");
+    CU_ASSERT_STRING_EQUAL(a->call.token->id, a->token.id); /* for the log: the secret was right */
     add_token(&h, (mm_token){.scopes = MM_SCOPE_READ, .revoked = 1});
     a = ask_with(&h, "192.0.2.1", h.text);
-    check_refusal(&a, 401, "was revoked");
+    check_refusal(a, 401, "was revoked");
     CU_ASSERT_EQUAL_FATAL(mm_token_make(&other, text), MM_OK);
     a = ask_with(&h, "192.0.2.1", text);
-    check_refusal(&a, 401, "not one of this server");
-    CU_ASSERT_PTR_NULL(a.call.token);
+    check_refusal(a, 401, "not one of this server");
+    CU_ASSERT_PTR_NULL(a->call.token);
     a = ask(&h, "192.0.2.1", NULL);
-    check_refusal(&a, 401, "this takes a token");
+    check_refusal(a, 401, "this takes a token");
     a = ask(&h, "192.0.2.1", "Basic bWU6bWU=");
-    check_refusal(&a, 401, "must be `Bearer` and a token");
+    check_refusal(a, 401, "must be `Bearer` and a token");
     a = ask(&h, "192.0.2.1", "Bearer ");
-    check_refusal(&a, 401, "must be `Bearer` and a token");
+    check_refusal(a, 401, "must be `Bearer` and a token");
     h.text[20] ^= 1;
     a = ask_with(&h, "192.0.2.1", h.text);
-    check_refusal(&a, 401, "must be `Bearer` and a token");
-    CU_ASSERT_PTR_NULL(strstr(a.text, h.text + MM_TOKEN_ID_SIZE));
+    check_refusal(a, 401, "must be `Bearer` and a token");
+    CU_ASSERT_PTR_NULL(strstr(a->text, h.text + MM_TOKEN_ID_SIZE));
     CU_ASSERT_EQUAL(refusals(&h, "expired"), 1);
     CU_ASSERT_EQUAL(refusals(&h, "revoked"), 1);
     CU_ASSERT_EQUAL(refusals(&h, "unknown"), 1);
@@ -195,27 +196,27 @@ static void test_bad_tokens(void)
 static void test_limit(void)
 {
     house h;
-    asked a;
+    const asked *a;
     char known[MM_TOKEN_SIZE + 1];
 
     open_house(&h);
     add_token(&h, (mm_token){.scopes = MM_SCOPE_READ});
     memcpy(known, h.text, sizeof known);
-    CU_ASSERT(ask_with(&h, "192.0.2.1", known).may);
+    CU_ASSERT(ask_with(&h, "192.0.2.1", known)->may);
     for (int i = 0; i < MM_FAILURES_MAX; i++) {
         a = ask_with(&h, "192.0.2.1", "mm_");
-        check_refusal(&a, 401, "must be `Bearer` and a token");
+        check_refusal(a, 401, "must be `Bearer` and a token");
     }
     a = ask_with(&h, "192.0.2.1", "mm_");
-    check_refusal(&a, 429, "too many bad tokens came from this address");
-    CU_ASSERT(a.call.answer.retry_after > 0 && a.call.answer.retry_after <= MM_FAILURES_WINDOW / 1000);
+    check_refusal(a, 429, "too many bad tokens came from this address");
+    CU_ASSERT(a->call.answer.retry_after > 0 && a->call.answer.retry_after <= MM_FAILURES_WINDOW / 1000);
     a = ask(&h, "192.0.2.1", "Basic bWU6bWU=");
-    check_refusal(&a, 429, "too many bad tokens");
-    CU_ASSERT(ask_with(&h, "192.0.2.1", known).may);
+    check_refusal(a, 429, "too many bad tokens");
+    CU_ASSERT(ask_with(&h, "192.0.2.1", known)->may);
     add_token(&h, (mm_token){.scopes = MM_SCOPE_READ}); /* good, but new there */
     a = ask_with(&h, "192.0.2.1", h.text);
-    check_refusal(&a, 429, "too many bad tokens");
-    CU_ASSERT(ask_with(&h, "192.0.2.2", h.text).may);
+    check_refusal(a, 429, "too many bad tokens");
+    CU_ASSERT(ask_with(&h, "192.0.2.2", h.text)->may);
     CU_ASSERT_EQUAL(refusals(&h, "limited"), 3);
     close_house(&h);
 }
@@ -242,14 +243,14 @@ static void test_uses(void)
     add_token(&h, (mm_token){.scopes = MM_SCOPE_READ});
     blocks = fail_blocks();
     fail_begin(FAIL_MEMORY, 0, 0);
-    CU_ASSERT(ask_with(&h, "192.0.2.1", h.text).may);
+    CU_ASSERT(ask_with(&h, "192.0.2.1", h.text)->may);
     CU_ASSERT_EQUAL(fail_end(), 1);
     CU_ASSERT_EQUAL(fail_blocks(), blocks);
     CU_ASSERT_EQUAL(stored_uses(&h), 0);
     add_token(&h, (mm_token){.scopes = MM_SCOPE_READ});
-    CU_ASSERT(ask_with(&h, "192.0.2.1", h.text).may);
+    CU_ASSERT(ask_with(&h, "192.0.2.1", h.text)->may);
     CU_ASSERT_EQUAL(stored_uses(&h), 1);
-    CU_ASSERT(ask_with(&h, "192.0.2.1", h.text).may); /* too soon to be stored again */
+    CU_ASSERT(ask_with(&h, "192.0.2.1", h.text)->may); /* too soon to be stored again */
     CU_ASSERT_EQUAL(stored_uses(&h), 1);
     close_house(&h);
 }
@@ -258,18 +259,18 @@ static void test_uses(void)
 static void test_no_digest(void)
 {
     house h;
-    asked a;
+    const asked *a;
 
     open_house(&h);
     add_token(&h, (mm_token){.scopes = MM_SCOPE_READ});
     fail_begin(FAIL_DIGEST, 0, 0);
     a = ask_with(&h, "192.0.2.1", h.text);
     CU_ASSERT_EQUAL(fail_end(), 1);
-    CU_ASSERT_EQUAL(a.may, 0);
-    CU_ASSERT_EQUAL(a.call.answer.status, 503);
-    CU_ASSERT(a.call.answer.retry_after > 0);
+    CU_ASSERT_EQUAL(a->may, 0);
+    CU_ASSERT_EQUAL(a->call.answer.status, 503);
+    CU_ASSERT(a->call.answer.retry_after > 0);
     CU_ASSERT_EQUAL(mm_failures_wait(h.server.failures, mm_address_key("192.0.2.1"), 0), 0);
-    CU_ASSERT(ask_with(&h, "192.0.2.1", h.text).may);
+    CU_ASSERT(ask_with(&h, "192.0.2.1", h.text)->may);
     close_house(&h);
 }
 

@@ -84,8 +84,8 @@ static void test_create(void)
     CU_ASSERT_STRING_EQUAL(text_of(answer, "project"), "liver CT");
     CU_ASSERT_STRING_EQUAL(text_of(answer, "label"), "night run");
     CU_ASSERT_STRING_EQUAL(text_of(answer, "state"), "live");
-    CU_ASSERT_STRING_EQUAL(text_of(answer, "created"), "2027-01-15T08:00:00Z");
-    CU_ASSERT_STRING_EQUAL(text_of(answer, "expires"), "2027-04-15T08:00:00Z");
+    CU_ASSERT_STRING_EQUAL(text_of(answer, "created"), "2027-01-15T08:00:00.000Z");
+    CU_ASSERT_STRING_EQUAL(text_of(answer, "expires"), "2027-04-15T08:00:00.000Z");
     CU_ASSERT(is_null(answer, "revoked") && is_null(answer, "used"));
     CU_ASSERT_EQUAL(mm_tokens_check(tokens, work.text, MM_TOKEN_SIZE, NOW, &verdict, &token), MM_OK);
     CU_ASSERT_EQUAL(verdict, MM_TOKEN_GOOD);
@@ -112,12 +112,12 @@ static void test_expiry(void)
     static const struct {
         const char *text, *expires; /* NULL: refused */
     } cases[] = {
-        {"30m", "2027-01-15T08:30:00Z"},
-        {"12h", "2027-01-15T20:00:00Z"},
-        {"1d", "2027-01-16T08:00:00Z"},
-        {"8w", "2027-03-12T08:00:00Z"},
-        {"999999w", "21192-05-15T08:00:00Z"},
-        {"2030-01-31T12:00:00Z", "2030-01-31T12:00:00Z"},
+        {"30m", "2027-01-15T08:30:00.000Z"},
+        {"12h", "2027-01-15T20:00:00.000Z"},
+        {"1d", "2027-01-16T08:00:00.000Z"},
+        {"8w", "2027-03-12T08:00:00.000Z"},
+        {"999999w", "21192-05-15T08:00:00.000Z"},
+        {"2030-01-31T12:00:00Z", "2030-01-31T12:00:00.000Z"},
         {"2027-01-15T09:00:00.001%2B01:00", "2027-01-15T08:00:00.001Z"},
         {"2027-01-15T08:00:00Z", NULL},
         {"2020-01-01T00:00:00Z", NULL},
@@ -212,7 +212,7 @@ static void test_list_and_revoke(void)
     answer = answer_to(&work, tokens, line);
     CU_ASSERT(work.stores && !work.creates);
     CU_ASSERT_STRING_EQUAL(text_of(answer, "id"), id);
-    CU_ASSERT_STRING_EQUAL(text_of(answer, "revoked"), "2027-01-15T08:00:00Z");
+    CU_ASSERT_STRING_EQUAL(text_of(answer, "revoked"), "2027-01-15T08:00:00.000Z");
     CU_ASSERT_PTR_NULL(cJSON_GetObjectItemCaseSensitive(answer, "token"));
     CU_ASSERT_EQUAL(work.store.token.revoked, NOW);
     cJSON_Delete(answer);
