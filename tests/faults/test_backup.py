@@ -276,6 +276,7 @@ def test_a_copy_that_is_interrupted(tmp_path, large, number):
     assert path.read_text() == "precious" and digest(data / "maskmeter.db") == before
 
 
+@pytest.mark.skipif(SHORT, reason="the long form takes the time for it")
 def test_a_signal_that_is_ignored(tmp_path, large):
     """Under nohup a copy goes on when the terminal is gone."""
     assert interrupted("backup", large / "data", tmp_path / "copy", signal.SIGHUP, signal.SIG_IGN) == 0
