@@ -139,6 +139,7 @@ static const struct {
     /* tensors that make no sense in a sound structure, and which fault comes first */
     {SHAPED("F8_E4M3", "[4]", 0, 4),        MM_WIRE_BAD_TENSOR, "a", "number 1 of the header has dtype F8_E4M3;"},
     {SHAPED("I4", "[8]", 0, 4),             MM_WIRE_BAD_TENSOR, "a", "dtype I4;"},
+    {SHAPED("X", "[4]", 0, 4),              MM_WIRE_BAD_TENSOR, "a", "dtype X;"},
     {SHAPED("u8", "[4]", 0, 4),             MM_WIRE_BAD_TENSOR, "a", "dtype u8;"},
     {SHAPED("ABCDEFGH01234567", "[4]", 0, 4), MM_WIRE_BAD_TENSOR, "a", "dtype ABCDEFGH01234567;"},
     {SHAPED("F8_E4M3", "[18446744073709551615]", 0, 4), MM_WIRE_BAD_TENSOR, "a", "dtype F8_E4M3;"},

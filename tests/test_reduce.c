@@ -95,6 +95,29 @@ static void classes_averaged(void)
     CU_ASSERT_EQUAL(value_with(&loss, common, weights), (3.0 * 1.5 + 9.0 * 4.5 + 8.0 * 8.0) / 20.0);
 }
 
+/* Class 1 has 4 voxels in one image and 5 in the other: a percentile lies between them as q between 0 and 1. */
+static void images_summarised(void)
+{
+    static const double list[] = {1.0};
+    static const struct {
+        mm_stat_of stat;
+        double value;
+    } cases[] = {{MM_MEAN, 4.5}, {MM_MIN, 4.0},  {MM_P5, 4.05},  {MM_P25, 4.25},
+                 {MM_P50, 4.5},  {MM_P75, 4.75}, {MM_P95, 4.95}, {MM_MAX, 5.0}};
+    const mm_score score = {.info = {.kind = MM_METRIC}, .per_class = label_count};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const mm_common common = {.absent = -1,
+                                  .normalize = 1,
+                                  .stat = cases[i].stat,
+                                  .chosen = MM_LISTED,
+                                  .class_list = list,
+                                  .class_count = 1};
+
+        CU_ASSERT_DOUBLE_EQUAL(value_with(&score, common, NULL), cases[i].value, 1e-15);
+    }
+}
+
 /* An absent class is left out and counted, or is the value asked for. */
 static void absent_classes(void)
 {
@@ -264,6 +287,7 @@ static void lists_with_gaps(void)
 
 static CU_TestInfo tests[] = {
     {"classes averaged by hand", classes_averaged},
+    {"images summarised", images_summarised},
     {"absent classes", absent_classes},
     {"classes added by hand", classes_added},
     {"columns added by hand", columns_added},
