@@ -175,7 +175,7 @@ def test_a_manager_that_is_not_there_changes_nothing(tmp_path, name):
 
 # --------------------------------------------------------------------------------------------------- watchdog
 
-LIMIT = 0.4 * SLOW  # seconds
+LIMIT = max(0.4 * SLOW, 1.2)  # seconds
 
 
 def test_the_watchdog_is_kept_quiet_by_the_turning_loop(tmp_path, notices):
