@@ -81,7 +81,7 @@ static void surfels(void)
 
     for (int round = 0; round < 90; round++) {
         const unsigned char *row = mask + AROUND + ROW;
-        const size_t n = (size_t)(1 + lrand48() % 190), count = (size_t)(1 << round % 3);
+        const size_t n = (size_t)(1 + lrand48() % 190), count = (size_t)1 << round % 3;
         int right = 1;
 
         fill(mask, 3 * (round % 7));
