@@ -168,15 +168,20 @@ typedef struct mm_evaluation_filter {
 #define MM_ALL_EVALUATIONS                                                                                             \
     ((mm_evaluation_filter){.first_step = 0, .last_step = INT64_MAX, .from = INT64_MIN, .to = INT64_MAX})
 
+/* A page of a list ends with the row that fills it. */
+#define MM_PAGE_BYTES ((size_t)8 << 20)
+
 typedef struct mm_run_list {
     mm_run_row *rows;
     size_t count;
-    char *next; /* opaque cursor, or NULL at the end */
+    size_t bytes; /* of names and values, and what holds them */
+    char *next;   /* opaque cursor, or NULL at the end */
 } mm_run_list;
 
 typedef struct mm_evaluation_list {
     mm_evaluation_row *rows;
     size_t count;
+    size_t bytes;
     char *next;
 } mm_evaluation_list;
 
@@ -212,7 +217,8 @@ void mm_history_put_token(mm_history *history, mm_store_token *token);
 
 /* Reads: any thread; they may wait for the disk.  MM_STORE_NOT_FOUND where there is no such evaluation or run.
  * Runs come newest first: by `created`, then by the order in which they were stored.  Evaluations come newest first by
- * `time`, then likewise.  cursor NULL: from the start; else the `next` of the page before.  limit: at least 1. */
+ * `time`, then likewise.  cursor NULL: from the start; else the `next` of the page before.  limit: at least 1; rows
+ * that are large end a page earlier. */
 mm_store_status mm_history_evaluation(mm_history *history, const char *project, const char *run, const char *split,
                                       int64_t step, mm_stored_evaluation **out, mm_problem *problem);
 mm_store_status mm_history_runs(mm_history *history, const char *project, const char *cursor, size_t limit,

@@ -170,9 +170,20 @@ mm_store_status mm_sqlite_evaluation(mm_store *store, const char *project, const
     return status;
 }
 
+/* ------------------------------------------------------------------- lists */
+
+/* What a row of the result takes in memory: a struct of that size, and each text a block. */
+static size_t row_bytes(sqlite3_stmt *statement, size_t size)
+{
+    for (int i = 0; i < sqlite3_column_count(statement); i++)
+        if (sqlite3_column_type(statement, i) == SQLITE_TEXT)
+            size += (size_t)sqlite3_column_bytes(statement, i) + 2 * sizeof(void *);
+    return size;
+}
+
 /* -------------------------------------------------------------------- runs */
 
-static int read_splits(mm_connection *reader, int64_t run, mm_run_row *row)
+static int read_splits(mm_connection *reader, int64_t run, mm_run_row *row, size_t *bytes)
 {
     sqlite3_stmt *statement = mm_sql(
         reader, "SELECT name, evaluations, first_step, last_step FROM splits WHERE run = ? ORDER BY name", "i", run);
@@ -188,6 +199,7 @@ static int read_splits(mm_connection *reader, int64_t run, mm_run_row *row)
         row->evaluations += sqlite3_column_int64(statement, 1);
         char **split = mm_store_grow(&row->splits, &row->split_count, sizeof *split);
 
+        *bytes += row_bytes(statement, sizeof *split);
         if (split != NULL)
             *split = mm_sql_text(statement, 0);
         if (split == NULL || *split == NULL) {
@@ -198,7 +210,7 @@ static int read_splits(mm_connection *reader, int64_t run, mm_run_row *row)
     return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-static int read_tags(mm_connection *reader, int64_t run, mm_run_row *row)
+static int read_tags(mm_connection *reader, int64_t run, mm_run_row *row, size_t *bytes)
 {
     sqlite3_stmt *statement = mm_sql(reader, "SELECT name, value FROM tags WHERE run = ? ORDER BY name", "i", run);
     int code;
@@ -206,6 +218,7 @@ static int read_tags(mm_connection *reader, int64_t run, mm_run_row *row)
     while ((code = mm_sql_step(reader, statement)) == SQLITE_ROW) {
         mm_tag *tag = mm_store_grow(&row->tags, &row->tag_count, sizeof *tag);
 
+        *bytes += row_bytes(statement, sizeof *tag);
         if (tag != NULL)
             *tag = (mm_tag){mm_sql_text(statement, 0), mm_sql_text(statement, 1)};
         if (tag == NULL || tag->name == NULL || tag->value == NULL) {
@@ -221,15 +234,16 @@ static int read_run(mm_connection *reader, sqlite3_stmt *statement, mm_run_list 
 {
     mm_run_row *row = mm_store_grow(&list->rows, &list->count, sizeof *row);
 
+    list->bytes += row_bytes(statement, sizeof *row);
     if (row == NULL)
         return SQLITE_NOMEM;
     row->run = mm_sql_text(statement, 1);
     row->created = sqlite3_column_int64(statement, 2);
     row->updated = sqlite3_column_int64(statement, 3);
     *place = (mm_cursor){row->created, sqlite3_column_int64(statement, 0)};
-    const int code = row->run == NULL ? SQLITE_NOMEM : read_splits(reader, place->second, row);
+    const int code = row->run == NULL ? SQLITE_NOMEM : read_splits(reader, place->second, row, &list->bytes);
 
-    return code == SQLITE_OK ? read_tags(reader, place->second, row) : code;
+    return code == SQLITE_OK ? read_tags(reader, place->second, row, &list->bytes) : code;
 }
 
 /* Up to `limit` rows, and a cursor when there are more. */
@@ -239,7 +253,7 @@ static int read_runs(mm_connection *reader, sqlite3_stmt *statement, size_t limi
     int code;
 
     while ((code = mm_sql_step(reader, statement)) == SQLITE_ROW) {
-        if (list->count < limit) {
+        if (list->count < limit && list->bytes < MM_PAGE_BYTES) {
             code = read_run(reader, statement, list, &place);
         } else {
             list->next = mm_cursor_text('r', &place);
@@ -313,7 +327,7 @@ mm_store_status mm_sqlite_run_row(mm_store *store, const char *project, const ch
 
 /* ------------------------------------------------------------- evaluations */
 
-static int read_scores(mm_connection *reader, int64_t evaluation, mm_evaluation_row *row)
+static int read_scores(mm_connection *reader, int64_t evaluation, mm_evaluation_row *row, size_t *bytes)
 {
     sqlite3_stmt *statement =
         mm_sql(reader,
@@ -325,6 +339,7 @@ static int read_scores(mm_connection *reader, int64_t evaluation, mm_evaluation_
     while ((code = mm_sql_step(reader, statement)) == SQLITE_ROW) {
         mm_score_row *score = mm_store_grow(&row->scores, &row->score_count, sizeof *score);
 
+        *bytes += row_bytes(statement, sizeof *score);
         if (score != NULL)
             score->name = mm_sql_text(statement, 0);
         if (score == NULL || score->name == NULL) {
@@ -342,6 +357,7 @@ static int read_evaluation_row(mm_connection *reader, sqlite3_stmt *statement, m
 {
     mm_evaluation_row *row = mm_store_grow(&list->rows, &list->count, sizeof *row);
 
+    list->bytes += row_bytes(statement, sizeof *row);
     if (row == NULL)
         return SQLITE_NOMEM;
     *place = (mm_cursor){sqlite3_column_int64(statement, 1), sqlite3_column_int64(statement, 0)};
@@ -351,7 +367,7 @@ static int read_evaluation_row(mm_connection *reader, sqlite3_stmt *statement, m
     row->images = sqlite3_column_int64(statement, 4);
     row->parts_received = sqlite3_column_int64(statement, 5);
     row->parts_expected = sqlite3_column_int64(statement, 6);
-    return row->split == NULL ? SQLITE_NOMEM : read_scores(reader, place->second, row);
+    return row->split == NULL ? SQLITE_NOMEM : read_scores(reader, place->second, row, &list->bytes);
 }
 
 #define EVALUATION_ROW                                                                                                 \
@@ -378,7 +394,7 @@ static int read_evaluations(mm_connection *reader, sqlite3_stmt *statement, size
     int code;
 
     while ((code = mm_sql_step(reader, statement)) == SQLITE_ROW) {
-        if (list->count < limit) {
+        if (list->count < limit && list->bytes < MM_PAGE_BYTES) {
             code = read_evaluation_row(reader, statement, list, &place);
         } else {
             list->next = mm_cursor_text('e', &place);

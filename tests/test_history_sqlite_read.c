@@ -267,6 +267,44 @@ static void test_filtered_evaluations(void)
     help_remove(path);
 }
 
+/* A page of large rows ends before its limit, and the next goes on there. */
+static void test_pages_of_large_rows(void)
+{
+    char path[64], *cursor = NULL;
+    mm_run_list *runs = NULL;
+    mm_evaluation_list *page = NULL;
+    size_t seen = 0, pages = 0;
+
+    help_directory(path);
+    mm_history *history = help_open(path);
+
+    for (int i = 0; i < 7; i++)
+        CU_ASSERT_EQUAL(help_store(history, "unet", i, "0", (unsigned)i), MM_STORE_OK);
+    CU_ASSERT_EQUAL(help_store(history, "other", 0, "0", 1), MM_STORE_OK);
+    mm_history_close(history);
+    /* 3 MB for each evaluation: of a page of 8 MiB the third is the last */
+    help_sql(path, "UPDATE series SET name = printf('%.*c', 3000000, 'x') WHERE id = (SELECT min(series) FROM scores)");
+    help_sql(path, "INSERT INTO tags SELECT id, 'tag', printf('%.*c', 9000000, 'x') FROM runs");
+    history = help_open(path);
+    do {
+        CU_ASSERT_EQUAL_FATAL(mm_history_evaluations(history, "default", "unet", NULL, cursor, 50, &page, NULL),
+                              MM_STORE_OK);
+        CU_ASSERT_EQUAL(page->count, pages < 2 ? 3 : 1);
+        for (size_t i = 0; i < page->count; i++, seen++)
+            CU_ASSERT_EQUAL(page->rows[i].step, 6 - (int64_t)seen);
+        free(cursor);
+        cursor = page->next == NULL ? NULL : strdup(page->next);
+        mm_evaluation_list_free(page);
+    } while (cursor != NULL && ++pages < 7);
+    CU_ASSERT_EQUAL(seen, 7);
+    CU_ASSERT_EQUAL_FATAL(mm_history_runs(history, "default", NULL, 50, &runs, NULL), MM_STORE_OK);
+    CU_ASSERT_EQUAL(runs->count, 1);
+    CU_ASSERT_PTR_NOT_NULL(runs->next);
+    mm_run_list_free(runs);
+    mm_history_close(history);
+    help_remove(path);
+}
+
 static void test_bad_cursors(void)
 {
     static const char *const bad[] = {"",
@@ -387,6 +425,7 @@ static CU_TestInfo tests[] = {
     {"pages of runs", test_pages_of_runs},
     {"pages of evaluations", test_pages_of_evaluations},
     {"evaluations by split, step and time", test_filtered_evaluations},
+    {"pages of large rows", test_pages_of_large_rows},
     {"bad cursors", test_bad_cursors},
     {"parts are read in order", test_parts_are_read_in_order},
     {"no more than there is room for", test_within},
