@@ -341,8 +341,11 @@ static mm_status get_lists(reader *r, read_lists *lists)
         if (grown == NULL)
             return MM_NO_MEMORY;
         lists->stats = grown;
-        for (size_t k = 0; k < columns; k++)
+        for (size_t k = 0; k < columns; k++) {
             get_column(r, &lists->stats[total + k]);
+            if (mm_stat_find(grown + total, k, grown + total + k) < k) /* which of the two would be it? */
+                r->failed = 1;
+        }
         total += columns;
         lists->first[i + 1] = total;
     }
