@@ -12,6 +12,8 @@
 #define ABSENT  (-1)
 #define NO_ROOM (-2)
 
+#define TOO_MUCH (SIZE_MAX / 8) /* bytes: for any budget, and a few of it still add up */
+
 /* Returns the reader and says how the read ended. */
 static mm_store_status finish(mm_store *store, mm_connection *reader, int code, const char *what, mm_problem *problem)
 {
@@ -83,9 +85,11 @@ int mm_sqlite_foresee(mm_connection *connection, int64_t evaluation, int64_t exc
     *all = *part = 0;
     while ((code = mm_sql_step(connection, statement)) == SQLITE_ROW) {
         const size_t bytes = (size_t)sqlite3_column_int64(statement, 0);
-        const size_t bound = mm_images_bound((size_t)sqlite3_column_int64(statement, 1), classes, bytes);
+        size_t bound = mm_images_bound((size_t)sqlite3_column_int64(statement, 1), classes, bytes);
 
-        *all = bound > SIZE_MAX / 2 - *all ? SIZE_MAX / 2 : *all + bound; /* in any case too much */
+        if (bound > TOO_MUCH)
+            bound = TOO_MUCH;
+        *all = bound > TOO_MUCH - *all ? TOO_MUCH : *all + bound;
         if (bytes + bound > *part)
             *part = bytes + bound;
     }
@@ -107,7 +111,7 @@ static int make_room(mm_connection *reader, int64_t id, size_t classes, const mm
     code = mm_sqlite_foresee(reader, id, 0, classes, &all, &part);
     if (code != SQLITE_OK)
         return code;
-    return all < SIZE_MAX / 4 && room->take(room->context, bytes + all + part) ? SQLITE_OK : NO_ROOM;
+    return room->take(room->context, bytes + all + part) ? SQLITE_OK : NO_ROOM;
 }
 
 static int read_part(sqlite3_stmt *statement, mm_stored_evaluation *evaluation)
